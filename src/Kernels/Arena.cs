@@ -1,0 +1,77 @@
+using System.Text;
+
+namespace TinyLlm.Kernels;
+
+/// <summary>
+/// Plans memory before step 0: <see cref="Add"/> names and shapes, then <see cref="Allocate"/> once. Nothing is allocated after that,
+/// so a run that does not fit says so before it starts.
+/// </summary>
+public sealed class Arena : IDisposable
+{
+    // Tensors start at multiples of 128 bytes: two cache lines on x86, one on Apple silicon, a full transaction on GPUs.
+    private const int Alignment = 128;
+
+    private readonly List<(string Name, Shape Shape, DType DType)> entries = [];
+    private readonly Storage storage;
+    private bool allocated;
+
+    /// <summary>Creates an empty plan; <paramref name="name"/> is what messages call it ("parameters", "activations").</summary>
+    public Arena(Backend backend, string name)
+    {
+        Backend = backend;
+        Name = name;
+        storage = backend.CreateStorage();
+    }
+
+    /// <summary>The backend whose memory is planned.</summary>
+    public Backend Backend { get; }
+
+    /// <summary>What messages call this memory.</summary>
+    public string Name { get; }
+
+    /// <summary>Bytes planned so far.</summary>
+    public long Bytes { get; private set; }
+
+    /// <summary>Plans one tensor and returns its view, to be used after <see cref="Allocate"/>.</summary>
+    public Tensor Add(string name, Shape shape, DType dtype = DType.F32)
+    {
+        if (allocated)
+            throw new InvalidOperationException($"Arena {Name}: {name} was added after the memory was allocated.");
+
+        var tensor = new Tensor(storage, Bytes / dtype.Size(), shape, dtype);
+        Bytes += (shape.Count * dtype.Size() + Alignment - 1) / Alignment * Alignment;
+        entries.Add((name, shape, dtype));
+        return tensor;
+    }
+
+    /// <summary>
+    /// All elements from the start of <paramref name="first"/> to the end of <paramref name="last"/> as one row, alignment gaps
+    /// (always zero) included: what AdamW and the gradient norm run over in one pass. Both must be F32 tensors of this arena.
+    /// </summary>
+    public Tensor Range(Tensor first, Tensor last)
+    {
+        long count = last.Offset + last.Count - first.Offset;
+        return new Tensor(storage, first.Offset, checked((int)count), DType.F32);
+    }
+
+    /// <summary>Takes the planned memory, zeroed.</summary>
+    /// <exception cref="TinyLlmException">It does not fit.</exception>
+    public void Allocate()
+    {
+        allocated = true;
+        storage.Allocate(Math.Max(Bytes, Alignment));
+    }
+
+    /// <summary>The plan as text, one tensor a line, largest first, with the total.</summary>
+    public string Describe()
+    {
+        var text = new StringBuilder();
+        text.AppendLine($"{Name}: {Bytes / 1048576.0:F1} MiB");
+        foreach (var (name, shape, dtype) in entries.OrderByDescending(e => e.Shape.Count * e.DType.Size()))
+            text.AppendLine($"  {shape.Count * dtype.Size() / 1048576.0,10:F2} MiB  {dtype}{shape}  {name}");
+        return text.ToString();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => storage.Dispose();
+}

@@ -1,0 +1,55 @@
+namespace TinyLlm.Kernels;
+
+/// <summary>
+/// Where tensors live and ops run. An op is declared in <c>Ops/NAME.cs</c>: its documentation, its shape check, and an abstract core
+/// that each backend implements beside it (<c>NAME.Cpu.cs</c>, <c>NAME.Gpu.cs</c>), so a missing implementation does not compile.
+/// </summary>
+/// <remarks>
+/// Ops may run asynchronously, in order; <see cref="Read(Tensor, Span{float})"/> and <see cref="Synchronize"/> wait for them.
+/// Conventions: parameter gradients accumulate (+=), activation gradients are overwritten, unless the op says otherwise.
+/// A backend is used from one thread at a time.
+/// </remarks>
+public abstract partial class Backend : IDisposable
+{
+    /// <summary>Short name, as <c>--device</c> takes it.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>One line for people: the device, its width, its threads.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>
+    /// Opens a backend. <paramref name="device"/>: <c>auto</c> (the best there is) or <c>cpu</c>.
+    /// <paramref name="threads"/>: worker threads on the CPU, 0 for one a core; results do not depend on it.
+    /// </summary>
+    /// <exception cref="TinyLlmException">The device is unknown or not there.</exception>
+    public static Backend Create(string device = "auto", int threads = 0)
+    {
+        if (threads < 0)
+            throw new TinyLlmException($"--threads {threads}: expected 0 (one a core) or more.");
+        return device switch
+        {
+            "auto" or "cpu" => Cpu.CpuBackend.Create(threads),
+            "cuda" or "opencl" or "simulated" => throw new TinyLlmException(
+                $"--device {device}: this version has no GPU kernels yet; use --device cpu, which is what auto takes."),
+            _ => throw new TinyLlmException($"--device {device}: expected auto, cpu, cuda, opencl or simulated."),
+        };
+    }
+
+    /// <summary>A block of this backend's memory, not yet allocated.</summary>
+    public abstract Storage CreateStorage();
+
+    /// <summary>Copies host floats into a contiguous F32 tensor of the same number of elements.</summary>
+    public abstract void Write(Tensor destination, ReadOnlySpan<float> source);
+
+    /// <summary>Copies host integers into a contiguous I32 tensor of the same number of elements.</summary>
+    public abstract void Write(Tensor destination, ReadOnlySpan<int> source);
+
+    /// <summary>Waits for the ops so far and copies a contiguous F32 tensor to the host.</summary>
+    public abstract void Read(Tensor source, Span<float> destination);
+
+    /// <summary>Waits until all ops so far are done.</summary>
+    public abstract void Synchronize();
+
+    /// <summary>Stops the workers and returns the memory of the backend's own.</summary>
+    public abstract void Dispose();
+}

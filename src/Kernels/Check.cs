@@ -1,0 +1,34 @@
+using System.Runtime.CompilerServices;
+
+namespace TinyLlm.Kernels;
+
+/// <summary>Shape checks of the ops. They throw <see cref="ArgumentException"/>: a wrong shape is a mistake in code, not in input.</summary>
+internal static class Check
+{
+    /// <summary>Checks a tensor's shape and dtype, and that it has no gaps unless <paramref name="strided"/>.</summary>
+    public static void Shape(string op, Tensor tensor, Shape expected, DType dtype = DType.F32, bool strided = false,
+        [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        if (tensor.Shape != expected)
+            throw new ArgumentException($"{op}: {name} is {tensor.Shape}; expected {expected}.");
+        if (tensor.DType != dtype)
+            throw new ArgumentException($"{op}: {name} is {tensor.DType}; expected {dtype}.");
+        if (!strided && !tensor.IsContiguous)
+            throw new ArgumentException($"{op}: {name} {tensor.Shape} is strided; expected a contiguous tensor.");
+    }
+
+    /// <summary>Checks an optional tensor, where there is one.</summary>
+    public static void Shape(string op, Tensor? tensor, Shape expected, DType dtype = DType.F32,
+        [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        if (tensor is { } present)
+            Shape(op, present, expected, dtype, strided: false, name);
+    }
+
+    /// <summary>Throws with the op's name before the message unless <paramref name="condition"/> holds.</summary>
+    public static void That(bool condition, string op, string message)
+    {
+        if (!condition)
+            throw new ArgumentException($"{op}: {message}");
+    }
+}

@@ -1,0 +1,142 @@
+using System.Runtime.Intrinsics;
+
+namespace TinyLlm.Kernels.Cpu;
+
+/// <summary>What does not depend on the vector width: opening the backend and its memory.</summary>
+internal abstract class CpuBackend : Backend
+{
+    public override string Name => "cpu";
+
+    /// <summary>
+    /// Opens the CPU with the widest vectors that the hardware has, or, for tests, with those of <paramref name="vectorBits"/>:
+    /// 512, 256, 128, or 32 for plain scalar code (0: the widest).
+    /// </summary>
+    public static CpuBackend Create(int threads = 0, int vectorBits = 0)
+    {
+        if (threads == 0)
+            threads = Environment.ProcessorCount;
+        if (vectorBits == 0)
+        {
+            vectorBits = Vector512.IsHardwareAccelerated ? 512
+                : Vector256.IsHardwareAccelerated ? 256
+                : Vector128.IsHardwareAccelerated ? 128
+                : 32;
+        }
+
+        return vectorBits switch
+        {
+            512 => new CpuBackend<Simd512>(threads),
+            256 => new CpuBackend<Simd256>(threads),
+            128 => new CpuBackend<Simd128>(threads),
+            _ => new CpuBackend<SimdScalar>(threads),
+        };
+    }
+
+    public override Storage CreateStorage() => new CpuStorage(this);
+}
+
+/// <summary>Memory of the CPU backend.</summary>
+internal sealed unsafe class CpuStorage(CpuBackend backend) : Storage(backend)
+{
+    private NativeBuffer? buffer;
+
+    public byte* Pointer { get; private set; }
+
+    public override void Allocate(long bytes)
+    {
+        buffer = new NativeBuffer(bytes, "tensors");
+        Pointer = buffer.Pointer;
+        Bytes = bytes;
+    }
+
+    public override void Dispose()
+    {
+        buffer?.Dispose();
+        buffer = null;
+        Pointer = null;
+        Bytes = 0;
+    }
+}
+
+/// <summary>
+/// The CPU backend with vectors <typeparamref name="V"/>. Each op's file <c>Ops/NAME.Cpu.cs</c> adds its part: the core, which chooses
+/// how the work is cut, and its kernels.
+/// </summary>
+internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct, ISimd<V>
+{
+    private readonly WorkerPool pool;
+    private readonly NativeBuffer?[] scratch;
+
+    public CpuBackend(int threads)
+    {
+        pool = new WorkerPool(threads);
+        scratch = new NativeBuffer?[threads + 1];
+    }
+
+    public override string Description => $"cpu: {pool.Threads} thread{(pool.Threads == 1 ? "" : "s")}, {V.Width}-wide float vectors";
+
+    public override void Write(Tensor destination, ReadOnlySpan<float> source)
+    {
+        Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType == DType.F32, "Write", $"{source.Length} floats into {destination}.");
+        source.CopyTo(new Span<float>(Pointer(destination), source.Length));
+    }
+
+    public override void Write(Tensor destination, ReadOnlySpan<int> source)
+    {
+        Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType == DType.I32, "Write", $"{source.Length} integers into {destination}.");
+        source.CopyTo(new Span<int>(IntPointer(destination), source.Length));
+    }
+
+    public override void Read(Tensor source, Span<float> destination)
+    {
+        Check.That(destination.Length == source.Count && source.IsContiguous && source.DType == DType.F32, "Read", $"{source} into {destination.Length} floats.");
+        new Span<float>(Pointer(source), destination.Length).CopyTo(destination);
+    }
+
+    public override void Synchronize() { }
+
+    public override void Dispose()
+    {
+        pool.Dispose();
+        foreach (var buffer in scratch)
+            buffer?.Dispose();
+    }
+
+    /// <summary>Address of the first element of an F32 tensor.</summary>
+    private static float* Pointer(Tensor tensor) => (float*)((CpuStorage)tensor.Storage).Pointer + tensor.Offset;
+
+    /// <summary>Address of the first element of an F32 tensor, null where there is none.</summary>
+    private static float* Pointer(Tensor? tensor) => tensor is { } present ? Pointer(present) : null;
+
+    /// <summary>Address of the first element of an I32 tensor.</summary>
+    private static int* IntPointer(Tensor tensor) => (int*)((CpuStorage)tensor.Storage).Pointer + tensor.Offset;
+
+    /// <summary>Address of the first element of an I32 tensor, null where there is none.</summary>
+    private static int* IntPointer(Tensor? tensor) => tensor is { } present ? IntPointer(present) : null;
+
+    /// <summary>
+    /// Scratch memory of one thread, at least <paramref name="floats"/> long, kept from call to call; its content is whatever the last
+    /// kernel left. It grows during the first step and not after.
+    /// </summary>
+    private float* Scratch(int thread, long floats)
+    {
+        var buffer = scratch[thread];
+        if (buffer is null || buffer.Bytes < floats * sizeof(float))
+        {
+            buffer?.Dispose();
+            scratch[thread] = buffer = new NativeBuffer(floats * sizeof(float), "scratch");
+        }
+
+        return (float*)buffer.Pointer;
+    }
+
+    /// <summary>Scratch memory that all threads of a kernel share: the packed panels of a matrix product.</summary>
+    private float* SharedScratch(long floats) => Scratch(pool.Threads, floats);
+
+    /// <summary>
+    /// Rows for one item of a row-wise kernel, from the shape alone: enough work (about 16K elements) to be worth handing out.
+    /// </summary>
+    private static int RowsPerItem(int columns) => Math.Max(1, 16384 / Math.Max(1, columns));
+
+    private static int Items(long count, int perItem) => checked((int)((count + perItem - 1) / perItem));
+}

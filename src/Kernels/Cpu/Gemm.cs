@@ -1,0 +1,261 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
+namespace TinyLlm.Kernels.Cpu;
+
+/// <summary>One operand of a matrix product: row-major memory, read as it stands or transposed.</summary>
+/// <param name="Data">Address of the first element.</param>
+/// <param name="Stride">Distance between rows in memory, in elements.</param>
+/// <param name="Transposed">Whether element (i, j) of the operand lies at row j, column i of the memory.</param>
+internal readonly unsafe record struct Operand(nint Data, long Stride, bool Transposed)
+{
+    public Operand(float* data, long stride, bool transposed = false) : this((nint)data, stride, transposed) { }
+
+    public float* Pointer => (float*)Data;
+
+    /// <summary>The operand whose element (0, 0) is this one's (row, column).</summary>
+    public Operand At(long row, long column) =>
+        new(Transposed ? Pointer + column * Stride + row : Pointer + row * Stride + column, Stride, Transposed);
+}
+
+/// <summary>
+/// The inner loops of the matrix product C = A B: packing of the operands into panels, and the register-blocked micro-kernel that
+/// multiplies two panels. After K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+/// </summary>
+/// <remarks>
+/// A panel of A holds <see cref="MR"/> rows, element (i, k) at k * MR + i; a panel of B holds <see cref="NR"/> columns, element (k, j) at
+/// k * NR + j. Short panels are filled up with zeros. Every element of C is the same chain of multiply-adds over k whichever panel
+/// or thread computes it, so results do not depend on how the work is cut.
+/// </remarks>
+internal static unsafe class Gemm<V> where V : struct, ISimd<V>
+{
+    /// <summary>Rows of the register block: 6 x 2 vectors of accumulators, 2 of B and 1 of A fill the 16 registers of AVX2.</summary>
+    public const int MR = 6;
+
+    /// <summary>Depth of a block: a panel of B (KC x NR floats, 24 KiB with AVX2) stays in the first-level cache.</summary>
+    public const int KC = 384;
+
+    /// <summary>Columns of the register block.</summary>
+    public static int NR => 2 * V.Width;
+
+    /// <summary>Floats that the packed form of <paramref name="rows"/> rows of A, <paramref name="depth"/> deep, takes.</summary>
+    public static long PackedSizeA(int rows, int depth) => (long)(rows + MR - 1) / MR * MR * depth;
+
+    /// <summary>Floats that the packed form of <paramref name="columns"/> columns of B, <paramref name="depth"/> deep, takes.</summary>
+    public static long PackedSizeB(int columns, int depth) => (long)(columns + NR - 1) / NR * NR * depth;
+
+    /// <summary>Packs a (rows, depth) block of A into panels of MR rows.</summary>
+    public static void PackA(Operand a, int rows, int depth, float* packed)
+    {
+        for (int i = 0; i < rows; i += MR, packed += (long)MR * depth)
+        {
+            var panel = a.At(i, 0);
+            int height = Math.Min(MR, rows - i);
+            if (height < MR)
+                PackEdge(panel.Pointer, panel.Transposed ? panel.Stride : 1, panel.Transposed ? 1 : panel.Stride, depth, height, MR, packed);
+            else if (panel.Transposed)
+                PackRowsOfSix(panel.Pointer, panel.Stride, depth, packed);
+            else
+                InterleaveSix(panel.Pointer, panel.Stride, depth, packed);
+        }
+    }
+
+    /// <summary>Packs a (depth, columns) block of B into panels of NR columns.</summary>
+    public static void PackB(Operand b, int columns, int depth, float* packed)
+    {
+        for (int j = 0; j < columns; j += NR, packed += (long)NR * depth)
+        {
+            var panel = b.At(0, j);
+            int width = Math.Min(NR, columns - j);
+            if (width < NR)
+                PackEdge(panel.Pointer, panel.Transposed ? 1 : panel.Stride, panel.Transposed ? panel.Stride : 1, depth, width, NR, packed);
+            else if (panel.Transposed)
+                TransposePanel(panel.Pointer, panel.Stride, depth, packed);
+            else
+                CopyPanel(panel.Pointer, panel.Stride, depth, packed);
+        }
+    }
+
+    /// <summary>
+    /// Multiplies packed blocks: C (rows, columns) = A B, or += where <paramref name="accumulate"/>.
+    /// </summary>
+    /// <param name="edge">Room for MR x NR floats, for tiles that reach over the border of C.</param>
+    public static void Multiply(int rows, int columns, int depth, float* packedA, float* packedB, float* c, long strideC, bool accumulate, float* edge)
+    {
+        for (int j = 0; j < columns; j += NR)
+        {
+            float* panelB = packedB + (long)j * depth;
+            int width = Math.Min(NR, columns - j);
+            for (int i = 0; i < rows; i += MR)
+            {
+                float* panelA = packedA + (long)i * depth;
+                float* tile = c + i * strideC + j;
+                int height = Math.Min(MR, rows - i);
+                if (height == MR && width == NR)
+                {
+                    Micro(depth, panelA, panelB, tile, strideC, accumulate);
+                    continue;
+                }
+
+                Micro(depth, panelA, panelB, edge, NR, accumulate: false);
+                for (int row = 0; row < height; row++)
+                    for (int column = 0; column < width; column++)
+                        tile[row * strideC + column] = (accumulate ? tile[row * strideC + column] : 0) + edge[row * NR + column];
+            }
+        }
+    }
+
+    /// <summary>Scratch that <see cref="Serial"/> needs, in floats.</summary>
+    public static long SerialScratch(int rows, int columns, int depth) =>
+        PackedSizeA(rows, Math.Min(depth, KC)) + PackedSizeB(columns, Math.Min(depth, KC)) + MR * NR;
+
+    /// <summary>A whole small product on the calling thread: C (rows, columns) = A B, or +=. Attention's blocks use it.</summary>
+    public static void Serial(int rows, int columns, int depth, Operand a, Operand b, float* c, long strideC, bool accumulate, float* scratch)
+    {
+        float* packedB = scratch + PackedSizeA(rows, Math.Min(depth, KC));
+        float* edge = packedB + PackedSizeB(columns, Math.Min(depth, KC));
+        for (int k = 0; k < depth; k += KC)
+        {
+            int block = Math.Min(KC, depth - k);
+            PackA(a.At(0, k), rows, block, scratch);
+            PackB(b.At(k, 0), columns, block, packedB);
+            Multiply(rows, columns, block, scratch, packedB, c, strideC, accumulate || k > 0, edge);
+        }
+    }
+
+    /// <summary>C (MR, NR) = or += A panel x B panel: 12 accumulators, one rank-1 update per k.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Micro(int depth, float* a, float* b, float* c, long strideC, bool accumulate)
+    {
+        V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero;
+        V c30 = V.Zero, c31 = V.Zero, c40 = V.Zero, c41 = V.Zero, c50 = V.Zero, c51 = V.Zero;
+
+        // C is needed in a few hundred cycles: ask for it now.
+        for (int i = 0; i < MR; i++)
+        {
+            Prefetch(c + i * strideC);
+            Prefetch(c + i * strideC + NR - 1);
+        }
+
+        // Unrolled by four: the loop's own instructions would take a tenth of the time.
+        int k = 0;
+        for (; k + 4 <= depth; k += 4)
+        {
+            Prefetch(a + 16 * MR);
+            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a + MR, b + NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a + 2 * MR, b + 2 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a + 3 * MR, b + 3 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            a += 4 * MR;
+            b += 4 * NR;
+        }
+
+        for (; k < depth; k++, a += MR, b += NR)
+            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+
+        StoreRow(c, c00, c01, accumulate);
+        StoreRow(c + strideC, c10, c11, accumulate);
+        StoreRow(c + 2 * strideC, c20, c21, accumulate);
+        StoreRow(c + 3 * strideC, c30, c31, accumulate);
+        StoreRow(c + 4 * strideC, c40, c41, accumulate);
+        StoreRow(c + 5 * strideC, c50, c51, accumulate);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Step(float* a, float* b, ref V c00, ref V c01, ref V c10, ref V c11, ref V c20, ref V c21,
+        ref V c30, ref V c31, ref V c40, ref V c41, ref V c50, ref V c51)
+    {
+        V b0 = V.Load(b), b1 = V.Load(b + V.Width);
+        V x = V.Create(a[0]);
+        c00 = V.MultiplyAdd(x, b0, c00);
+        c01 = V.MultiplyAdd(x, b1, c01);
+        x = V.Create(a[1]);
+        c10 = V.MultiplyAdd(x, b0, c10);
+        c11 = V.MultiplyAdd(x, b1, c11);
+        x = V.Create(a[2]);
+        c20 = V.MultiplyAdd(x, b0, c20);
+        c21 = V.MultiplyAdd(x, b1, c21);
+        x = V.Create(a[3]);
+        c30 = V.MultiplyAdd(x, b0, c30);
+        c31 = V.MultiplyAdd(x, b1, c31);
+        x = V.Create(a[4]);
+        c40 = V.MultiplyAdd(x, b0, c40);
+        c41 = V.MultiplyAdd(x, b1, c41);
+        x = V.Create(a[5]);
+        c50 = V.MultiplyAdd(x, b0, c50);
+        c51 = V.MultiplyAdd(x, b1, c51);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreRow(float* c, V left, V right, bool accumulate)
+    {
+        V.Store(c, accumulate ? V.Load(c) + left : left);
+        V.Store(c + V.Width, accumulate ? V.Load(c + V.Width) + right : right);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* address)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(address);
+    }
+
+    // Six rows of memory, side by side.
+    private static void InterleaveSix(float* a, long stride, int depth, float* packed)
+    {
+        float* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride, a4 = a3 + stride, a5 = a4 + stride;
+        for (int k = 0; k < depth; k++, packed += MR)
+        {
+            packed[0] = a[k];
+            packed[1] = a1[k];
+            packed[2] = a2[k];
+            packed[3] = a3[k];
+            packed[4] = a4[k];
+            packed[5] = a5[k];
+        }
+    }
+
+    // Each row of memory holds the six elements of one k.
+    private static void PackRowsOfSix(float* a, long stride, int depth, float* packed)
+    {
+        for (int k = 0; k < depth; k++, packed += MR, a += stride)
+        {
+            packed[0] = a[0];
+            packed[1] = a[1];
+            packed[2] = a[2];
+            packed[3] = a[3];
+            packed[4] = a[4];
+            packed[5] = a[5];
+        }
+    }
+
+    private static void CopyPanel(float* b, long stride, int depth, float* packed)
+    {
+        for (int k = 0; k < depth; k++, packed += NR, b += stride)
+        {
+            V.Store(packed, V.Load(b));
+            V.Store(packed + V.Width, V.Load(b + V.Width));
+        }
+    }
+
+    private static void TransposePanel(float* b, long stride, int depth, float* packed)
+    {
+        int k = 0;
+        for (; k + V.Width <= depth; k += V.Width)
+        {
+            V.Transpose(b + k, stride, packed + k * NR, NR);
+            V.Transpose(b + V.Width * stride + k, stride, packed + k * NR + V.Width, NR);
+        }
+
+        for (; k < depth; k++)
+            for (int j = 0; j < NR; j++)
+                packed[k * NR + j] = b[j * stride + k];
+    }
+
+    private static void PackEdge(float* source, long depthStride, long laneStride, int depth, int lanes, int panel, float* packed)
+    {
+        for (int k = 0; k < depth; k++, packed += panel)
+            for (int lane = 0; lane < panel; lane++)
+                packed[lane] = lane < lanes ? source[k * depthStride + lane * laneStride] : 0;
+    }
+}

@@ -1,0 +1,181 @@
+namespace TinyLlm.Kernels.Cpu;
+
+internal sealed unsafe partial class CpuBackend<V>
+{
+    // Rows of A that a thread packs at once: with KC deep 144 KiB, which leaves room for B's panel in the second-level cache.
+    private const int MaxRowsPerItem = 96;
+
+    // Columns of B that are packed at once: with KC deep 4.5 MiB, a share of the last-level cache.
+    private const int MaxColumns = 3072;
+
+    // y (M, N) = x (M, K) W^T + b
+    private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y)
+    {
+        int m = x.Shape[0], k = x.Shape[1], n = weight.Shape[0];
+        if (m <= MatVecKernel.MaxRows)
+            MatVec(Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), m, n, k);
+        else
+            Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(bias), Pointer(y), accumulate: false);
+    }
+
+    // dx (M, K) = dy (M, N) W
+    private protected override void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate)
+    {
+        int m = dy.Shape[0], n = dy.Shape[1], k = weight.Shape[1];
+        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), null, Pointer(dx), accumulate);
+    }
+
+    // dW (N, K) += dy^T (N, M) x (M, K);  db (N) += column sums of dy
+    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias)
+    {
+        int m = dy.Shape[0], n = dy.Shape[1], k = x.Shape[1];
+        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), null, Pointer(dWeight), accumulate: true);
+        if (dBias is { } sums)
+            AddColumnSums(Pointer(dy), m, n, Pointer(sums));
+    }
+
+    /// <summary>C (M, N) = A (M, K) B (K, N) + bias, or += where <paramref name="accumulate"/>; C's rows lie N apart.</summary>
+    private void Multiply(int m, int n, int k, Operand a, Operand b, float* bias, float* c, bool accumulate)
+    {
+        if (m == 0 || n == 0)
+            return;
+        for (int column = 0; column < n; column += MaxColumns)
+        {
+            int columns = Math.Min(MaxColumns, n - column);
+            for (int depth = 0; depth < k; depth += Gemm<V>.KC)
+            {
+                int depths = Math.Min(Gemm<V>.KC, k - depth);
+                float* packedB = SharedScratch(Gemm<V>.PackedSizeB(columns, depths));
+                var pack = new PackKernel(b.At(depth, column), columns, depths, packedB);
+                pool.Run(pack, Items(columns, PackKernel.ColumnsPerItem));
+
+                var grid = TileGrid.For(m, columns, pool.Threads);
+                var tiles = new TileKernel(this, grid, a.At(0, depth), depths, packedB, c + column, n,
+                    bias: bias is not null && depth + depths == k ? bias + column : null, accumulate || depth > 0);
+                pool.Run(tiles, grid.Items);
+            }
+        }
+    }
+
+    /// <summary>How C is cut into items: how many depends on the threads, but no element's value does.</summary>
+    private readonly record struct TileGrid(int Rows, int Columns, int RowsPerItem, int ColumnsPerItem)
+    {
+        private int ColumnItems => CpuBackend<V>.Items(Columns, ColumnsPerItem);
+
+        public int Items => CpuBackend<V>.Items(Rows, RowsPerItem) * ColumnItems;
+
+        public (int Row, int Column) Start(int item) => (item / ColumnItems * RowsPerItem, item % ColumnItems * ColumnsPerItem);
+
+        public static TileGrid For(int rows, int columns, int threads)
+        {
+            // A multiple of the threads, in equal parts, so that nobody waits for the last one.
+            const int mr = Gemm<V>.MR;
+            int rowItems = CpuBackend<V>.Items(rows, MaxRowsPerItem);
+            int columnItems = 1;
+            if (threads > 1)
+            {
+                rowItems = Math.Min((rowItems + threads - 1) / threads * threads, CpuBackend<V>.Items(rows, 4 * mr));
+                if (rowItems < threads)
+                    columnItems = Math.Min((threads + rowItems - 1) / rowItems, CpuBackend<V>.Items(columns, 4 * Gemm<V>.NR));
+            }
+
+            int rowsPerItem = RoundUp((rows + rowItems - 1) / rowItems, mr);
+            int columnsPerItem = RoundUp((columns + columnItems - 1) / columnItems, Gemm<V>.NR);
+            return new TileGrid(rows, columns, rowsPerItem, columnsPerItem);
+        }
+
+        private static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
+    }
+
+    /// <summary>Packs some columns of B.</summary>
+    private readonly struct PackKernel(Operand b, int columns, int depth, float* packed) : IKernel
+    {
+        public static int ColumnsPerItem => 8 * Gemm<V>.NR;
+
+        public void Run(int item, int thread)
+        {
+            int first = item * ColumnsPerItem;
+            Gemm<V>.PackB(b.At(0, first), Math.Min(ColumnsPerItem, columns - first), depth, packed + (long)first * depth);
+        }
+    }
+
+    /// <summary>Packs a block of A's rows and multiplies it with packed columns of B.</summary>
+    private readonly struct TileKernel(CpuBackend<V> backend, TileGrid grid, Operand a, int depth, float* packedB, float* c, long strideC,
+        float* bias, bool accumulate) : IKernel
+    {
+        public void Run(int item, int thread)
+        {
+            var (row, column) = grid.Start(item);
+            int rows = Math.Min(grid.RowsPerItem, grid.Rows - row), columns = Math.Min(grid.ColumnsPerItem, grid.Columns - column);
+            long packedSize = Gemm<V>.PackedSizeA(rows, depth);
+            float* packedA = backend.Scratch(thread, packedSize + Gemm<V>.MR * Gemm<V>.NR);
+            float* tile = c + row * strideC + column;
+            Gemm<V>.PackA(a.At(row, 0), rows, depth, packedA);
+            Gemm<V>.Multiply(rows, columns, depth, packedA, packedB + (long)column * depth, tile, strideC, accumulate, edge: packedA + packedSize);
+            if (bias is null)
+                return;
+            for (int i = 0; i < rows; i++)
+                AddRow(tile + i * strideC, bias + column, columns);
+        }
+    }
+
+    // A handful of rows, as in decoding: packing would cost more than the product. Each weight row is read once and dotted with all rows.
+    private void MatVec(float* x, float* weight, float* bias, float* y, int m, int n, int k) =>
+        pool.Run(new MatVecKernel(x, weight, bias, y, m, n, k), Items(n, RowsPerItem(k)));
+
+    private readonly struct MatVecKernel(float* x, float* weight, float* bias, float* y, int m, int n, int k) : IKernel
+    {
+        public const int MaxRows = 3;
+
+        public void Run(int item, int thread)
+        {
+            int rows = RowsPerItem(k);
+            for (int row = item * rows, end = Math.Min(n, row + rows); row < end; row++)
+                for (int i = 0; i < m; i++)
+                    y[(long)i * n + row] = Dot(x + (long)i * k, weight + (long)row * k, k) + (bias is null ? 0 : bias[row]);
+        }
+    }
+
+    // Four chains of multiply-adds, because one would wait for its own result.
+    private static float Dot(float* a, float* b, int n)
+    {
+        V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero;
+        int i = 0, w = V.Width;
+        for (; i + 4 * w <= n; i += 4 * w)
+        {
+            s0 = V.MultiplyAdd(V.Load(a + i), V.Load(b + i), s0);
+            s1 = V.MultiplyAdd(V.Load(a + i + w), V.Load(b + i + w), s1);
+            s2 = V.MultiplyAdd(V.Load(a + i + 2 * w), V.Load(b + i + 2 * w), s2);
+            s3 = V.MultiplyAdd(V.Load(a + i + 3 * w), V.Load(b + i + 3 * w), s3);
+        }
+
+        for (; i < n; i += w)
+            s0 = V.MultiplyAdd(V.Load(a + i, n - i), V.Load(b + i, n - i), s0);
+        return V.Sum(s0 + s1 + (s2 + s3));
+    }
+
+    private static void AddRow(float* y, float* x, int n)
+    {
+        for (int i = 0; i < n; i += V.Width)
+            V.Store(y + i, V.Load(y + i, n - i) + V.Load(x + i, n - i), n - i);
+    }
+
+    // Each item sums some columns over all rows, in the order of the rows.
+    private void AddColumnSums(float* x, int rows, int columns, float* sums) =>
+        pool.Run(new ColumnSumKernel(x, rows, columns, sums), Items(columns, ColumnSumKernel.ColumnsPerItem));
+
+    private readonly struct ColumnSumKernel(float* x, int rows, int columns, float* sums) : IKernel
+    {
+        public const int ColumnsPerItem = 64;
+
+        public void Run(int item, int thread)
+        {
+            int first = item * ColumnsPerItem, count = Math.Min(ColumnsPerItem, columns - first);
+            float* total = stackalloc float[ColumnsPerItem];
+            new Span<float>(total, ColumnsPerItem).Clear();
+            for (int row = 0; row < rows; row++)
+                AddRow(total, x + (long)row * columns + first, count);
+            AddRow(sums + first, total, count);
+        }
+    }
+}
