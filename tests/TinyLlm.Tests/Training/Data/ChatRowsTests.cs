@@ -1,0 +1,137 @@
+using System.Text;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tests.Support;
+using TinyLlm.Training.Data;
+using Xunit;
+
+namespace TinyLlm.Tests.Training.Data;
+
+public sealed class ChatRowsTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+
+    public void Dispose() => folder.Dispose();
+
+    private Conversation[] Read(string text) => [.. ChatRows.Read(folder.Write("rows.jsonl", text))];
+
+    private static void CheckPair(Conversation row, string user, string assistant) =>
+        Assert.Equal([new ChatMessage("user", user), new ChatMessage("assistant", assistant)], row.Messages);
+
+    [Fact]
+    public void Read_Messages()
+    {
+        Conversation[] rows = Read("""
+            {"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"},{"role":"assistant","content":""}]}
+            {"id":7,"messages":[{"content":"only \"me\"\n\u00e9 \ud83d\ude00","role":"user","name":null}],"prompt":3}
+            """);
+        Assert.Equal(2, rows.Length);
+        Assert.Equal([new ChatMessage("system", "Be brief."), new ChatMessage("user", "Hi"), new ChatMessage("assistant", "")], rows[0].Messages);
+        Assert.Equal([new ChatMessage("user", "only \"me\"\né 😀")], rows[1].Messages);
+    }
+
+    [Theory]
+    [InlineData("""{"prompt":"a b","completion":"c"}""", "a b")]
+    [InlineData("""{"answer":"c","more":[1,{"x":2}],"question":"a"}""", "a")]
+    [InlineData("""{"instruction":"a","output":"c"}""", "a")]
+    [InlineData("""{"instruction":"a","input":"","output":"c"}""", "a")]
+    [InlineData("""{"instruction":"a","input":null,"output":"c"}""", "a")]
+    [InlineData("""{"instruction":"a","input":"b","output":"c"}""", "a\n\nb")]
+    public void Read_Pairs(string line, string user) => CheckPair(Assert.Single(Read(line)), user, "c");
+
+    [Theory]
+    [InlineData("\n", "")]
+    [InlineData("\r\n", "\r\n")]
+    [InlineData("\n\n  \t\n", "\n\n")]
+    public void Read_LineEndsBlanksAndMark(string end, string last)
+    {
+        foreach (string mark in new[] { "", "\uFEFF" })
+        {
+            Conversation[] rows = Read(mark + string.Join(end, Enumerable.Range(0, 5).Select(i => $$"""{"prompt":"p{{i}}","completion":"é"}""")) + last);
+            Assert.Equal(5, rows.Length);
+            for (int i = 0; i < 5; i++)
+                CheckPair(rows[i], $"p{i}", "é");
+        }
+    }
+
+    // Rows longer and shorter than the read buffer, so that lines begin and end at every kind of place in it.
+    [Fact]
+    public void Read_LongAndManyRows()
+    {
+        int[] lengths = [.. Enumerable.Range(0, 400).Select(i => i % 50 == 7 ? 200_000 + i : 1000 + 37 * i % 3000)];
+        Conversation[] rows = Read(string.Join('\n', lengths.Select((n, i) => $$"""{"prompt":"{{i}}","completion":"{{new string('x', n)}}"}""")));
+        Assert.Equal(lengths, rows.Select(row => row.Messages[1].Content.Length));
+        Assert.Equal(Enumerable.Range(0, 400).Select(i => $"{i}"), rows.Select(row => row.Messages[0].Content));
+    }
+
+    [Fact]
+    public void Read_IsAStream()
+    {
+        string path = folder.Write("rows.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\nbroken");
+        CheckPair(ChatRows.Read(path).First(), "a", "b"); // the second line is not looked at yet
+        UserError.Expect(() => ChatRows.Read(path).Count(), path, "line 2");
+    }
+
+    [Theory]
+    [InlineData("nonsense", "no valid JSON at byte")]
+    [InlineData("{\"prompt\":\"a\",\"completion\":\"b\"", "no valid JSON")]
+    [InlineData("{\"prompt\":\"a\"} {\"prompt\":\"b\"}", "no valid JSON")]
+    [InlineData("{", "no valid JSON")]
+    [InlineData("[{\"prompt\":\"a\",\"completion\":\"b\"}]", "a JSON array")]
+    [InlineData("7", "a number; expected a JSON object")]
+    [InlineData("null", "null; expected a JSON object")]
+    [InlineData("{}", "no known form; expected")]
+    [InlineData("{\"text\":\"a\"}", "no known form")]
+    [InlineData("{\"output\":\"a\"}", "no known form")]
+    [InlineData("{\"prompt\":\"a\"}", "\"completion\" is missing")]
+    [InlineData("{\"completion\":\"a\"}", "\"prompt\" is missing")]
+    [InlineData("{\"question\":\"a\"}", "\"answer\" is missing")]
+    [InlineData("{\"answer\":\"a\"}", "\"question\" is missing")]
+    [InlineData("{\"instruction\":\"a\"}", "\"output\" is missing")]
+    [InlineData("{\"prompt\":7,\"completion\":\"b\"}", "\"prompt\" is a number; expected a text")]
+    [InlineData("{\"prompt\":\"a\",\"completion\":null}", "\"completion\" is null")]
+    [InlineData("{\"instruction\":\"a\",\"input\":[],\"output\":\"b\"}", "\"input\" is an array")]
+    [InlineData("{\"messages\":\"a\"}", "\"messages\" is a text; expected an array")]
+    [InlineData("{\"messages\":null}", "\"messages\" is null")]
+    [InlineData("{\"messages\":[]}", "\"messages\" is empty")]
+    [InlineData("{\"messages\":[7]}", "message 1 is a number")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"tool\",\"content\":\"a\"}]}", "\"role\" of message 2 is \"tool\"; expected system, user, assistant")]
+    [InlineData("{\"messages\":[{\"role\":\"a\\nb\",\"content\":\"a\"}]}", "\"role\" of message 1 is")]
+    [InlineData("{\"messages\":[{\"content\":\"a\"}]}", "\"role\" of message 1 is missing")]
+    [InlineData("{\"messages\":[{\"role\":\"user\"}]}", "\"content\" of message 1 is missing")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}", "\"content\" of message 1 is an array; expected a text")]
+    [InlineData("{\"messages\":[{\"role\":true,\"content\":\"a\"}]}", "\"role\" of message 1 is true or false")]
+    [InlineData("{\"prompt\":\"\\ud83d\",\"completion\":\"b\"}", "surrogate")]
+    public void Read_DamagedLine_NamesFileLineAndFault(string line, string part)
+    {
+        const string good = "{\"prompt\":\"a\",\"completion\":\"b\"}";
+        UserError.Expect(() => Read($"{good}\n\n{good}\n{line}\n{good}\n"), folder["rows.jsonl"] + ", line 4:", part);
+        UserError.Expect(() => Read(line), folder["rows.jsonl"] + ", line 1:", part);
+    }
+
+    [Fact]
+    public void Read_InvalidUtf8_IsRefused()
+    {
+        byte[] bytes = [.. Encoding.UTF8.GetBytes("{\"prompt\":\"a"), 0xFF, .. Encoding.UTF8.GetBytes("\",\"completion\":\"b\"}")];
+        string path = folder.Write("rows.jsonl", bytes);
+        UserError.Expect(() => ChatRows.Read(path).Count(), "line 1", "no valid UTF-8");
+        path = folder.Write("rows.jsonl", Encoding.Unicode.GetBytes("{\"prompt\":\"a\",\"completion\":\"b\"}"));
+        UserError.Expect(() => ChatRows.Read(path).Count(), "line 1", "no valid JSON");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("\uFEFF")]
+    [InlineData("\n \r\n\t\n")]
+    public void Read_NoRows_IsRefused(string text) => UserError.Expect(() => Read(text), folder["rows.jsonl"], "no rows");
+
+    [Fact]
+    public void Read_NoSuchFile() => UserError.Expect(() => ChatRows.Read(folder["none.jsonl"]).Count(), folder["none.jsonl"], "no such file");
+
+    [Fact]
+    public void Read_LineWithoutEnd_IsRefused()
+    {
+        using (var stream = new FileStream(folder["big.jsonl"], FileMode.Create))
+            stream.SetLength(JsonLines.MaxLineBytes + 100_000L); // a hole of zeros
+        UserError.Expect(() => ChatRows.Read(folder["big.jsonl"]).Count(), folder["big.jsonl"], "line 1", "64 MiB");
+    }
+}
