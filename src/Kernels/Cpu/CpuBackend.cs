@@ -64,13 +64,16 @@ internal sealed unsafe class CpuStorage(CpuBackend backend) : Storage(backend)
 /// </summary>
 internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct, ISimd<V>
 {
+    // Scratch memory that all threads of a kernel share: packed panels of a product, chunks of logits, partial sums.
+    private const int SharedPanels = 0, SharedLogits = 1, SharedPartials = 2, SharedSlots = 3;
+
     private readonly WorkerPool pool;
     private readonly NativeBuffer?[] scratch;
 
     public CpuBackend(int threads)
     {
         pool = new WorkerPool(threads);
-        scratch = new NativeBuffer?[threads + 1];
+        scratch = new NativeBuffer?[threads + SharedSlots];
     }
 
     public override string Description => $"cpu: {pool.Threads} thread{(pool.Threads == 1 ? "" : "s")}, {V.Width}-wide float vectors";
@@ -130,13 +133,6 @@ internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct
         return (float*)buffer.Pointer;
     }
 
-    /// <summary>Scratch memory that all threads of a kernel share: the packed panels of a matrix product.</summary>
-    private float* SharedScratch(long floats) => Scratch(pool.Threads, floats);
-
-    /// <summary>
-    /// Rows for one item of a row-wise kernel, from the shape alone: enough work (about 16K elements) to be worth handing out.
-    /// </summary>
-    private static int RowsPerItem(int columns) => Math.Max(1, 16384 / Math.Max(1, columns));
-
-    private static int Items(long count, int perItem) => checked((int)((count + perItem - 1) / perItem));
+    /// <summary>Scratch memory of one of the shared slots.</summary>
+    private float* SharedScratch(int slot, long floats) => Scratch(pool.Threads + slot, floats);
 }

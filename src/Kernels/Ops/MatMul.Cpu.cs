@@ -45,7 +45,7 @@ internal sealed unsafe partial class CpuBackend<V>
             for (int depth = 0; depth < k; depth += Gemm<V>.KC)
             {
                 int depths = Math.Min(Gemm<V>.KC, k - depth);
-                float* packedB = SharedScratch(Gemm<V>.PackedSizeB(columns, depths));
+                float* packedB = SharedScratch(SharedPanels, Gemm<V>.PackedSizeB(columns, depths));
                 var pack = new PackKernel(b.At(depth, column), columns, depths, packedB);
                 pool.Run(pack, Items(columns, PackKernel.ColumnsPerItem));
 

@@ -1,0 +1,14 @@
+namespace TinyLlm.Kernels;
+
+public abstract partial class Backend
+{
+    /// <summary>Sets every element of an F32 tensor to <paramref name="value"/>; zeroing the gradients before a step is its main use.</summary>
+    /// <exception cref="ArgumentException">The tensor is strided or no F32.</exception>
+    public void Fill(Tensor x, float value)
+    {
+        Check.Shape(nameof(Fill), x, x.Shape);
+        FillCore(x, value);
+    }
+
+    private protected abstract void FillCore(Tensor x, float value);
+}
