@@ -1,0 +1,194 @@
+using TinyLlm.Kernels;
+
+namespace TinyLlm.Model;
+
+/// <summary>What one block keeps of the forward pass.</summary>
+internal sealed class BlockActivations
+{
+    public BlockActivations(Arena arena, GptConfig config, int b, int t, string name)
+    {
+        int c = config.Width, h = config.Heads, kv = config.KvHeads, d = config.HeadSize, f = config.MlpWidth;
+        Norm1Out = arena.Add(name + ".norm1_out", (b, t, c));
+        Norm1 = NormStatistics.Plan(arena, name + ".norm1", b * t);
+        Qkv = arena.Add(name + ".qkv", (b, t, (h + 2 * kv) * d));
+        if (config.QueryKeyNorm)
+        {
+            Q = arena.Add(name + ".q", (b, t, h, d));
+            K = arena.Add(name + ".k", (b, t, kv, d));
+            QueryNorm = NormStatistics.Plan(arena, name + ".q_norm", b * t * h);
+            KeyNorm = NormStatistics.Plan(arena, name + ".k_norm", b * t * kv);
+        }
+
+        Attention = arena.Add(name + ".attention", (b, t, h * d));
+        LogSumExp = arena.Add(name + ".logsumexp", (b, h, t));
+        Norm2Out = arena.Add(name + ".norm2_out", (b, t, c));
+        Norm2 = NormStatistics.Plan(arena, name + ".norm2", b * t);
+        MlpIn = arena.Add(name + ".mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f));
+        MlpOut = arena.Add(name + ".mlp_out", (b, t, f));
+    }
+
+    public Tensor Norm1Out { get; }       // (B, T, C)
+    public NormStatistics Norm1 { get; }  // (B T)
+    public Tensor Qkv { get; }            // (B, T, (H + 2 Hkv) D); llama rotates its q and k in place
+    public Tensor Q { get; }              // (B, T, H, D), normed and rotated; qwen3 only
+    public Tensor K { get; }              // (B, T, Hkv, D), normed and rotated; qwen3 only
+    public NormStatistics QueryNorm { get; }
+    public NormStatistics KeyNorm { get; }
+    public Tensor Attention { get; }      // (B, T, H D)
+    public Tensor LogSumExp { get; }      // (B, H, T)
+    public Tensor Mid { get; init; }      // (B, T, C): the residual stream between the halves
+    public Tensor Norm2Out { get; }       // (B, T, C)
+    public NormStatistics Norm2 { get; }  // (B T)
+    public Tensor MlpIn { get; }          // (B, T, F), or gate and up, (B, T, 2F)
+    public Tensor MlpOut { get; }         // (B, T, F)
+    public Tensor Branch { get; init; }   // (B, T, C): a half's output; needed only until it is added, so all blocks share it
+}
+
+/// <summary>Gradients of a block's activations: scratch that all blocks share.</summary>
+internal sealed class BlockGradients
+{
+    public BlockGradients(Arena arena, GptConfig config, int b, int t)
+    {
+        int c = config.Width, h = config.Heads, kv = config.KvHeads, d = config.HeadSize, f = config.MlpWidth;
+        NormOut = arena.Add("d.norm_out", (b, t, c));
+        Qkv = arena.Add("d.qkv", (b, t, (h + 2 * kv) * d));
+        if (config.QueryKeyNorm)
+        {
+            Q = arena.Add("d.q", (b, t, h, d));
+            K = arena.Add("d.k", (b, t, kv, d));
+        }
+
+        Attention = arena.Add("d.attention", (b, t, h * d));
+        MlpIn = arena.Add("d.mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f));
+        MlpOut = arena.Add("d.mlp_out", (b, t, f));
+        if (config.Dropout > 0)
+            Branch = arena.Add("d.branch", (b, t, c));
+    }
+
+    public Tensor NormOut { get; }
+    public Tensor Qkv { get; }
+    public Tensor Q { get; }
+    public Tensor K { get; }
+    public Tensor Attention { get; }
+    public Tensor MlpIn { get; }
+    public Tensor MlpOut { get; }
+    public Tensor Branch { get; }
+}
+
+/// <summary>
+/// The memory plan of a model for batches of (B, T): inputs, what the blocks keep, and the gradients. Training keeps every block's
+/// activations; inference has one set for all blocks and a residual stream that is updated in place.
+/// </summary>
+public sealed class Activations
+{
+    private readonly GptConfig config;
+
+    /// <summary>Plans the tensors in <paramref name="arena"/>; they can be used once it is allocated.</summary>
+    /// <param name="arena">Where to plan.</param>
+    /// <param name="config">The model.</param>
+    /// <param name="b">Rows of a batch.</param>
+    /// <param name="t">Tokens of a row, at most the model's context.</param>
+    /// <param name="training">Whether to keep what a backward pass needs.</param>
+    public Activations(Arena arena, GptConfig config, int b, int t, bool training)
+    {
+        (this.config, B, T) = (config, b, t);
+        int c = config.Width;
+        Tokens = arena.Add("tokens", (b, t), DType.I32);
+        Positions = arena.Add("positions", (b, t), DType.I32);
+        Targets = arena.Add("targets", (b, t), DType.I32);
+        TokenWeights = arena.Add("token weights", b * t);
+        LogProbabilities = arena.Add("log-probabilities", b * t);
+        LogitsLogSumExp = arena.Add("logits.logsumexp", b * t);
+        Hidden = arena.Add("hidden", (b, t, c));
+        FinalNorm = NormStatistics.Plan(arena, "final_norm", b * t);
+
+        var branch = arena.Add("branch", (b, t, c));
+        Residual = new Tensor[config.Layers + 1];
+        Blocks = new BlockActivations[config.Layers];
+        Residual[0] = arena.Add("residual.0", (b, t, c));
+        for (int layer = 0; layer < config.Layers; layer++)
+        {
+            bool own = training || layer == 0;
+            Residual[layer + 1] = training ? arena.Add($"residual.{layer + 1}", (b, t, c)) : Residual[0];
+            Blocks[layer] = own
+                ? new BlockActivations(arena, config, b, t, $"block.{layer}")
+                {
+                    Mid = training ? arena.Add($"block.{layer}.mid", (b, t, c)) : Residual[0],
+                    Branch = branch,
+                }
+                : Blocks[0];
+        }
+
+        if (training)
+        {
+            Gradients = new BlockGradients(arena, config, b, t);
+            ResidualGradient = arena.Add("d.residual", (b, t, c));
+            HiddenGradient = arena.Add("d.hidden", (b, t, c));
+        }
+    }
+
+    /// <summary>Rows of a batch.</summary>
+    public int B { get; }
+
+    /// <summary>Tokens of a row.</summary>
+    public int T { get; }
+
+    /// <summary>(B, T) I32: token ids.</summary>
+    public Tensor Tokens { get; }
+
+    /// <summary>(B, T) I32: place of each token in its document.</summary>
+    public Tensor Positions { get; }
+
+    /// <summary>(B, T) I32: the tokens to predict, negative where none is scored.</summary>
+    public Tensor Targets { get; }
+
+    /// <summary>(B T) F32: how much each predicted token counts in the loss.</summary>
+    public Tensor TokenWeights { get; }
+
+    /// <summary>(B T) F32: log-probability of each target.</summary>
+    public Tensor LogProbabilities { get; }
+
+    /// <summary>(B, T, C) F32: the final norm's output, which the head reads.</summary>
+    public Tensor Hidden { get; }
+
+    internal Tensor LogitsLogSumExp { get; }      // (B T)
+    internal NormStatistics FinalNorm { get; }    // (B T)
+    internal Tensor[] Residual { get; }           // L + 1 of (B, T, C): the input of each block, and the last output
+    internal BlockActivations[] Blocks { get; }   // L
+    internal BlockGradients? Gradients { get; }
+    internal Tensor ResidualGradient { get; }     // (B, T, C)
+    internal Tensor HiddenGradient { get; }       // (B, T, C)
+
+    /// <summary>Sends token ids and positions, after checking that the model has them.</summary>
+    /// <exception cref="TinyLlmException">A token id is outside the vocabulary, or a position beyond the context.</exception>
+    public void SetInputs(ReadOnlySpan<int> tokens, ReadOnlySpan<int> positions)
+    {
+        CheckTokens(tokens, 0);
+        foreach (int position in positions)
+        {
+            if ((uint)position >= (uint)config.Context)
+                throw new TinyLlmException($"Position {position} is beyond the model's context of {config.Context} tokens.");
+        }
+
+        var backend = Tokens.Storage.Backend;
+        backend.Write(Tokens, tokens);
+        backend.Write(Positions, positions);
+    }
+
+    /// <summary>Sends the targets (B, T), after checking that the model has them; negative ones are not scored.</summary>
+    /// <exception cref="TinyLlmException">A target is outside the vocabulary.</exception>
+    public void SetTargets(ReadOnlySpan<int> targets)
+    {
+        CheckTokens(targets, int.MinValue);
+        Targets.Storage.Backend.Write(Targets, targets);
+    }
+
+    private void CheckTokens(ReadOnlySpan<int> tokens, int smallest)
+    {
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            if (tokens[i] >= config.VocabularySize || tokens[i] < smallest)
+                throw new TinyLlmException($"Token id {tokens[i]} (number {i} of the batch) is outside the vocabulary of {config.VocabularySize}; was the text encoded with another tokenizer?");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+using TinyLlm.Kernels;
+
+namespace TinyLlm.Model;
+
+/// <summary>What a pass through the blocks reads besides the residual stream.</summary>
+/// <param name="Positions">(B, T) I32.</param>
+/// <param name="RopeTable">(Tmax, D) F32; unused by gpt2.</param>
+/// <param name="Mask">Which keys each query sees.</param>
+/// <param name="Cache">Where keys and values are kept in decoding.</param>
+/// <param name="Dropout">Probability, 0 outside training.</param>
+/// <param name="State">Step state; needed where there is dropout.</param>
+internal readonly record struct ForwardPass(Tensor Positions, Tensor RopeTable, AttentionMask Mask, KvCache? Cache, float Dropout, Tensor? State);
+
+/// <summary>
+/// A GPT-style language model: token table, blocks, final norm, head. Forward and backward are written once for all backends and
+/// architectures; the kinds of norm, MLP and position are chosen where the layers are made.
+/// </summary>
+public sealed class Gpt : IDisposable
+{
+    /// <summary>Standard deviation of initial weights; projections into the residual stream have it over sqrt(2L) (GPT-2, section 2.3).</summary>
+    public const double InitDeviation = 0.02;
+
+    private readonly Arena values;
+    private readonly Block[] blocks;
+    private readonly Norm finalNorm;
+    private readonly Parameter tokenTable, head;
+    private readonly Parameter? positionTable;
+    private readonly Tensor ropeTable;
+    private Arena? gradients;
+
+    /// <summary>Builds the model and takes the memory of its weights, which are zero until they are initialised or loaded.</summary>
+    /// <exception cref="TinyLlmException">The sizes do not fit together, or the memory is not there.</exception>
+    public Gpt(GptConfig config, Backend backend)
+    {
+        config.Validate();
+        (Config, Backend) = (config, backend);
+        Parameters = new ParameterTable();
+
+        bool gpt2 = config.Architecture == Architecture.Gpt2;
+        string tokens = gpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
+        tokenTable = VocabularyTable(tokens);
+        if (config.LearnedPositions)
+            positionTable = Parameters.Add("transformer.wpe.weight", (config.Context, config.Width), Init.Normal(InitDeviation), ParameterGroup.Embedding);
+        blocks = Enumerable.Range(0, config.Layers).Select(layer => new Block(backend, config, Parameters, layer)).ToArray();
+        finalNorm = gpt2
+            ? Gpt2Layer.Norm(backend, Parameters, "transformer.ln_f", config)
+            : new Norm(backend, Parameters.Add("model.norm.weight", config.Width, Init.Ones, ParameterGroup.Vector), null, config.NormEpsilon);
+        head = config.TiedHead ? tokenTable : VocabularyTable("lm_head.weight");
+
+        values = new Arena(backend, "parameters");
+        Parameters.PlanValues(values);
+        ropeTable = values.Add("rope table", (config.Context, config.HeadSize));
+        values.Allocate();
+        if (!config.LearnedPositions)
+            backend.Write(ropeTable, Backend.RopeTable(config.Context, config.HeadSize, config.RopeBase));
+
+        Parameter VocabularyTable(string name) => Parameters.Add(name, (config.PaddedVocabulary, config.Width), Init.Normal(InitDeviation),
+            ParameterGroup.Embedding, [new FilePart(name, 0, config.VocabularySize)]);
+    }
+
+    /// <summary>Sizes and kinds.</summary>
+    public GptConfig Config { get; }
+
+    /// <summary>Where the model lives.</summary>
+    public Backend Backend { get; }
+
+    /// <summary>All weights.</summary>
+    public ParameterTable Parameters { get; }
+
+    /// <summary>All weights as one row of memory, in the order of the table.</summary>
+    public Tensor AllValues => values.Range(Parameters.All[0].Value, Parameters.All[^1].Value);
+
+    /// <summary>All gradients as one row of memory, laid out as <see cref="AllValues"/>; after <see cref="PlanGradients"/>.</summary>
+    public Tensor AllGradients => gradients!.Range(Parameters.All[0].Gradient, Parameters.All[^1].Gradient);
+
+    /// <summary>Draws the initial weights.</summary>
+    public void Initialize(ulong seed) => Parameters.Initialize(Backend, seed);
+
+    /// <summary>Plans the gradients in <paramref name="arena"/>: the model can be trained once it is allocated.</summary>
+    public void PlanGradients(Arena arena)
+    {
+        gradients = arena;
+        Parameters.PlanGradients(arena);
+    }
+
+    /// <summary>
+    /// Tokens (B, T) to final hidden states (B, T, C), in <see cref="Activations.Hidden"/>.
+    /// </summary>
+    /// <param name="a">Activations, with inputs set.</param>
+    /// <param name="cache">Where to keep keys and values in decoding: the tokens then follow those that it holds.</param>
+    /// <param name="state">Step state: with it the pass is a training pass, with dropout where the model has it.</param>
+    public void Forward(Activations a, KvCache? cache = null, StepState? state = null)
+    {
+        cache?.Send();
+        var pass = Pass(a, cache, state);
+        Backend.Embedding(a.Tokens, tokenTable.Value, a.Positions, positionTable?.Value, a.Residual[0]);
+        if (pass.Dropout > 0)
+            Backend.Dropout(a.Residual[0], a.Residual[0], pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
+        for (int layer = 0; layer < blocks.Length; layer++)
+            blocks[layer].Forward(a.Residual[layer], a.Blocks[layer], pass, a.Residual[layer + 1]);
+        finalNorm.Forward(a.Residual[^1], a.Hidden, a.FinalNorm);
+    }
+
+    /// <summary>
+    /// Gradients of the loss -sum weights[n] log p(targets[n]) with respect to all parameters, added to what is there. The forward pass and
+    /// <see cref="LogProbabilities"/> come first; <see cref="Activations.TokenWeights"/> says what the loss is.
+    /// </summary>
+    public void Backward(Activations a, StepState? state = null)
+    {
+        var pass = Pass(a, null, state);
+        var d = a.Gradients ?? throw new InvalidOperationException("Backward: the activations were planned for inference.");
+        Backend.LinearCrossEntropyBackward(a.Hidden, head.Value, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient);
+        Backend.Fill(a.ResidualGradient, 0);
+        finalNorm.BackwardResidual(a.HiddenGradient, a.Residual[^1], a.FinalNorm, a.ResidualGradient);
+        for (int layer = blocks.Length - 1; layer >= 0; layer--)
+            blocks[layer].Backward(a.Residual[layer], a.Blocks[layer], d, pass, a.ResidualGradient);
+        if (pass.Dropout > 0)
+            Backend.Dropout(a.ResidualGradient, a.ResidualGradient, pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
+        Backend.EmbeddingBackward(a.ResidualGradient, a.Tokens, tokenTable.Gradient, a.Positions, positionTable?.Gradient);
+    }
+
+    /// <summary>Log-probabilities of the targets, (B T) in <see cref="Activations.LogProbabilities"/>; after <see cref="Forward"/>.</summary>
+    public void LogProbabilities(Activations a) =>
+        Backend.LinearCrossEntropy(a.Hidden, head.Value, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+
+    /// <summary>Logits of hidden states (N, C): (N, Vpadded), whose columns from the vocabulary's size on mean nothing.</summary>
+    public void Logits(Tensor hidden, Tensor logits) => Backend.MatMul(hidden, head.Value, null, logits);
+
+    /// <inheritdoc/>
+    public void Dispose() => values.Dispose();
+
+    private ForwardPass Pass(Activations a, KvCache? cache, StepState? state) => new(
+        a.Positions, ropeTable, new AttentionMask(cache?.Offsets), cache, state is null ? 0 : Config.Dropout, state?.Buffer);
+}

@@ -1,0 +1,133 @@
+using TinyLlm.Kernels;
+
+namespace TinyLlm.Model;
+
+/// <summary>The layouts that the model can take. Each is one that other tools already load.</summary>
+public enum Architecture
+{
+    /// <summary>LayerNorm, learned positions, GELU (tanh), biases, tied head: Hugging Face <c>GPT2LMHeadModel</c>.</summary>
+    Gpt2,
+
+    /// <summary>RMSNorm, RoPE, grouped-query attention, SwiGLU, no biases: Hugging Face <c>LlamaForCausalLM</c>.</summary>
+    Llama,
+
+    /// <summary>As <see cref="Llama"/>, with an RMSNorm on each head's queries and keys: Hugging Face <c>Qwen3ForCausalLM</c>.</summary>
+    Qwen3,
+}
+
+/// <summary>Sizes and kinds of a model: everything that its weights' shapes and its forward pass depend on.</summary>
+public sealed record GptConfig
+{
+    /// <summary>Rows of the token table and the head come in multiples of this in memory, so that products have whole tiles.</summary>
+    public const int VocabularyMultiple = 128;
+
+    /// <summary>The layout.</summary>
+    public Architecture Architecture { get; init; } = Architecture.Qwen3;
+
+    /// <summary>L: number of blocks.</summary>
+    public int Layers { get; init; }
+
+    /// <summary>H: query heads of each block.</summary>
+    public int Heads { get; init; }
+
+    /// <summary>Hkv: key and value heads of each block; a divisor of <see cref="Heads"/>.</summary>
+    public int KvHeads { get; init; }
+
+    /// <summary>D: size of a head.</summary>
+    public int HeadSize { get; init; }
+
+    /// <summary>C: width of the residual stream.</summary>
+    public int Width { get; init; }
+
+    /// <summary>F: width inside the MLP.</summary>
+    public int MlpWidth { get; init; }
+
+    /// <summary>T: the longest sequence.</summary>
+    public int Context { get; init; }
+
+    /// <summary>V: number of token ids, special tokens included.</summary>
+    public int VocabularySize { get; init; }
+
+    /// <summary>Base of RoPE's angles; unused by gpt2.</summary>
+    public double RopeBase { get; init; } = 10_000;
+
+    /// <summary>Added to the variance (gpt2) or the mean square in norms.</summary>
+    public float NormEpsilon { get; init; } = 1e-6f;
+
+    /// <summary>Whether the head shares the token table's weights.</summary>
+    public bool TiedHead { get; init; } = true;
+
+    /// <summary>Dropout probability of embeddings, attention probabilities and both branches of a block; used in training only.</summary>
+    public float Dropout { get; init; }
+
+    /// <summary>Rows of the token table in memory.</summary>
+    public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
+
+    /// <summary>Whether positions are a learned table (gpt2) and not a rotation.</summary>
+    public bool LearnedPositions => Architecture == Architecture.Gpt2;
+
+    /// <summary>Whether queries and keys are normed head by head.</summary>
+    public bool QueryKeyNorm => Architecture == Architecture.Qwen3;
+
+    /// <summary>
+    /// Fills in the defaults of an architecture: head size width/heads, as many key as query heads, MLP width 4 C (gpt2) or 8/3 C rounded
+    /// up to a multiple of 64.
+    /// </summary>
+    /// <exception cref="TinyLlmException">The sizes do not fit together.</exception>
+    public static GptConfig Create(Architecture architecture, int layers, int heads, int width, int context, int vocabularySize,
+        int kvHeads = 0, float dropout = 0)
+    {
+        if (heads > 0 && width % heads != 0)
+            throw new TinyLlmException($"--heads {heads} does not divide --width {width}; choose a width that is a multiple of the heads.");
+
+        bool gpt2 = architecture == Architecture.Gpt2;
+        var config = new GptConfig
+        {
+            Architecture = architecture,
+            Layers = layers,
+            Heads = heads,
+            KvHeads = kvHeads == 0 ? heads : kvHeads,
+            HeadSize = heads > 0 ? width / heads : 0,
+            Width = width,
+            MlpWidth = gpt2 ? 4 * width : ((8 * width / 3) + 63) / 64 * 64,
+            Context = context,
+            VocabularySize = vocabularySize,
+            NormEpsilon = gpt2 ? 1e-5f : 1e-6f,
+            Dropout = dropout,
+        };
+        config.Validate();
+        return config;
+    }
+
+    /// <summary>Checks that the sizes fit together.</summary>
+    /// <exception cref="TinyLlmException">They do not; the message names the option.</exception>
+    public void Validate()
+    {
+        AtLeastOne("--layers", Layers);
+        AtLeastOne("--heads", Heads);
+        AtLeastOne("--kv-heads", KvHeads);
+        AtLeastOne("--width", Width);
+        AtLeastOne("head size", HeadSize);
+        AtLeastOne("MLP width", MlpWidth);
+        AtLeastOne("--context", Context);
+        AtLeastOne("--vocab-size", VocabularySize);
+        if (Heads % KvHeads != 0)
+            throw new TinyLlmException($"--kv-heads {KvHeads} does not divide --heads {Heads}; each key head serves a whole number of query heads.");
+        if (Architecture == Architecture.Gpt2 && KvHeads != Heads)
+            throw new TinyLlmException($"--kv-heads {KvHeads}: gpt2 has as many key heads as heads ({Heads}); leave it out or take --arch llama or qwen3.");
+        if (Architecture != Architecture.Gpt2 && HeadSize % 2 != 0)
+            throw new TinyLlmException($"The head size, --width {Width} over --heads {Heads}, is {HeadSize}; RoPE needs an even one.");
+        if (Architecture == Architecture.Gpt2 && (!TiedHead || Heads * HeadSize != Width))
+            throw new TinyLlmException($"gpt2 has a tied head and heads that fill the width; got {Heads} heads of {HeadSize} for width {Width}.");
+        if (Dropout is not (>= 0 and < 1))
+            throw new TinyLlmException($"--dropout {Dropout}: expected 0 or more and less than 1.");
+        if (!(NormEpsilon > 0) || !(RopeBase > 1))
+            throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected more than 0 and more than 1.");
+    }
+
+    private static void AtLeastOne(string what, int value)
+    {
+        if (value < 1)
+            throw new TinyLlmException($"{what} {value}: expected 1 or more.");
+    }
+}

@@ -1,0 +1,54 @@
+using TinyLlm.Kernels;
+
+namespace TinyLlm.Model;
+
+/// <summary>The feed-forward half of a block: down(GELU(up(x))) for gpt2, down(silu(gate(x)) * up(x)) for the others.</summary>
+internal sealed class Mlp
+{
+    private readonly Backend backend;
+    private readonly Linear up, down;
+    private readonly bool gated;
+
+    public Mlp(Backend backend, GptConfig config, ParameterTable table, int layer)
+    {
+        this.backend = backend;
+        gated = config.Architecture != Architecture.Gpt2;
+        int c = config.Width, f = config.MlpWidth;
+        var residual = Init.Normal(Gpt.InitDeviation / Math.Sqrt(2 * config.Layers));
+        if (gated)
+        {
+            string name = $"model.layers.{layer}.mlp.";
+            up = new Linear(backend, table.Add(name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
+                [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null);
+            down = new Linear(backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null);
+        }
+        else
+        {
+            string name = $"transformer.h.{layer}.mlp.";
+            up = Gpt2Layer.Linear(backend, table, name + "c_fc", c, f, Init.Normal(Gpt.InitDeviation));
+            down = Gpt2Layer.Linear(backend, table, name + "c_proj", f, c, residual);
+        }
+    }
+
+    /// <summary>x (B, T, C) to branch (B, T, C).</summary>
+    public void Forward(Tensor x, BlockActivations a, Tensor branch)
+    {
+        up.Forward(x, a.MlpIn);          // (B, T, F), or (B, T, 2F) where gated
+        if (gated)
+            backend.SwiGlu(a.MlpIn, a.MlpOut);
+        else
+            backend.Gelu(a.MlpIn, a.MlpOut);
+        down.Forward(a.MlpOut, branch);  // (B, T, F) to (B, T, C)
+    }
+
+    /// <summary>dBranch (B, T, C) to dx (B, T, C), overwritten.</summary>
+    public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, Tensor dx)
+    {
+        down.Backward(dBranch, a.MlpOut, d.MlpOut);
+        if (gated)
+            backend.SwiGluBackward(d.MlpOut, a.MlpIn, d.MlpIn);
+        else
+            backend.GeluBackward(d.MlpOut, a.MlpIn, d.MlpIn);
+        up.Backward(d.MlpIn, x, dx);
+    }
+}

@@ -1,0 +1,166 @@
+using TinyLlm.Kernels;
+
+namespace TinyLlm.Model;
+
+/// <summary>How a parameter is treated by optimisers; the order is that of the memory.</summary>
+public enum ParameterGroup
+{
+    /// <summary>Weights of linear layers: weight decay.</summary>
+    Matrix,
+
+    /// <summary>Token and position tables and an untied head: weight decay.</summary>
+    Embedding,
+
+    /// <summary>Biases and norm weights: no weight decay.</summary>
+    Vector,
+}
+
+/// <summary>How a parameter starts.</summary>
+/// <param name="Mean">Mean of the normal distribution.</param>
+/// <param name="Deviation">Its standard deviation; 0 for a constant.</param>
+public readonly record struct Init(float Mean, float Deviation)
+{
+    /// <summary>All zeros.</summary>
+    public static readonly Init Zeros = new(0, 0);
+
+    /// <summary>All ones.</summary>
+    public static readonly Init Ones = new(1, 0);
+
+    /// <summary>A normal distribution around zero.</summary>
+    public static Init Normal(double deviation) => new(0, (float)deviation);
+}
+
+/// <summary>A tensor of the weights file, and the rows of the parameter that it holds.</summary>
+/// <param name="Name">Hugging Face's name.</param>
+/// <param name="FirstRow">First row of the parameter in memory.</param>
+/// <param name="Rows">Number of rows.</param>
+/// <param name="Transposed">Whether the file holds the matrix as (in, out), as GPT-2's Conv1D does.</param>
+public sealed record FilePart(string Name, int FirstRow, int Rows, bool Transposed = false);
+
+/// <summary>One trained tensor: in memory (out, in), with q, k, v and gate, up stacked; in files under Hugging Face's names.</summary>
+public sealed class Parameter
+{
+    internal Parameter(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts) =>
+        (Name, Shape, Init, Group, Parts) = (name, shape, init, group, parts);
+
+    /// <summary>Name in messages and in the optimiser's file; that of the file where the two hold the same tensor.</summary>
+    public string Name { get; }
+
+    /// <summary>Shape in memory, padding included.</summary>
+    public Shape Shape { get; }
+
+    /// <summary>How it starts.</summary>
+    public Init Init { get; }
+
+    /// <summary>How optimisers treat it.</summary>
+    public ParameterGroup Group { get; }
+
+    /// <summary>Where the weights file holds it. Rows that no part names are padding.</summary>
+    public IReadOnlyList<FilePart> Parts { get; }
+
+    /// <summary>The weights, <see cref="Shape"/> F32.</summary>
+    public Tensor Value { get; internal set; }
+
+    /// <summary>The gradient, <see cref="Shape"/> F32; only while training.</summary>
+    public Tensor Gradient { get; internal set; }
+
+    /// <summary>Number of rows that are not padding.</summary>
+    public int RealRows => Parts.Sum(p => p.Rows);
+
+    /// <summary>Number of elements that are not padding.</summary>
+    public long RealCount => Shape.Count / Shape[0] * RealRows;
+}
+
+/// <summary>Each parameter of a model once: what drives memory, initialisation, gradients, optimisers and files.</summary>
+public sealed class ParameterTable
+{
+    private readonly List<Parameter> parameters = [];
+
+    /// <summary>All parameters, in the order of the memory: matrices, embeddings, vectors.</summary>
+    public IReadOnlyList<Parameter> All { get; private set; } = [];
+
+    /// <summary>Number of trained elements, padding left out.</summary>
+    public long Count => parameters.Sum(p => p.RealCount);
+
+    /// <summary>Adds a parameter that the file holds as it stands.</summary>
+    public Parameter Add(string name, Shape shape, Init init, ParameterGroup group) =>
+        Add(name, shape, init, group, [new FilePart(name, 0, shape[0])]);
+
+    /// <summary>Adds a parameter whose file parts differ from it: stacked, padded or transposed.</summary>
+    public Parameter Add(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts)
+    {
+        var parameter = new Parameter(name, shape, init, group, parts);
+        parameters.Add(parameter);
+        All = parameters.OrderBy(p => p.Group).ToArray();
+        return parameter;
+    }
+
+    /// <summary>Plans one tensor a parameter in <paramref name="arena"/>, in the order of <see cref="All"/>; optimisers plan their state so too.</summary>
+    public Tensor[] Plan(Arena arena) => All.Select(p => arena.Add(p.Name, p.Shape)).ToArray();
+
+    /// <summary>Plans the weights.</summary>
+    public void PlanValues(Arena arena)
+    {
+        foreach (var (parameter, tensor) in All.Zip(Plan(arena)))
+            parameter.Value = tensor;
+    }
+
+    /// <summary>Plans the gradients.</summary>
+    public void PlanGradients(Arena arena)
+    {
+        foreach (var (parameter, tensor) in All.Zip(Plan(arena)))
+            parameter.Gradient = tensor;
+    }
+
+    /// <summary>
+    /// Draws the initial weights. Element i of the parameter called n comes from counter (i, hash of n) of a Philox generator keyed
+    /// by the seed, so it depends on neither the device nor the other parameters. Padding is zero.
+    /// </summary>
+    public void Initialize(Backend backend, ulong seed)
+    {
+        foreach (var parameter in All)
+        {
+            var values = new float[parameter.Shape.Count];
+            Fill(values.AsSpan(0, (int)parameter.RealCount), parameter, seed);
+            backend.Write(parameter.Value, values);
+        }
+    }
+
+    private static void Fill(Span<float> values, Parameter parameter, ulong seed)
+    {
+        var (mean, deviation) = parameter.Init;
+        if (deviation == 0)
+        {
+            values.Fill(mean);
+            return;
+        }
+
+        uint name = HashOf(parameter.Name);
+        for (int i = 0; i < values.Length; i += 4)
+        {
+            uint x0 = (uint)(i / 4), x1 = 0, x2 = name, x3 = 0x1217; // x3 keeps apart from dropout, whose counters end in the step
+            Philox.Next(ref x0, ref x1, ref x2, ref x3, (uint)seed, (uint)(seed >> 32) ^ 0x80000000);
+            var (a, b) = Normals(x0, x1);
+            var (c, d) = Normals(x2, x3);
+            ReadOnlySpan<float> four = [a, b, c, d];
+            for (int j = 0; j < 4 && i + j < values.Length; j++)
+                values[i + j] = mean + deviation * four[j];
+        }
+    }
+
+    // Two normal numbers from two uniform ones (G. Box and M. Muller, 1958).
+    private static (float, float) Normals(uint u, uint v)
+    {
+        double radius = Math.Sqrt(-2 * Math.Log((u + 0.5) / 4294967296.0)), angle = 2 * Math.PI * (v / 4294967296.0);
+        return ((float)(radius * Math.Cos(angle)), (float)(radius * Math.Sin(angle)));
+    }
+
+    // FNV-1a: string.GetHashCode differs from run to run.
+    private static uint HashOf(string text)
+    {
+        uint hash = 2166136261;
+        foreach (char c in text)
+            hash = (hash ^ c) * 16777619;
+        return hash;
+    }
+}
