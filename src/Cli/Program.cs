@@ -1,1 +1,37 @@
-Console.WriteLine("tinyllm");
+using System.CommandLine;
+using TinyLlm.Cli;
+using TinyLlm.Cli.Commands;
+using TinyLlm.Kernels;
+
+var root = new RootCommand("TinyLlm trains a small GPT-style language model from raw text, finetunes it into an assistant, and generates text with it.")
+{
+    PretrainCommand.Create(),
+    FinetuneCommand.Create(),
+    GenerateCommand.Create(),
+    EvalCommand.Create(),
+    InfoCommand.Create(),
+    TokenizerCommand.Create(),
+    DevicesCommand.Create(),
+};
+
+try
+{
+    // Ctrl-C and SIGTERM cancel the command; it must have the time to write a checkpoint.
+    var configuration = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(10), EnableDefaultExceptionHandler = false };
+    return await root.Parse(args).InvokeAsync(configuration);
+}
+catch (TinyLlmException e)
+{
+    Console.Error.WriteLine($"tinyllm: {e.Message}");
+    return ExitCode.Failed;
+}
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("tinyllm: interrupted.");
+    return ExitCode.Interrupted;
+}
+catch (Exception e) when (e is IOException or UnauthorizedAccessException or OutOfMemoryException)
+{
+    Console.Error.WriteLine($"tinyllm: {e.Message}");
+    return ExitCode.Failed;
+}

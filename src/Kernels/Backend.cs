@@ -35,6 +35,9 @@ public abstract partial class Backend : IDisposable
         };
     }
 
+    /// <summary>Bytes that can still be allocated, as far as the device tells.</summary>
+    public abstract long AvailableBytes { get; }
+
     /// <summary>A block of this backend's memory, not yet allocated.</summary>
     public abstract Storage CreateStorage();
 

@@ -67,11 +67,14 @@ public sealed class Gpt : IDisposable
     /// <summary>All weights.</summary>
     public ParameterTable Parameters { get; }
 
-    /// <summary>All weights as one row of memory, in the order of the table.</summary>
-    public Tensor AllValues => values.Range(Parameters.All[0].Value, Parameters.All[^1].Value);
+    /// <summary>The weights from <paramref name="first"/> to <paramref name="last"/>, in the order of the table, as one row of memory.</summary>
+    public Tensor ValueRange(Parameter first, Parameter last) => values.Range(first.Value, last.Value);
 
-    /// <summary>All gradients as one row of memory, laid out as <see cref="AllValues"/>; after <see cref="PlanGradients"/>.</summary>
-    public Tensor AllGradients => gradients!.Range(Parameters.All[0].Gradient, Parameters.All[^1].Gradient);
+    /// <summary>The gradients from <paramref name="first"/> to <paramref name="last"/>, laid out as the weights; after <see cref="PlanGradients"/>.</summary>
+    public Tensor GradientRange(Parameter first, Parameter last) => gradients!.Range(first.Gradient, last.Gradient);
+
+    /// <summary>All gradients.</summary>
+    public Tensor AllGradients => GradientRange(Parameters.All[0], Parameters.All[^1]);
 
     /// <summary>Draws the initial weights.</summary>
     public void Initialize(ulong seed) => Parameters.Initialize(Backend, seed);

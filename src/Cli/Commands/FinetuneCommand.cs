@@ -1,0 +1,66 @@
+using System.CommandLine;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training;
+using TinyLlm.Training.Data;
+
+namespace TinyLlm.Cli.Commands;
+
+/// <summary><c>tinyllm finetune</c>: teaches a pretrained model to answer, from examples of conversations.</summary>
+internal static class FinetuneCommand
+{
+    private static readonly LoopDefaults Defaults = new(Steps: 600, BatchSize: 32, LearningRate: 1e-3, WeightDecay: 0.1);
+
+    public static Command Create()
+    {
+        var loop = new LoopOptions();
+        var model = new Option<string?>("--model") { HelpName = "DIR", Description = "Model folder to begin with." };
+        var data = new Option<string[]>("--data") { HelpName = "PATH", Description = "Rows of conversations (.jsonl) or builtin:questions; many times." };
+        var validation = LoopOptions.Text("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
+        var command = new Command("finetune", "Teach a model to answer, by supervised finetuning on conversations.") { model, data, validation };
+        loop.AddTo(command);
+        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, stop)));
+        return command;
+    }
+
+    private static int Run(ParseResult parse, LoopOptions loop, Option<string?> model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
+    {
+        var (folder, checkpoint, saved) = ResumePoint.Find(parse, loop, "finetune");
+        var reader = new OptionReader(parse, saved?.Options);
+        string source = reader.Fixed(model, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
+        string[] sources = reader.Fixed(data, ["builtin:questions"]);
+        string? validationSource = reader.Fixed(validation, null);
+        var settings = loop.Read(reader, Defaults);
+        settings.Validate();
+        float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
+        int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
+        string device = reader.Free(loop.Device, "auto");
+        int threads = reader.Free(loop.Threads, 0);
+        reader.CheckResume();
+
+        var view = new ProgressView();
+        using var backend = Backend.Create(device, threads);
+        var (gpt, tokenizer) = ModelFolder.Load(checkpoint ?? source, backend, dropout);
+        using var owner = gpt;
+        var rows = ChatData.Load(sources, validationSource);
+        var train = new ChatExamples(rows.Train, tokenizer, gpt.Config.Context);
+        var held = new ChatExamples(rows.Validation, tokenizer, gpt.Config.Context, train.Length);
+        view.Heading("data", $"{string.Join(", ", sources)}: {train.Count:N0} training rows with {train.Scored:N0} scored tokens, {held.Count:N0} validation rows, {train.Length} tokens a row");
+        Report(view, "training", train);
+        Report(view, "validation", held);
+
+        var run = checkpoint is null ? RunFolder.Create(folder ?? RunFolder.NextFree("chat"), parse.GetValue(loop.Force)) : RunFolder.Resume(folder!);
+        int[] prompt = ChatTemplate.EncodePrompt(tokenizer, [rows.Validation[0].Messages.First(m => m.Role == "user")]);
+        using var session = new RunSession(new Stage("finetune", gpt, tokenizer, train, held, prompt), settings, evaluateBatches, run, view, reader.Used);
+        return session.Train(checkpoint, stop);
+    }
+
+    private static void Report(ProgressView view, string what, ChatExamples rows)
+    {
+        if (rows.Skipped > 0)
+            view.Heading("skipped", $"{rows.Skipped:N0} {what} rows without an assistant's token within the context");
+        if (rows.Cut > 0)
+            view.Heading("cut", $"{rows.Cut:N0} {what} rows longer than the context");
+    }
+}

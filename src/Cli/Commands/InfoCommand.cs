@@ -1,0 +1,57 @@
+using System.CommandLine;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training;
+
+namespace TinyLlm.Cli.Commands;
+
+/// <summary><c>tinyllm info</c>: what a model folder holds.</summary>
+internal static class InfoCommand
+{
+    private static readonly Option<string> ModelFolderOption = new("--model") { HelpName = "DIR", Description = "Model folder.", Required = true };
+
+    public static Command Create()
+    {
+        var command = new Command("info", "Show a model's architecture, parameters, memory, tokenizer, and how it was trained.") { ModelFolderOption };
+        command.SetAction(parse => Run(parse.GetValue(ModelFolderOption)!));
+        return command;
+    }
+
+    private static int Run(string folder)
+    {
+        string found = ModelFolder.Find(folder);
+        using var backend = Backend.Create("cpu", 1);
+        var (model, tokenizer) = ModelFolder.Load(found, backend);
+        using var owner = model;
+        var c = model.Config;
+        Line("architecture", c.Architecture.ToString().ToLowerInvariant());
+        Line("layers", $"{c.Layers}");
+        Line("heads", $"{c.Heads} of {c.HeadSize}, {c.KvHeads} for keys and values");
+        Line("width", $"{c.Width}, {c.MlpWidth} in the MLP");
+        Line("context", $"{c.Context} tokens");
+        Line("head", c.TiedHead ? "tied to the token table" : "of its own");
+        Line("parameters", $"{model.Parameters.Count:N0}");
+        Line("memory", $"{MiB(model.Parameters.All.Sum(p => p.Shape.Count) * 4)} of weights in fp32; {MiB(CacheBytes(c))} of keys and values for a full context");
+        Line("tokenizer", $"{tokenizer.Kind}, {tokenizer.VocabularySize:N0} tokens");
+        string trainer = Directory.GetDirectories(Directory.Exists(Path.Combine(found, "checkpoints")) ? Path.Combine(found, "checkpoints") : found, "step-*")
+            .Where(d => !AtomicFolder.IsTemporary(d)).Order(StringComparer.Ordinal).LastOrDefault() ?? found;
+        if (File.Exists(Path.Combine(trainer, TrainerFile.Name)))
+            Trained(TrainerFile.Load(trainer));
+        return ExitCode.Done;
+    }
+
+    private static void Trained(TrainerFile file)
+    {
+        Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in {ProgressView.Time(file.State.Seconds)}");
+        if (file.State.BestLoss is { } best)
+            Line("validation", $"lowest loss {best:F4}");
+        Line("options", string.Join(" ", file.Options.Select(o => $"{o.Key} {o.Value.ReplaceLineEndings(" ")}")));
+    }
+
+    private static long CacheBytes(GptConfig c) => 2L * c.Layers * c.Context * c.KvHeads * c.HeadSize * sizeof(float);
+
+    private static string MiB(long bytes) => $"{bytes / 1048576.0:F1} MiB";
+
+    private static void Line(string name, string text) => Console.WriteLine($"{name,-13} {text}");
+}

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training;
+using TinyLlm.Training.Data;
+
+namespace TinyLlm.Cli.Commands;
+
+/// <summary><c>tinyllm pretrain</c>: trains a model from raw text.</summary>
+internal static class PretrainCommand
+{
+    private static readonly LoopDefaults Defaults = new(Steps: 1200, BatchSize: 16, LearningRate: 2e-3, WeightDecay: 0.1);
+
+    public static Command Create()
+    {
+        var loop = new LoopOptions();
+        var model = new ModelOptions();
+        var data = new Option<string[]>("--data") { HelpName = "PATH", Description = "Text file, builtin:stories or builtin:questions; many times." };
+        var validation = LoopOptions.Text("--val-data", "PATH", "Validation text; absent: the last tenth of the data.");
+        var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation };
+        model.AddTo(command);
+        loop.AddTo(command);
+        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, stop)));
+        return command;
+    }
+
+    private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
+    {
+        var (folder, checkpoint, saved) = ResumePoint.Find(parse, loop, "pretrain");
+        var reader = new OptionReader(parse, saved?.Options);
+        string[] sources = reader.Fixed(data, ["builtin:stories"]);
+        string? validationSource = reader.Fixed(validation, null);
+        var settings = loop.Read(reader, Defaults);
+        settings.Validate();
+        var sizes = model.Read(reader, reader.Fixed(loop.Dropout, 0.0));
+        int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
+        string device = reader.Free(loop.Device, "auto");
+        int threads = reader.Free(loop.Threads, 0);
+        reader.CheckResume();
+
+        var view = new ProgressView();
+        var text = TextData.Load(sources, validationSource);
+        var tokenizer = checkpoint is null ? model.MakeTokenizer(sizes, text) : TokenizerFolder.Load(checkpoint);
+        int[] train = TextData.Encode(text.Train, tokenizer), held = TextData.Encode(text.Validation, tokenizer);
+        var config = sizes.Config(tokenizer.VocabularySize);
+        view.Heading("data", $"{string.Join(", ", sources)}: {train.Length:N0} training and {held.Length:N0} validation tokens ({tokenizer.Kind})");
+
+        var windows = new Windows(train, config.Context, keepRest: false, "training");
+        var heldWindows = new Windows(held, config.Context, keepRest: true, "validation");
+        using var backend = Backend.Create(device, threads);
+        using var gpt = new Gpt(config, backend);
+        gpt.Initialize(settings.Seed);
+        var run = checkpoint is null ? RunFolder.Create(folder ?? RunFolder.NextFree(NameOf(sources[0])), parse.GetValue(loop.Force)) : RunFolder.Resume(folder!);
+        using var session = new RunSession(new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.EndOfText]), settings, evaluateBatches, run, view, reader.Used);
+        return session.Train(checkpoint, stop);
+    }
+
+    private static string NameOf(string source) => TextData.IsBuiltin(source) ? source[TextData.BuiltinPrefix.Length..] : Path.GetFileNameWithoutExtension(source);
+}

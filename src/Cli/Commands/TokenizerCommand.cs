@@ -1,0 +1,102 @@
+using System.CommandLine;
+using System.Globalization;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data;
+
+namespace TinyLlm.Cli.Commands;
+
+/// <summary><c>tinyllm tokenizer train|encode|decode</c>.</summary>
+internal static class TokenizerCommand
+{
+    private static readonly Option<string> FolderOption = new("--tokenizer") { HelpName = "DIR", Description = "Folder with a tokenizer.json; a model folder is one.", Required = true };
+    private static readonly Option<string?> Input = LoopOptions.Text("--input", "FILE", "What to read; absent: standard input.");
+
+    public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode() };
+
+    private static Command CreateTrain()
+    {
+        var data = new Option<string[]>("--data") { HelpName = "PATH", Description = "Text file or built-in corpus; many times.", Required = true };
+        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", "bpe", "char", "byte");
+        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included; absent: 1024.");
+        var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Where to write tokenizer.json.", Required = true };
+        var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, folder };
+        command.SetAction(parse =>
+        {
+            var documents = new List<ReadOnlyMemory<byte>>();
+            foreach (string source in parse.GetValue(data)!)
+                documents.AddRange(TextData.IsBuiltin(source) ? TextData.Builtin(source, Split.Train) : [TextData.ReadFile(source)]);
+            var tokenizer = TokenizerKinds.Train(parse.GetValue(kind) ?? "bpe", new TextSplits(documents, []), parse.GetResult(size) is { Implicit: false } ? parse.GetValue(size) : 1024);
+            Save(tokenizer, parse.GetValue(folder)!);
+            Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Command CreateEncode()
+    {
+        var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { FolderOption, Input };
+        command.SetAction(parse =>
+        {
+            int[] ids = TokenizerFolder.Load(parse.GetValue(FolderOption)!).Encode(ReadInput(parse.GetValue(Input)));
+            Console.Out.WriteLine(string.Join(' ', ids));
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Command CreateDecode()
+    {
+        var command = new Command("decode", "Ids, separated by white space, to text on stdout.") { FolderOption, Input };
+        command.SetAction(parse =>
+        {
+            var tokenizer = TokenizerFolder.Load(parse.GetValue(FolderOption)!);
+            string text = System.Text.Encoding.UTF8.GetString(ReadInput(parse.GetValue(Input)));
+            int[] ids = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray();
+            using var output = Console.OpenStandardOutput();
+            output.Write(tokenizer.Decode(ids));
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static int Parse(string word) => int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int id)
+        ? id
+        : throw new TinyLlmException($"tokenizer decode: \"{word}\" is no token id; expected whole numbers separated by white space.");
+
+    private static void Save(Tokenizer tokenizer, string folder)
+    {
+        try
+        {
+            Directory.CreateDirectory(folder);
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw FileErrors.Writing(folder, e, kept: false);
+        }
+
+        tokenizer.Save(folder);
+    }
+
+    private static byte[] ReadInput(string? path)
+    {
+        if (path is not null)
+        {
+            try
+            {
+                return File.ReadAllBytes(path);
+            }
+            catch (Exception e) when (FileErrors.Is(e))
+            {
+                throw FileErrors.Reading(path, e);
+            }
+        }
+
+        using var input = Console.OpenStandardInput();
+        using var bytes = new MemoryStream();
+        input.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+}

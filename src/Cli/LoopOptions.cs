@@ -1,0 +1,88 @@
+using System.CommandLine;
+using TinyLlm.Kernels;
+using TinyLlm.Training;
+
+namespace TinyLlm.Cli;
+
+/// <summary>Defaults of the training loop that differ from stage to stage.</summary>
+internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay);
+
+/// <summary>The options of the training loop, the same for every stage.</summary>
+internal sealed class LoopOptions
+{
+    public readonly Option<string?> Out = Text("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
+    public readonly Option<int> Steps = Number("--steps", "Optimiser steps.");
+    public readonly Option<int> BatchSize = Number("--batch-size", "Rows of a micro-batch.");
+    public readonly Option<int> Accumulate = Number("--accumulate", "Micro-batches of a step: it learns from batch-size x accumulate rows.");
+    public readonly Option<double> LearningRate = Real("--lr", "Highest learning rate.");
+    public readonly Option<double> MinLearningRate = Real("--min-lr", "Learning rate at the end of the schedule; absent: a tenth of --lr.");
+    public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
+    public readonly Option<string> Schedule = Choice("--schedule", "How the learning rate moves.", "cosine", "wsd", "linear", "constant");
+    public readonly Option<double> WeightDecay = Real("--weight-decay", "Decoupled weight decay of matrices and embeddings.");
+    public readonly Option<double> Beta1 = Real("--beta1", "AdamW's beta1.");
+    public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2.");
+    public readonly Option<double> Clip = Real("--clip", "Largest global norm of the gradients; 0: no clipping.");
+    public readonly Option<double> Dropout = Real("--dropout", "Dropout probability.");
+    public readonly Option<string> Device = Choice("--device", "Where to run.", "auto", "cpu", "cuda", "opencl", "simulated");
+    public readonly Option<int> Threads = Number("--threads", "CPU threads, 0 for one a core; the result does not depend on it.");
+    public readonly Option<ulong> Seed = new("--seed") { HelpName = "N", Description = "Seed of weights, order and dropout." };
+    public readonly Option<int> EvaluateEvery = Number("--eval-every", "Steps between evaluations, 0: at the end only; absent: a tenth of --steps.");
+    public readonly Option<int> EvaluateBatches = Number("--eval-batches", "Validation batches of an evaluation, the same every time; 0: the whole split.");
+    public readonly Option<int> SampleEvery = Number("--sample-every", "Steps between samples, 0: none; absent: a fifth of --steps.");
+    public readonly Option<int> CheckpointEvery = Number("--checkpoint-every", "Steps between checkpoints, 0: at the end only; absent: a fifth of --steps.");
+    public readonly Option<int> Keep = Number("--keep", "How many checkpoints are kept.");
+    public readonly Option<int> StopAfter = Number("--stop-after", "Pause after N steps of this session; a --resume goes on with the same schedule.");
+    public readonly Option<bool> Resume = new("--resume") { Description = "Go on with the run in --out from its last checkpoint." };
+    public readonly Option<bool> Force = new("--force") { Description = "Replace a run that --out holds." };
+
+    public void AddTo(Command command)
+    {
+        Option[] all = [Out, Steps, BatchSize, Accumulate, LearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Device, Threads, Seed,
+            EvaluateEvery, EvaluateBatches, SampleEvery, CheckpointEvery, Keep, StopAfter, Resume, Force];
+        foreach (var option in all)
+            command.Options.Add(option);
+    }
+
+    /// <summary>The settings that the options name, with the defaults of the stage.</summary>
+    public TrainerSettings Read(OptionReader reader, LoopDefaults defaults)
+    {
+        int steps = reader.Free(Steps, defaults.Steps);
+        double rate = reader.Fixed(LearningRate, defaults.LearningRate);
+        return new TrainerSettings
+        {
+            BatchSize = reader.Fixed(BatchSize, defaults.BatchSize),
+            Accumulate = reader.Fixed(Accumulate, 1),
+            Schedule = new Schedule(
+                Enum.Parse<ScheduleKind>(reader.Fixed(Schedule, "cosine"), ignoreCase: true),
+                rate,
+                reader.Fixed(MinLearningRate, rate / 10),
+                reader.Fixed(Warmup, Math.Min(100, steps / 20)),
+                steps),
+            AdamW = new AdamWSettings(
+                (float)reader.Fixed(Beta1, 0.9),
+                (float)reader.Fixed(Beta2, 0.99),
+                1e-8f,
+                (float)reader.Fixed(WeightDecay, defaults.WeightDecay),
+                (float)reader.Fixed(Clip, 1)),
+            Seed = reader.Fixed(Seed, 1UL),
+            EvaluateEvery = reader.Free(EvaluateEvery, Math.Max(1, steps / 10)),
+            SampleEvery = reader.Free(SampleEvery, Math.Max(1, steps / 5)),
+            CheckpointEvery = reader.Free(CheckpointEvery, Math.Max(1, steps / 5)),
+            Keep = reader.Free(Keep, 1),
+            StopAfter = reader.IsGiven(StopAfter) ? reader.Free(StopAfter, 0) : 0,
+        };
+    }
+
+    public static Option<int> Number(string name, string description) => new(name) { HelpName = "N", Description = description };
+
+    public static Option<double> Real(string name, string description) => new(name) { HelpName = "X", Description = description };
+
+    public static Option<string?> Text(string name, string help, string description) => new(name) { HelpName = help, Description = description };
+
+    public static Option<string> Choice(string name, string description, params string[] values)
+    {
+        var option = new Option<string>(name) { Description = description };
+        option.AcceptOnlyFromAmong(values);
+        return option;
+    }
+}

@@ -1,0 +1,66 @@
+using System.CommandLine;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data;
+
+namespace TinyLlm.Cli;
+
+/// <summary>Sizes of a model that has no vocabulary yet.</summary>
+internal sealed record ModelSizes(Architecture Architecture, int Layers, int Heads, int KvHeads, int Width, int Context, double Dropout, string Tokenizer, int VocabularySize)
+{
+    public GptConfig Config(int vocabularySize) => GptConfig.Create(Architecture, Layers, Heads, Width, Context, vocabularySize, KvHeads, (float)Dropout);
+}
+
+/// <summary>The options that say what model pretrain makes.</summary>
+internal sealed class ModelOptions
+{
+    private static readonly Dictionary<string, (int Layers, int Heads, int Width, int Context)> Presets = new()
+    {
+        ["default"] = (4, 4, 192, 128),
+        ["tiny"] = (4, 4, 128, 64),
+        ["small"] = (6, 6, 384, 256),
+        ["base"] = (12, 12, 768, 1024),
+        ["medium"] = (24, 16, 1024, 1024),
+    };
+
+    private readonly Option<string> preset = LoopOptions.Choice("--preset", "Sizes to begin with.", [.. Presets.Keys]);
+    private readonly Option<string> architecture = LoopOptions.Choice("--arch", "Architecture.", "qwen3", "llama", "gpt2");
+    private readonly Option<int> layers = LoopOptions.Number("--layers", "Number of blocks.");
+    private readonly Option<int> heads = LoopOptions.Number("--heads", "Query heads of a block.");
+    private readonly Option<int> kvHeads = LoopOptions.Number("--kv-heads", "Key and value heads of a block; absent: as many as heads.");
+    private readonly Option<int> width = LoopOptions.Number("--width", "Width of the residual stream.");
+    private readonly Option<int> context = LoopOptions.Number("--context", "Tokens of a sequence.");
+    private readonly Option<string?> tokenizer = LoopOptions.Text("--tokenizer", "bpe|char|byte|DIR", "Kind of tokenizer to train, or a folder that has one.");
+    private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included.");
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in new Option[] { preset, architecture, layers, heads, kvHeads, width, context, tokenizer, vocabularySize })
+            command.Options.Add(option);
+    }
+
+    /// <summary>The sizes that the options name.</summary>
+    /// <exception cref="TinyLlmException">They do not fit together.</exception>
+    public ModelSizes Read(OptionReader reader, double dropout)
+    {
+        var p = Presets[reader.Fixed(preset, "default")];
+        int h = reader.Fixed(heads, p.Heads);
+        var sizes = new ModelSizes(
+            Enum.Parse<Architecture>(reader.Fixed(architecture, "qwen3"), ignoreCase: true),
+            reader.Fixed(layers, p.Layers), h, reader.Fixed(kvHeads, h), reader.Fixed(width, p.Width), reader.Fixed(context, p.Context), dropout,
+            reader.Fixed(tokenizer, "bpe")!, reader.Fixed(vocabularySize, 1024));
+        if (sizes.KvHeads < 1)
+            throw new TinyLlmException($"--kv-heads {sizes.KvHeads}: expected 1 or more.");
+
+        // With any vocabulary: what else is wrong is said before the tokenizer is trained.
+        sizes.Config(Tokenizer.SpecialTokens.Count + 1);
+        return sizes;
+    }
+
+    /// <summary>Trains a tokenizer on the training text, or opens the one that was named.</summary>
+    /// <exception cref="TinyLlmException">The kind is unknown, the folder has none, or the vocabulary size cannot be had.</exception>
+    public Tokenizer MakeTokenizer(ModelSizes sizes, TextSplits text) => TokenizerKinds.IsKind(sizes.Tokenizer)
+        ? TokenizerKinds.Train(sizes.Tokenizer, text, sizes.VocabularySize)
+        : TokenizerFolder.Load(sizes.Tokenizer);
+}

@@ -1,0 +1,147 @@
+using System.Text;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training;
+using TinyLlm.Training.Data;
+
+namespace TinyLlm.Cli;
+
+/// <summary>What a stage brings to the loop.</summary>
+/// <param name="Name">pretrain or finetune.</param>
+/// <param name="Model">The model, its weights initialised or loaded.</param>
+/// <param name="Tokenizer">Its tokenizer.</param>
+/// <param name="Train">What to learn from.</param>
+/// <param name="Validation">What to be measured on.</param>
+/// <param name="SamplePrompt">What samples begin with.</param>
+internal sealed record Stage(string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt);
+
+/// <summary>One session of a run: sets the loop up, and writes and shows what it tells.</summary>
+internal sealed class RunSession : ITrainerEvents, IDisposable
+{
+    private const int SampleTokens = 80;
+
+    private readonly Stage stage;
+    private readonly TrainerSettings settings;
+    private readonly RunFolder run;
+    private readonly ProgressView view;
+    private readonly Dictionary<string, string> options;
+    private readonly string dataHash;
+    private readonly Trainer trainer;
+    private readonly Generator generator;
+    private RunLog? log;
+
+    public RunSession(Stage stage, TrainerSettings settings, int evaluateBatches, RunFolder run, ProgressView view, Dictionary<string, string> options)
+    {
+        (this.stage, this.settings, this.run, this.view, this.options) = (stage, settings, run, view, options);
+        dataHash = TextData.Hash(stage.Train, stage.Validation);
+        trainer = new Trainer(stage.Model, stage.Train, new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings);
+        generator = new Generator(stage.Model);
+        var config = stage.Model.Config;
+        view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, {config.Heads} heads, width {config.Width}, context {config.Context}, " +
+            $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
+        view.Heading("memory", $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations");
+        view.Heading("device", stage.Model.Backend.Description);
+        view.Heading("run", run.Root);
+    }
+
+    /// <summary>Trains; from the run's last checkpoint where there is one. Returns the exit code.</summary>
+    public int Train(string? checkpoint, CancellationToken stop)
+    {
+        var state = new TrainerState();
+        if (checkpoint is not null)
+        {
+            var file = TrainerFile.Load(checkpoint);
+            if (file.DataHash != dataHash)
+                throw new TinyLlmException($"--resume: the data is not what the run in {run.Root} was trained on; restore it or begin a new run.");
+            state = file.State;
+            TinyLlm.Training.Checkpoint.Load(checkpoint, stage.Model, trainer.Optimizer);
+            view.Line($"Resuming at step {state.Step} of {settings.Schedule.Steps}.");
+        }
+
+        using (log = checkpoint is null ? RunLog.Create(run.MetricsFile) : RunLog.Resume(run.MetricsFile, state.Step))
+        {
+            var result = view.Run(state.Step, settings.Schedule.Steps, () => trainer.Run(state, this, stop));
+            return Finish(result, state);
+        }
+    }
+
+    void ITrainerEvents.Stepped(int step, double loss, double tokensPerSecond) => view.Stepped(step, loss, tokensPerSecond);
+
+    void ITrainerEvents.Log(StepReport report)
+    {
+        log!.Append(new RunLogEntry
+        {
+            Step = report.Step,
+            Tokens = report.Tokens,
+            TrainLoss = report.Loss,
+            ValLoss = report.Evaluation?.Loss,
+            ValBitsPerByte = report.Evaluation?.BitsPerByte,
+            LearningRate = report.LearningRate,
+            GradNorm = report.GradientNorm,
+            TokensPerSecond = report.TokensPerSecond,
+            Seconds = report.Seconds,
+        });
+        if (report.Evaluation is not null)
+            view.Evaluated(report);
+    }
+
+    void ITrainerEvents.Best(TrainerState state) => run.SaveBest(stage.Model, stage.Tokenizer, File(state));
+
+    void ITrainerEvents.Sample(int step)
+    {
+        var sampler = new Sampler(new SamplerSettings { Temperature = 0.8f, TopP = 0.95f }, settings.Seed + (ulong)step, stage.Model.Config.VocabularySize);
+        var bytes = new List<byte>();
+        generator.Generate(stage.SamplePrompt, SampleTokens, sampler, token =>
+        {
+            if (token == stage.Tokenizer.EndOfText || token == stage.Tokenizer.TurnEnd || token >= stage.Tokenizer.VocabularySize)
+                return false;
+            bytes.AddRange(stage.Tokenizer.TokenBytes(token));
+            return true;
+        });
+        view.Sample(step, Encoding.UTF8.GetString([.. bytes]));
+    }
+
+    void ITrainerEvents.Checkpoint(TrainerState state) => run.Save(stage.Model, stage.Tokenizer, trainer.Optimizer, File(state), settings.Keep);
+
+    public void Dispose()
+    {
+        generator.Dispose();
+        trainer.Dispose();
+    }
+
+    private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash };
+
+    private int Finish(TrainerResult result, TrainerState state)
+    {
+        string best = state.BestLoss is { } loss ? $", lowest validation loss {loss:F4}" : "";
+        string resume = $"tinyllm {stage.Name} --out {run.Root} --resume";
+        if (result == TrainerResult.Interrupted)
+        {
+            view.Line($"Interrupted after step {state.Step}; the checkpoint is written. Go on with: {resume}");
+            return ExitCode.Interrupted;
+        }
+
+        if (result == TrainerResult.Paused)
+        {
+            Console.WriteLine($"Paused after step {state.Step} of {settings.Schedule.Steps}{best}. Go on with: {resume}");
+            return ExitCode.Done;
+        }
+
+        Console.WriteLine($"Done: {state.Step} steps, {state.Tokens:N0} tokens in {ProgressView.Time(state.Seconds)}{best}.");
+        Console.WriteLine($"The model is in {run.Root} (latest weights) and {run.BestFolder} (lowest validation loss).");
+        Console.WriteLine("Try next:");
+        if (stage.Name == "pretrain")
+        {
+            Console.WriteLine($"  {Launcher.Command} generate --model {run.Root} --prompt \"Once upon a time\"");
+            Console.WriteLine($"  {Launcher.Command} finetune --model {run.Root}");
+        }
+        else
+        {
+            Console.WriteLine($"  {Launcher.Command} generate --model {run.Root} --chat --prompt \"What is 3 plus 4?\"");
+            Console.WriteLine($"  {Launcher.Command} eval --model {run.Root} --data builtin:questions --exact-match");
+        }
+
+        return ExitCode.Done;
+    }
+}

@@ -1,0 +1,80 @@
+using System.Text.Json;
+using TinyLlm.Kernels;
+using TinyLlm.Model.Tokenizers;
+
+namespace TinyLlm.Model;
+
+/// <summary>
+/// A folder that Hugging Face's <c>from_pretrained</c> opens: <c>config.json</c>, <c>generation_config.json</c>, <c>tokenizer.json</c>,
+/// <c>tokenizer_config.json</c> and <c>model.safetensors</c>.
+/// </summary>
+public static class ModelFolder
+{
+    /// <summary>Writes all files into a folder that exists, each of them atomically, the weights last.</summary>
+    /// <exception cref="TinyLlmException">The file system refused; the earlier files are kept.</exception>
+    public static void Save(string folder, Gpt model, Tokenizer tokenizer)
+    {
+        AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer.EndOfText));
+        AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(tokenizer));
+        TokenizerFolder.Save(tokenizer, folder, model.Config.Context);
+        WeightsFile.Save(Path.Combine(folder, WeightsFile.Name), model);
+    }
+
+    /// <summary>Opens a model folder on a backend.</summary>
+    /// <exception cref="TinyLlmException">The folder or a file is missing, damaged or of an unknown kind, or the parts do not belong together.</exception>
+    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, float dropout = 0)
+    {
+        string found = Find(folder);
+        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout };
+        var tokenizer = TokenizerFolder.Load(found);
+        if (tokenizer.VocabularySize > config.VocabularySize)
+        {
+            throw new TinyLlmException($"{folder}: the tokenizer has {tokenizer.VocabularySize} ids, config.json a vocabulary of {config.VocabularySize}; " +
+                "the two files do not belong together.");
+        }
+
+        CheckSize(Path.Combine(found, WeightsFile.Name), config);
+        var model = new Gpt(config, backend);
+        try
+        {
+            WeightsFile.Load(Path.Combine(found, WeightsFile.Name), model);
+            return (model, tokenizer);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The folder to read, whole even while a new version takes its place.</summary>
+    /// <exception cref="TinyLlmException">There is none, or it holds no model.</exception>
+    public static string Find(string folder)
+    {
+        string found = AtomicFolder.Find(folder) ?? throw new TinyLlmException($"{folder}: there is no such folder; --model takes the folder that pretrain or finetune wrote.");
+        if (!File.Exists(Path.Combine(found, ConfigFile.Name)))
+            throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
+        if (!File.Exists(Path.Combine(found, WeightsFile.Name)))
+            throw new TinyLlmException($"{folder}: there is no {WeightsFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
+        return found;
+    }
+
+    // A config.json that asks for more than the file can hold is refused before its memory is taken: half precision is the smallest accepted.
+    private static void CheckSize(string path, GptConfig config)
+    {
+        long c = config.Width, f = config.MlpWidth, d = config.HeadSize;
+        double matrices = (double)config.Layers * c * (d * (2.0 * config.Heads + 2 * config.KvHeads) + (config.Architecture == Architecture.Gpt2 ? 2 : 3) * f);
+        double least = 2 * (matrices + (double)config.VocabularySize * c);
+        long bytes = new FileInfo(path).Length;
+        if (!(bytes >= least))
+            throw new TinyLlmException($"{path}: the file has {bytes} bytes; the model of config.json takes {least:F0} or more. It is truncated or belongs to another model.");
+    }
+
+    private static string GenerationConfig(Tokenizer tokenizer) => JsonSerializer.Serialize(new Dictionary<string, object>
+    {
+        ["bos_token_id"] = tokenizer.EndOfText,
+        ["eos_token_id"] = new[] { tokenizer.EndOfText, tokenizer.TurnEnd },
+        ["do_sample"] = true,
+        ["temperature"] = 0.8,
+    }, new JsonSerializerOptions { WriteIndented = true }) + "\n";
+}

@@ -1,0 +1,42 @@
+namespace TinyLlm.Training.Data;
+
+/// <summary>Examples of one micro-batch, on the host.</summary>
+/// <param name="b">Rows.</param>
+/// <param name="t">Tokens of a row.</param>
+public sealed class Batch(int b, int t)
+{
+    /// <summary>(B, T): token ids.</summary>
+    public int[] Tokens { get; } = new int[b * t];
+
+    /// <summary>(B, T): ids to predict, -1 where none is scored.</summary>
+    public int[] Targets { get; } = new int[b * t];
+
+    /// <summary>Number of scored tokens.</summary>
+    public int Scored { get; private set; }
+
+    /// <summary>Rows.</summary>
+    public int B => b;
+
+    /// <summary>Fills row r with example <paramref name="indices"/>[r]; rows without an index, or with a negative one, are left unscored.</summary>
+    public void Fill(IExamples examples, ReadOnlySpan<long> indices)
+    {
+        for (int row = 0; row < b; row++)
+        {
+            var tokens = Tokens.AsSpan(row * t, t);
+            var targets = Targets.AsSpan(row * t, t);
+            long index = row < indices.Length ? indices[row] : -1;
+            if (index >= 0)
+            {
+                examples.Read(index, tokens, targets);
+                continue;
+            }
+
+            tokens.Clear();
+            targets.Fill(-1);
+        }
+
+        Scored = 0;
+        foreach (int target in Targets)
+            Scored += target >= 0 ? 1 : 0;
+    }
+}

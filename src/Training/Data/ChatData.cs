@@ -1,0 +1,61 @@
+using TinyLlm.Kernels;
+using TinyLlm.Model.Tokenizers;
+
+namespace TinyLlm.Training.Data;
+
+/// <summary>Conversations to learn from and conversations to be measured on.</summary>
+/// <param name="Train">Rows of the training split.</param>
+/// <param name="Validation">Rows of the validation split.</param>
+public sealed record ChatSplits(IReadOnlyList<Conversation> Train, IReadOnlyList<Conversation> Validation);
+
+/// <summary>Reads conversations: JSON-lines files or the built-in questions.</summary>
+public static class ChatData
+{
+    /// <summary>
+    /// Reads the sources. The built-in questions have a validation split of their own; of a file's rows the last tenth is validation, unless
+    /// <paramref name="validation"/> names another source for it.
+    /// </summary>
+    /// <exception cref="TinyLlmException">A source is missing, empty, malformed or too short to split.</exception>
+    public static ChatSplits Load(IReadOnlyList<string> sources, string? validation = null)
+    {
+        var train = new List<Conversation>();
+        var held = new List<Conversation>();
+        foreach (string source in sources)
+        {
+            if (TextData.IsBuiltin(source))
+            {
+                train.AddRange(Read(source, Split.Train));
+                if (validation is null)
+                    held.AddRange(Read(source, Split.Validation));
+                continue;
+            }
+
+            var rows = Read(source, Split.Train);
+            int cut = validation is null ? Math.Min(rows.Count - 1, rows.Count * 9 / 10) : rows.Count;
+            if (cut < 1)
+                throw new TinyLlmException($"--data {source}: {rows.Count} row; expected two or more, to have one for validation. Add rows or name others by --val-data.");
+            train.AddRange(rows.Take(cut));
+            held.AddRange(rows.Skip(cut));
+        }
+
+        if (validation is not null)
+            held.AddRange(Read(validation, Split.Validation));
+        return new ChatSplits(train, held);
+    }
+
+    /// <summary>Whether a source holds conversations and not plain text.</summary>
+    public static bool IsChat(string source) =>
+        source == "builtin:questions" || source.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>All rows of a source, or one split of a built-in one.</summary>
+    /// <exception cref="TinyLlmException">The source is missing, unknown or malformed.</exception>
+    public static IReadOnlyList<Conversation> Read(string source, Split split)
+    {
+        if (!TextData.IsBuiltin(source))
+            return ChatRows.Read(source).ToList();
+        if (source != "builtin:questions")
+            throw new TinyLlmException($"--data {source}: expected builtin:questions or a .jsonl file of conversations; stories have no answers to learn.");
+        return BuiltinData.Questions(split)
+            .Select(chat => new Conversation([new ChatMessage("user", chat.Question), new ChatMessage("assistant", chat.Answer)])).ToList();
+    }
+}

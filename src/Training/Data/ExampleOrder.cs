@@ -1,0 +1,25 @@
+namespace TinyLlm.Training.Data;
+
+/// <summary>
+/// The order of training: every epoch visits each example once, in an order of its own that is computed from the seed. The place in
+/// it is one number, which a checkpoint keeps.
+/// </summary>
+/// <param name="count">Number of examples.</param>
+/// <param name="seed">Seed of the run.</param>
+public sealed class ExampleOrder(long count, ulong seed)
+{
+    private long epoch = -1;
+    private Permutation? permutation;
+
+    /// <summary>The example at <paramref name="position"/>, counted from the beginning of training over all epochs.</summary>
+    public long At(long position)
+    {
+        if (permutation is null || position / count != epoch)
+        {
+            epoch = position / count;
+            permutation = new Permutation(count, seed, epoch);
+        }
+
+        return permutation.At(position % count);
+    }
+}

@@ -1,0 +1,143 @@
+using System.Globalization;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Optimizers;
+
+namespace TinyLlm.Training;
+
+/// <summary>
+/// The folder of a run: a model folder with the latest weights, <c>best/</c> with those of the lowest validation loss,
+/// <c>checkpoints/step-00000500/</c>, and <c>metrics.jsonl</c>.
+/// </summary>
+public sealed class RunFolder
+{
+    private const string StepPrefix = "step-";
+
+    private RunFolder(string path) => Root = path;
+
+    /// <summary>The folder.</summary>
+    public string Root { get; }
+
+    /// <summary>Where the weights of the lowest validation loss are.</summary>
+    public string BestFolder => Path.Combine(Root, "best");
+
+    /// <summary>The log.</summary>
+    public string MetricsFile => Path.Combine(Root, "metrics.jsonl");
+
+    private string Checkpoints => Path.Combine(Root, "checkpoints");
+
+    /// <summary>The first name <c>runs/NAME-1</c>, <c>runs/NAME-2</c> ... that is free.</summary>
+    public static string NextFree(string name)
+    {
+        for (int i = 1; ; i++)
+        {
+            string path = Path.Combine("runs", $"{name}-{i}");
+            if (!Directory.Exists(path) && !File.Exists(path))
+                return path;
+        }
+    }
+
+    /// <summary>Refuses a folder that holds a run.</summary>
+    /// <exception cref="TinyLlmException">It does.</exception>
+    public static void CheckFree(string path)
+    {
+        if (new RunFolder(path).HoldsRun)
+            throw new TinyLlmException($"--out {path}: this folder holds a run already; go on with it by --resume, replace it by --force, or choose another folder.");
+    }
+
+    /// <summary>Makes the folder of a new run.</summary>
+    /// <exception cref="TinyLlmException">It holds a run already and <paramref name="force"/> is not set, or the file system refused.</exception>
+    public static RunFolder Create(string path, bool force)
+    {
+        if (!force)
+            CheckFree(path);
+        var run = new RunFolder(path);
+        try
+        {
+            run.Clear();
+            Directory.CreateDirectory(path);
+            return run;
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw FileErrors.Writing(path, e, kept: false);
+        }
+    }
+
+    /// <summary>Opens the folder of a run that has a checkpoint, and repairs what an interrupted write left.</summary>
+    /// <exception cref="TinyLlmException">There is no run, or it has no checkpoint yet.</exception>
+    public static RunFolder Resume(string path)
+    {
+        var run = new RunFolder(path);
+        if (!Directory.Exists(path))
+            throw new TinyLlmException($"--resume: there is no folder {path}; --out must name the run to go on with.");
+        AtomicFolder.RecoverAll(run.Checkpoints);
+        AtomicFolder.RecoverAll(path);
+        if (run.LatestCheckpoint() is null)
+            throw new TinyLlmException($"--resume: {path} holds no checkpoint; begin anew with --force instead.");
+        return run;
+    }
+
+    /// <summary>The newest checkpoint, none before the first.</summary>
+    public string? LatestCheckpoint() => CheckpointFolders().LastOrDefault();
+
+    /// <summary>Writes a checkpoint and the latest weights, and removes checkpoints beyond the newest <paramref name="keep"/>.</summary>
+    /// <exception cref="TinyLlmException">The file system refused; the earlier checkpoints are kept.</exception>
+    public void Save(Gpt model, Tokenizer tokenizer, AdamW optimizer, TrainerFile trainer, int keep)
+    {
+        try
+        {
+            Directory.CreateDirectory(Checkpoints);
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw FileErrors.Writing(Checkpoints, e, kept: false);
+        }
+
+        string folder = Path.Combine(Checkpoints, StepPrefix + trainer.State.Step.ToString("D8", CultureInfo.InvariantCulture));
+        Checkpoint.Save(folder, model, tokenizer, optimizer, trainer);
+        ModelFolder.Save(Root, model, tokenizer);
+        foreach (string old in CheckpointFolders().SkipLast(keep))
+            Delete(old);
+    }
+
+    /// <summary>Writes the weights of the lowest validation loss.</summary>
+    /// <exception cref="TinyLlmException">The file system refused; the earlier ones are kept.</exception>
+    public void SaveBest(Gpt model, Tokenizer tokenizer, TrainerFile trainer) => AtomicFolder.Write(BestFolder, temporary =>
+    {
+        ModelFolder.Save(temporary, model, tokenizer);
+        trainer.Save(temporary);
+    });
+
+    private bool HoldsRun => File.Exists(MetricsFile) || Directory.Exists(Checkpoints) || File.Exists(Path.Combine(Root, WeightsFile.Name));
+
+    private IEnumerable<string> CheckpointFolders() => !Directory.Exists(Checkpoints)
+        ? []
+        : Directory.GetDirectories(Checkpoints, StepPrefix + "*").Where(f => !AtomicFolder.IsTemporary(f)).Order(StringComparer.Ordinal);
+
+    // Only what a run writes: the folder may hold other files of the user's.
+    private void Clear()
+    {
+        foreach (string folder in new[] { Checkpoints, BestFolder })
+        {
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+        }
+
+        File.Delete(MetricsFile);
+        File.Delete(Path.Combine(Root, WeightsFile.Name));
+    }
+
+    private static void Delete(string folder)
+    {
+        try
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw new TinyLlmException($"{folder}: an old checkpoint could not be removed ({e.Message}); the newest one is written.", e);
+        }
+    }
+}

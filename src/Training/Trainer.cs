@@ -1,0 +1,238 @@
+using System.Diagnostics;
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Training.Data;
+using TinyLlm.Training.Optimizers;
+
+namespace TinyLlm.Training;
+
+/// <summary>Where a run stands. A checkpoint keeps it; with the settings it determines all that follows.</summary>
+public sealed record TrainerState
+{
+    /// <summary>Optimiser steps done.</summary>
+    public int Step { get; set; }
+
+    /// <summary>Scored tokens learned from.</summary>
+    public long Tokens { get; set; }
+
+    /// <summary>Lowest validation loss so far; none before the first evaluation.</summary>
+    public double? BestLoss { get; set; }
+
+    /// <summary>Seconds of training, over all sessions.</summary>
+    public double Seconds { get; set; }
+}
+
+/// <summary>Figures of one step.</summary>
+/// <param name="Step">Steps done, this one included.</param>
+/// <param name="Tokens">Scored tokens learned from so far.</param>
+/// <param name="Loss">Mean cross-entropy of this step's tokens, before the update.</param>
+/// <param name="LearningRate">Learning rate of this step.</param>
+/// <param name="GradientNorm">Global norm of the gradients before clipping.</param>
+/// <param name="TokensPerSecond">Tokens a second since the last line of the log, evaluations and checkpoints left out.</param>
+/// <param name="Seconds">Seconds of training so far.</param>
+/// <param name="Evaluation">Where this step was evaluated.</param>
+public sealed record StepReport(int Step, long Tokens, double Loss, float LearningRate, float GradientNorm, double TokensPerSecond, double Seconds, Evaluation? Evaluation);
+
+/// <summary>What the loop tells the outside, and asks it to do. The loop itself writes no file and prints nothing.</summary>
+public interface ITrainerEvents
+{
+    /// <summary>A step is done. Called after every step.</summary>
+    void Stepped(int step, double loss, double tokensPerSecond);
+
+    /// <summary>A step that belongs into the log.</summary>
+    void Log(StepReport report);
+
+    /// <summary>The validation loss is the lowest so far.</summary>
+    void Best(TrainerState state);
+
+    /// <summary>Time for a sample.</summary>
+    void Sample(int step);
+
+    /// <summary>Time for a checkpoint.</summary>
+    void Checkpoint(TrainerState state);
+}
+
+/// <summary>How a run ended.</summary>
+public enum TrainerResult
+{
+    /// <summary>All steps are done.</summary>
+    Finished,
+
+    /// <summary>It paused after the steps that <see cref="TrainerSettings.StopAfter"/> asks for.</summary>
+    Paused,
+
+    /// <summary>It was asked to stop.</summary>
+    Interrupted,
+}
+
+/// <summary>
+/// The training loop, for every stage. A step reads its examples, runs forward and backward once a micro-batch, and updates the weights;
+/// all memory is planned in the constructor and nothing is allocated in the loop.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly Gpt model;
+    private readonly IExamples examples;
+    private readonly ExampleOrder order;
+    private readonly Evaluator? evaluator;
+    private readonly TrainerSettings settings;
+    private readonly Arena arena;
+    private readonly Activations activations;
+    private readonly StepState stepState;
+    private readonly Tensor lossSum;
+    private readonly Batch[] batches;         // one for each micro-batch of a step
+    private readonly long[] indices;
+    private readonly int[] positions;
+    private readonly float[] tokenWeights, loss = new float[1];
+
+    /// <summary>Plans and takes the memory of a run.</summary>
+    /// <param name="model">The model, its weights initialised or loaded.</param>
+    /// <param name="examples">What to learn from.</param>
+    /// <param name="evaluator">How to measure, with the same batch size and length; none for no validation.</param>
+    /// <param name="settings">How to train.</param>
+    /// <exception cref="TinyLlmException">A setting is out of range or the run does not fit into memory.</exception>
+    public Trainer(Gpt model, IExamples examples, Evaluator? evaluator, TrainerSettings settings)
+    {
+        settings.Validate();
+        (this.model, this.examples, this.evaluator, this.settings) = (model, examples, evaluator, settings);
+        int b = settings.BatchSize, t = examples.Length;
+        order = new ExampleOrder(examples.Count, settings.Seed);
+        batches = Enumerable.Range(0, settings.Accumulate).Select(_ => new Batch(b, t)).ToArray();
+        indices = new long[b];
+        positions = Positions.Of(b, t);
+        tokenWeights = new float[b * t];
+
+        arena = new Arena(model.Backend, "training");
+        model.PlanGradients(arena);
+        Optimizer = new AdamW(model, settings.AdamW, arena);
+        activations = new Activations(arena, model.Config, b, t, training: true);
+        stepState = new StepState(arena);
+        lossSum = arena.Add("loss", 1);
+        CheckFits();
+        arena.Allocate();
+    }
+
+    /// <summary>The optimiser, whose state belongs into checkpoints.</summary>
+    public AdamW Optimizer { get; }
+
+    /// <summary>The memory plan, for people.</summary>
+    public string DescribeMemory() => arena.Describe();
+
+    /// <summary>Bytes of gradients, optimiser state and activations.</summary>
+    public long Bytes => arena.Bytes;
+
+    /// <summary>Trains from <paramref name="state"/> to the end of the schedule, or until it is to pause or stop.</summary>
+    /// <exception cref="TinyLlmException">The loss became NaN or infinite; the weights are those of the last good step.</exception>
+    public TrainerResult Run(TrainerState state, ITrainerEvents events, CancellationToken stop = default)
+    {
+        int last = settings.StopAfter > 0 ? Math.Min(settings.Schedule.Steps, state.Step + settings.StopAfter) : settings.Schedule.Steps;
+        var clock = Stopwatch.StartNew();
+        var training = new Stopwatch();
+        double secondsBefore = state.Seconds;
+        long tokensLogged = state.Tokens;
+        int checkpointed = state.Step;
+        while (state.Step < last && !stop.IsCancellationRequested)
+        {
+            training.Start();
+            float learningRate = settings.Schedule.At(state.Step);
+            double loss = Step(state, learningRate);
+            float norm = Optimizer.GradientNorm();
+            training.Stop();
+            CheckFinite(state.Step, loss, norm);
+            state.Step++;
+            state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
+            double speed = (state.Tokens - tokensLogged) / training.Elapsed.TotalSeconds;
+            events.Stepped(state.Step, loss, speed);
+
+            bool end = state.Step == settings.Schedule.Steps;
+            var evaluation = evaluator is not null && (end || IsDue(settings.EvaluateEvery, state.Step)) ? evaluator.Evaluate(model, activations) : null;
+            if (evaluation is not null || end || state.Step == 1 || IsDue(settings.LogEvery, state.Step))
+            {
+                state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
+                events.Log(new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, evaluation));
+                tokensLogged = state.Tokens;
+                training.Reset();
+            }
+
+            if (evaluation is not null && !(evaluation.Loss >= state.BestLoss))
+            {
+                state.BestLoss = evaluation.Loss;
+                events.Best(state);
+            }
+
+            if (IsDue(settings.SampleEvery, state.Step))
+                events.Sample(state.Step);
+            if (end || IsDue(settings.CheckpointEvery, state.Step))
+            {
+                events.Checkpoint(state);
+                checkpointed = state.Step;
+            }
+        }
+
+        if (checkpointed != state.Step)
+            events.Checkpoint(state);
+        return state.Step == settings.Schedule.Steps ? TrainerResult.Finished : stop.IsCancellationRequested ? TrainerResult.Interrupted : TrainerResult.Paused;
+    }
+
+    /// <summary>One optimiser step: forward and backward over its micro-batches, then the update. Returns the mean loss of its tokens.</summary>
+    public double Step(TrainerState state, float learningRate)
+    {
+        // The loss is a mean over all scored tokens of the step, so all of them are counted before the first backward pass.
+        long position = (long)state.Step * settings.BatchSize * settings.Accumulate;
+        int scored = 0;
+        foreach (var batch in batches)
+        {
+            for (int row = 0; row < indices.Length; row++)
+                indices[row] = order.At(position++);
+            batch.Fill(examples, indices);
+            scored += batch.Scored;
+        }
+
+        model.Backend.Fill(model.AllGradients, 0);
+        model.Backend.Fill(lossSum, 0);
+        for (int micro = 0; micro < batches.Length; micro++)
+        {
+            var batch = batches[micro];
+            stepState.Send(settings.Seed, state.Step, micro, learningRate, settings.AdamW.Beta1, settings.AdamW.Beta2);
+            for (int n = 0; n < tokenWeights.Length; n++)
+                tokenWeights[n] = batch.Targets[n] >= 0 ? 1f / scored : 0;
+
+            activations.SetInputs(batch.Tokens, positions);
+            activations.SetTargets(batch.Targets);
+            model.Backend.Write(activations.TokenWeights, tokenWeights);
+            model.Forward(activations, state: stepState);
+            model.LogProbabilities(activations);
+            model.Backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, lossSum);
+            model.Backward(activations, stepState);
+        }
+
+        Optimizer.Step(stepState);
+        state.Tokens += scored;
+        model.Backend.Read(lossSum, loss);
+        return loss[0];
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => arena.Dispose();
+
+    private static bool IsDue(int every, int step) => every > 0 && step % every == 0;
+
+    private static void CheckFinite(int step, double loss, float norm)
+    {
+        if (!double.IsFinite(loss) || !float.IsFinite(norm))
+        {
+            throw new TinyLlmException($"Step {step + 1}: the loss is {loss} and the gradient's norm {norm}; expected finite numbers. " +
+                "The run has stopped; its last checkpoint is good. Train anew with a lower --lr, a longer --warmup or a smaller --clip.");
+        }
+    }
+
+    private void CheckFits()
+    {
+        long available = model.Backend.AvailableBytes;
+        if (arena.Bytes > available)
+        {
+            throw new TinyLlmException($"The run needs {arena.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations; {available / 1048576.0:F0} MiB are free. " +
+                "A smaller --batch-size (with a larger --accumulate), --context, --width or --layers shrinks it.");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using TinyLlm.Kernels;
+
+namespace TinyLlm.Training;
+
+/// <summary>How a model is trained: what the loop and the optimiser need to know, for every stage.</summary>
+public sealed record TrainerSettings
+{
+    /// <summary>Rows of a micro-batch.</summary>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>Micro-batches of an optimiser step: a step learns from BatchSize * Accumulate rows, as if they were one batch.</summary>
+    public int Accumulate { get; init; } = 1;
+
+    /// <summary>The learning rate at each step, and the number of steps.</summary>
+    public required Schedule Schedule { get; init; }
+
+    /// <summary>AdamW's constants.</summary>
+    public AdamWSettings AdamW { get; init; } = new(0.9f, 0.95f, 1e-8f, 0.1f, 1f);
+
+    /// <summary>Seed of the initial weights, the order of the data and dropout.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Steps between evaluations; 0 for one at the end only.</summary>
+    public int EvaluateEvery { get; init; }
+
+    /// <summary>Steps between samples; 0 for none.</summary>
+    public int SampleEvery { get; init; }
+
+    /// <summary>Steps between checkpoints; 0 for one at the end only.</summary>
+    public int CheckpointEvery { get; init; }
+
+    /// <summary>How many checkpoints are kept, at least 1.</summary>
+    public int Keep { get; init; } = 1;
+
+    /// <summary>Steps between lines of the log.</summary>
+    public int LogEvery { get; init; } = 10;
+
+    /// <summary>Steps after which to pause, without moving the schedule; 0 for never.</summary>
+    public int StopAfter { get; init; }
+
+    /// <summary>Checks the values.</summary>
+    /// <exception cref="TinyLlmException">One is out of range; the line names its option.</exception>
+    public void Validate()
+    {
+        Schedule.Validate();
+        AtLeast("--batch-size", BatchSize, 1);
+        AtLeast("--accumulate", Accumulate, 1);
+        AtLeast("--eval-every", EvaluateEvery, 0);
+        AtLeast("--sample-every", SampleEvery, 0);
+        AtLeast("--checkpoint-every", CheckpointEvery, 0);
+        AtLeast("--keep", Keep, 1);
+        AtLeast("--stop-after", StopAfter, 0);
+        Within("--beta1", AdamW.Beta1, AdamW.Beta1 is >= 0 and < 1, "0 or more and less than 1");
+        Within("--beta2", AdamW.Beta2, AdamW.Beta2 is >= 0 and < 1, "0 or more and less than 1");
+        Within("--weight-decay", AdamW.WeightDecay, AdamW.WeightDecay is >= 0 and < float.PositiveInfinity, "0 or more");
+        Within("--clip", AdamW.Clip, AdamW.Clip is >= 0 and < float.PositiveInfinity, "0 (off) or more");
+    }
+
+    private static void AtLeast(string option, int value, int least)
+    {
+        if (value < least)
+            throw new TinyLlmException($"{option} {value}: expected {least} or more.");
+    }
+
+    private static void Within(string option, float value, bool holds, string expected)
+    {
+        if (!holds)
+            throw new TinyLlmException($"{option} {value}: expected {expected}.");
+    }
+}
