@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Text;
+using TinyLlm.Kernels;
 
 namespace TinyLlm.Model.Tokenizers;
 
@@ -26,19 +28,22 @@ public abstract class Tokenizer
     /// <summary>Id of <c>&lt;|im_end|&gt;</c>: it ends each chat turn.</summary>
     public int TurnEnd => VocabularySize - 1;
 
-    /// <summary>Encodes text, any bytes for the byte-level kinds. Safe to call from several threads at once only on separate instances.</summary>
-    /// <exception cref="Kernels.TinyLlmException">The kind cannot write this text (char: a character it does not know, or invalid UTF-8).</exception>
+    /// <summary>Encodes text, any bytes for the byte-level kinds. For several threads at once see <see cref="ForAnotherThread"/>.</summary>
+    /// <exception cref="TinyLlmException">The kind cannot write this text (char: a character it does not know, or invalid UTF-8).</exception>
     public abstract int[] Encode(ReadOnlySpan<byte> text);
 
     /// <summary>The bytes of one token; those of a special token are its name in UTF-8.</summary>
-    /// <exception cref="Kernels.TinyLlmException">The id is not in the vocabulary.</exception>
+    /// <exception cref="TinyLlmException">The id is not in the vocabulary.</exception>
     public abstract ReadOnlySpan<byte> TokenBytes(int id);
+
+    /// <summary>The same tokenizer for use on another thread at the same time: this one where encoding changes nothing, else a new one.</summary>
+    public virtual Tokenizer ForAnotherThread() => this;
 
     /// <summary>Writes this tokenizer as Hugging Face's <c>tokenizer.json</c> and <c>tokenizer_config.json</c> into a folder that exists.</summary>
     public abstract void Save(string folder);
 
     /// <summary>Decodes ids to bytes.</summary>
-    /// <exception cref="Kernels.TinyLlmException">An id is not in the vocabulary.</exception>
+    /// <exception cref="TinyLlmException">An id is not in the vocabulary.</exception>
     public byte[] Decode(ReadOnlySpan<int> ids)
     {
         var bytes = new ArrayBufferWriter<byte>();
@@ -48,5 +53,12 @@ public abstract class Tokenizer
     }
 
     /// <summary>Encodes a string as its UTF-8 bytes.</summary>
-    public int[] Encode(string text) => Encode(System.Text.Encoding.UTF8.GetBytes(text));
+    public int[] Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>The names of the special tokens in UTF-8, in the order of their ids.</summary>
+    private protected static IEnumerable<byte[]> SpecialTokenBytes() => SpecialTokens.Select(Encoding.UTF8.GetBytes);
+
+    /// <summary>What <see cref="TokenBytes"/> throws.</summary>
+    private protected TinyLlmException UnknownId(int id) =>
+        new($"Token id {id} is not in the vocabulary; expected 0 to {VocabularySize - 1}; the ids were written by another tokenizer.");
 }
