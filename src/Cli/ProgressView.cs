@@ -17,6 +17,13 @@ internal sealed class ProgressView
     private double lastLoss, speed;
     private System.Diagnostics.Stopwatch clock = new();
 
+    public ProgressView()
+    {
+        // Into a file lines are as long as they are.
+        if (!live)
+            console.Profile.Width = 1000;
+    }
+
     /// <summary>A line of the heading: a name and what it says.</summary>
     public void Heading(string name, string text) => console.MarkupLineInterpolated($"  [grey]{name,-8}[/] {text}");
 

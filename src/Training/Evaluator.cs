@@ -1,4 +1,3 @@
-using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;

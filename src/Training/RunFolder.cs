@@ -55,8 +55,8 @@ public sealed class RunFolder
         var run = new RunFolder(path);
         try
         {
-            run.Clear();
             Directory.CreateDirectory(path);
+            run.Clear();
             return run;
         }
         catch (Exception e) when (FileErrors.Is(e))

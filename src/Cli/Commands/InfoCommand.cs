@@ -1,7 +1,6 @@
 using System.CommandLine;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training;
 
 namespace TinyLlm.Cli.Commands;

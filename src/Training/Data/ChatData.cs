@@ -55,7 +55,7 @@ public static class ChatData
             return ChatRows.Read(source).ToList();
         if (source != "builtin:questions")
             throw new TinyLlmException($"--data {source}: expected builtin:questions or a .jsonl file of conversations; stories have no answers to learn.");
-        return BuiltinData.Questions(split)
-            .Select(chat => new Conversation([new ChatMessage("user", chat.Question), new ChatMessage("assistant", chat.Answer)])).ToList();
+        return BuiltinData.Questions(split).Select(chat => new Conversation(chat.Turns
+            .SelectMany(turn => new[] { new ChatMessage("user", turn.Question), new ChatMessage(ChatTemplate.Assistant, turn.Answer) }).ToList())).ToList();
     }
 }

@@ -61,7 +61,7 @@ public static class TextData
     public static IEnumerable<ReadOnlyMemory<byte>> Builtin(string source, Split split) => source[BuiltinPrefix.Length..] switch
     {
         "stories" => BuiltinData.Stories(split).Select(Bytes),
-        "questions" => BuiltinData.Questions(split).Select(chat => Bytes($"{chat.Question}\n{chat.Answer}")),
+        "questions" => BuiltinData.Questions(split).Select(chat => Bytes(string.Join('\n', chat.Turns.Select(turn => $"{turn.Question}\n{turn.Answer}")))),
         _ => throw new TinyLlmException($"--data {source}: there is no such built-in corpus; expected builtin:stories or builtin:questions."),
     };
 
