@@ -17,8 +17,8 @@ public sealed class Sampler
     private readonly uint stream;
     private readonly float[] logits; // (V) after the repetition penalty
     private readonly double[] weights; // (V) exp((logit - largest) / temperature), by id or, where sorted, by place
-    private readonly ulong[] heap; // (V) candidates as sort keys, a binary heap with the best one on top
-    private readonly int[] candidates; // (V) ids that are left, the best one first
+    private readonly ulong[] heap; // (V) sort keys, a binary heap with the largest on top
+    private readonly int[] candidates; // (V) ids that may be drawn, the best one first
     private readonly ulong[] penalised; // (V) number of the draw, plus 1, that last penalised this id
 
     /// <summary>Creates a sampler for rows of <paramref name="vocabulary"/> logits.</summary>
@@ -127,34 +127,22 @@ public sealed class Sampler
 
     private int DrawFromBest(float largest, double uniform)
     {
-        int count = logits.Length;
-        for (int id = 0; id < count; id++)
-            heap[id] = Key(id);
-        for (int node = count / 2 - 1; node >= 0; node--)
-            SiftDown(node, count);
-
-        // Top-k: the probabilities that top-p speaks of are those among the k that are left.
-        int most = settings.TopK > 0 ? Math.Min(settings.TopK, count) : count;
-        int taken = 0;
+        // Candidates come best first: those of top-k at once, the others from the heap as they are needed.
+        bool limited = settings.TopK > 0 && settings.TopK < logits.Length;
+        int taken = limited ? TakeLargest(settings.TopK) : 0;
         double total = 0;
-        if (most < count)
-        {
-            for (; taken < most; taken++)
-                total += Weight(candidates[taken] = Pop(ref count), largest);
-        }
-        else
-        {
-            for (int id = 0; id < logits.Length; id++)
-                total += Weight(id, largest);
-        }
+        for (int i = 0; i < taken; i++)
+            total += Weight(candidates[i], largest); // top-p speaks of probabilities among the k that are left
+        int left = limited ? 0 : HeapForTopP(largest, out total);
 
         // Top-p and min-p both cut the ordered list short: take from the best on until either says stop.
         double needed = settings.TopP < 1 ? settings.TopP * total : double.PositiveInfinity, mass = 0;
         int kept = 0;
-        while (kept < most && mass < needed)
+        while ((kept < taken || left > 0) && mass < needed)
         {
-            int id = kept < taken ? candidates[kept] : candidates[taken++] = Pop(ref count);
-            double weight = Weight(id, largest);
+            if (kept == taken)
+                candidates[taken++] = (int)~(uint)Pop(ref left);
+            double weight = Weight(candidates[kept], largest);
             if (kept > 0 && (weight == 0 || weight < settings.MinP))
                 break;
             weights[kept++] = weight;
@@ -172,6 +160,47 @@ public sealed class Sampler
         return candidates[kept - 1];
     }
 
+    // Fills candidates with the k largest, best first. The heap holds the best so far by inverted keys: the worst of them is on top.
+    private int TakeLargest(int k)
+    {
+        for (int id = 0; id < k; id++)
+            heap[id] = ~Key(id);
+        Heapify(k);
+        for (int id = k; id < logits.Length; id++)
+        {
+            ulong key = ~Key(id);
+            if (key >= heap[0])
+                continue;
+            heap[0] = key;
+            SiftDown(0, k);
+        }
+
+        for (int count = k; count > 0;)
+        {
+            int id = (int)(uint)Pop(ref count);
+            candidates[count] = id;
+        }
+
+        return k;
+    }
+
+    // A heap of all tokens that top-p can reach, and the weight of all: tokens below (1 - p) / V of it have less than 1 - p together,
+    // so the others have the p that is needed. A trained model leaves few of them.
+    private int HeapForTopP(float largest, out double total)
+    {
+        total = 0;
+        for (int id = 0; id < logits.Length; id++)
+            total += weights[id] = Weight(id, largest);
+
+        double floor = (1 - (double)settings.TopP) * total / logits.Length;
+        int count = 0;
+        for (int id = 0; id < logits.Length; id++)
+            if (weights[id] >= floor)
+                heap[count++] = Key(id);
+        Heapify(count);
+        return count;
+    }
+
     // The largest logit is subtracted before the division: a tiny temperature then gives 0 and minus infinity, never NaN.
     private double Weight(int id, float largest) => Math.Exp(((double)logits[id] - largest) / settings.Temperature);
 
@@ -183,12 +212,18 @@ public sealed class Sampler
         return (ulong)ordered << 32 | ~(uint)id;
     }
 
-    private int Pop(ref int count)
+    private void Heapify(int count)
     {
-        int id = (int)~(uint)heap[0];
+        for (int node = count / 2 - 1; node >= 0; node--)
+            SiftDown(node, count);
+    }
+
+    private ulong Pop(ref int count)
+    {
+        ulong key = heap[0];
         heap[0] = heap[--count];
         SiftDown(0, count);
-        return id;
+        return key;
     }
 
     private void SiftDown(int node, int count)

@@ -35,7 +35,11 @@ public sealed class SamplerTests
         return result;
     }
 
-    private static double[] Normalise(double[] p) => [.. p.Select(x => x / p.Sum())];
+    private static double[] Normalise(double[] p)
+    {
+        double sum = p.Sum();
+        return [.. p.Select(x => x / sum)];
+    }
 
     private static int[] Count(Sampler sampler, float[] logits, int[] history, int draws)
     {

@@ -107,7 +107,7 @@ public sealed class RunLogTests : IDisposable
     [Fact]
     public void Resume_TruncatedAtEveryByte_ContinuesWithWholeLines()
     {
-        WriteSteps(1, 4);
+        WriteSteps(1, 2);
         byte[] whole = File.ReadAllBytes(Log);
         for (int length = 0; length <= whole.Length; length++)
         {
