@@ -39,7 +39,7 @@ public abstract class Tokenizer
     /// <summary>The same tokenizer for use on another thread at the same time: this one where encoding changes nothing, else a new one.</summary>
     public virtual Tokenizer ForAnotherThread() => this;
 
-    /// <summary>Writes this tokenizer as Hugging Face's <c>tokenizer.json</c> and <c>tokenizer_config.json</c> into a folder that exists.</summary>
+    /// <summary>Writes this tokenizer as Hugging Face's <c>tokenizer.json</c> and <c>tokenizer_config.json</c> into a folder.</summary>
     public abstract void Save(string folder);
 
     /// <summary>Decodes ids to bytes.</summary>

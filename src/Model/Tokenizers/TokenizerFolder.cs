@@ -23,8 +23,8 @@ public static class TokenizerFolder
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // the files are read as JSON, never pasted into HTML
     };
 
-    /// <summary>Writes both files, each under a temporary name that replaces the old file once it is on the disk.</summary>
-    /// <param name="folder">A folder that exists.</param>
+    /// <summary>Writes both files, each whole or not at all (<see cref="AtomicFile"/>).</summary>
+    /// <param name="folder">The folder, made if it is missing.</param>
     /// <param name="maxLength">The model's context in tokens, for <c>model_max_length</c>; left out when null.</param>
     /// <exception cref="TinyLlmException">A file cannot be written.</exception>
     public static void Save(Tokenizer tokenizer, string folder, int? maxLength = null)
@@ -50,9 +50,9 @@ public static class TokenizerFolder
         {
             throw new TinyLlmException($"There is no {path}; expected the folder of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote.", e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileErrors.Is(e))
         {
-            throw new TinyLlmException($"Cannot read {path}: {e.Message}", e);
+            throw FileErrors.Reading(path, e);
         }
 
         return TokenizerJsonReader.Read(bytes, path);
@@ -80,24 +80,10 @@ public static class TokenizerFolder
         writer.WriteEndObject();
     }
 
-    private static void Write(string path, Action<Utf8JsonWriter> write)
+    private static void Write(string path, Action<Utf8JsonWriter> write) => AtomicFile.Write(path, file =>
     {
-        string temporary = path + ".tmp";
-        try
-        {
-            using (var file = File.Create(temporary))
-            {
-                using (var writer = new Utf8JsonWriter(file, writerOptions))
-                    write(writer);
-                file.WriteByte((byte)'\n');
-                file.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new TinyLlmException($"Cannot write {path}: {e.Message}", e);
-        }
-    }
+        using (var writer = new Utf8JsonWriter(file, writerOptions))
+            write(writer);
+        file.WriteByte((byte)'\n');
+    });
 }

@@ -94,10 +94,13 @@ public sealed class TokenizerFolderTests : IDisposable
     }
 
     [Fact]
-    public void Save_IntoAMissingFolder_IsRefused()
+    public void Save_WhereAFileIsInTheWay_IsRefused()
     {
-        var e = Assert.Throws<TinyLlmException>(() => new ByteTokenizer().Save(Path.Combine(folder, "missing")));
-        Assert.Contains("Cannot write", e.Message);
+        string file = Path.Combine(folder, "file");
+        File.WriteAllText(file, "x");
+        var e = Assert.Throws<TinyLlmException>(() => new ByteTokenizer().Save(file));
+        Assert.Contains("tokenizer.json: could not be written", e.Message);
+        Assert.Equal("x", File.ReadAllText(file));
     }
 
     [Fact]
