@@ -1,0 +1,150 @@
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Tests.Support;
+using Xunit;
+
+namespace TinyLlm.Tests.Model;
+
+/// <summary>Decoding with the cache against the full forward pass, over chunked prompts and past the context.</summary>
+public class GeneratorTests
+{
+    public static TheoryData<Architecture> Architectures => [Architecture.Gpt2, Architecture.Llama, Architecture.Qwen3];
+
+    [Theory]
+    [MemberData(nameof(Architectures))]
+    public void CachedDecoding_EqualsTheFullForwardPass(Architecture architecture)
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, architecture, context: 90);
+        int[] text = RandomTokens(90);
+        using var full = new ModelRun(model, 1, 90);
+        full.Forward(text, text);
+        float[] expected = full.Logits();
+
+        // A prompt of one whole chunk and a rest, then single tokens.
+        using var arena = new Arena(backend, "decoding");
+        var cache = new KvCache(arena, model.Config, 1);
+        var chunk = new Activations(arena, model.Config, 1, 64, training: false);
+        var single = new Activations(arena, model.Config, 1, 1, training: false);
+        var logits = arena.Add("logits", (64, model.Config.PaddedVocabulary));
+        arena.Allocate();
+        var actual = new List<float>();
+        for (int at = 0; at < 90;)
+        {
+            var a = at == 0 ? chunk : single;
+            a.SetInputs(text.AsSpan(at, a.T), Enumerable.Range(at, a.T).ToArray());
+            model.Forward(a, cache);
+            cache.Advance(0, a.T);
+            var rows = logits.Slice(0, 0, a.T);
+            model.Logits(a.Hidden.View((a.T, model.Config.Width)), rows);
+            float[] values = ModelRun.Read(rows);
+            for (int row = 0; row < a.T; row++)
+                actual.AddRange(values[(row * model.Config.PaddedVocabulary)..(row * model.Config.PaddedVocabulary + model.Config.VocabularySize)]);
+            at += a.T;
+        }
+
+        Close(expected, [.. actual]);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(64)]
+    [InlineData(70)]
+    public void GreedyText_IsThatOfTheFullForwardPass(int promptLength)
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, Architecture.Qwen3, context: 96);
+        using var full = new ModelRun(model, 1, 96);
+        int[] prompt = RandomTokens(promptLength);
+        var expected = new List<int>(prompt);
+        while (expected.Count < 90)
+        {
+            int[] padded = [.. expected, .. new int[96 - expected.Count]];
+            full.Forward(padded, padded);
+            var row = full.Logits().AsSpan((expected.Count - 1) * model.Config.VocabularySize, model.Config.VocabularySize);
+            expected.Add(IndexOfMax(row));
+        }
+
+        Assert.Equal(expected.Skip(promptLength), Greedy(model, prompt, 90 - promptLength));
+    }
+
+    [Fact]
+    public void PastTheContext_TheNewerHalfIsFedAnew()
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, Architecture.Gpt2, context: 16);
+        var text = Greedy(model, [3, 1, 4], 60);
+        Assert.Equal(60, text.Count);
+
+        // 3 + 13 tokens fill the window; the 14th new one comes from all of them, the 15th from the newest half and itself.
+        List<int> all = [3, 1, 4, .. text];
+        var window = all.GetRange(17 - 8, 8);
+        Assert.Equal(all[17], Greedy(model, [.. window], 1)[0]);
+    }
+
+    [Fact]
+    public void APromptLongerThanTheContext_IsCutToItsEnd()
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, Architecture.Llama, context: 16);
+        int[] prompt = RandomTokens(50);
+
+        Assert.Equal(Greedy(model, prompt[^16..], 1), Greedy(model, prompt, 1));
+    }
+
+    [Fact]
+    public void AnUnknownToken_IsRefused()
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, Architecture.Llama, context: 16);
+
+        var error = Assert.Throws<TinyLlmException>(() => Greedy(model, [5, 61], 1));
+
+        Assert.Contains("Token id 61", error.Message, StringComparison.Ordinal);
+        Assert.Contains("vocabulary of 61", error.Message, StringComparison.Ordinal);
+    }
+
+    private static Gpt Create(Backend backend, Architecture architecture, int context)
+    {
+        var model = new Gpt(GptConfig.Create(architecture, 2, 4, 32, context, 61, architecture == Architecture.Gpt2 ? 4 : 2), backend);
+        model.Initialize(3);
+        return model;
+    }
+
+    private static List<int> Greedy(Gpt model, int[] prompt, int tokens)
+    {
+        using var generator = new Generator(model);
+        var text = new List<int>();
+        generator.Generate(prompt, tokens, new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize), token =>
+        {
+            text.Add(token);
+            return true;
+        });
+        return text;
+    }
+
+    private static int[] RandomTokens(int length)
+    {
+        var random = new Random(11);
+        return Enumerable.Range(0, length).Select(_ => random.Next(61)).ToArray();
+    }
+
+    private static int IndexOfMax(ReadOnlySpan<float> row)
+    {
+        int best = 0;
+        for (int i = 1; i < row.Length; i++)
+            best = row[i] > row[best] ? i : best;
+        return best;
+    }
+
+    private static void Close(float[] expected, float[] actual)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            if (!(Math.Abs(expected[i] - actual[i]) <= 1e-5))
+                Assert.Fail($"logit {i}: the full pass gives {expected[i]:R}, cached decoding {actual[i]:R}.");
+        }
+    }
+}

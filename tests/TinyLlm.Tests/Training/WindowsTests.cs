@@ -1,0 +1,67 @@
+using TinyLlm.Kernels;
+using TinyLlm.Training.Data;
+using Xunit;
+
+namespace TinyLlm.Tests.Training;
+
+public class WindowsTests
+{
+    [Theory]
+    [InlineData(2, 4)]
+    [InlineData(5, 4)]
+    [InlineData(9, 4)]
+    [InlineData(10, 4)]
+    [InlineData(11, 4)]
+    [InlineData(100, 7)]
+    public void EvaluationWindows_ScoreEachTokenOnce(int length, int context)
+    {
+        var windows = new Windows(Enumerable.Range(0, length).ToArray(), context, keepRest: true, "test");
+        var seen = new List<int>();
+        int[] tokens = new int[context], targets = new int[context];
+        for (long i = 0; i < windows.Count; i++)
+        {
+            windows.Read(i, tokens, targets);
+            for (int n = 0; n < context; n++)
+            {
+                if (targets[n] < 0)
+                    continue;
+                Assert.Equal(tokens[n] + 1, targets[n]);
+                seen.Add(targets[n]);
+            }
+        }
+
+        Assert.Equal(Enumerable.Range(1, length - 1), seen);
+    }
+
+    [Fact]
+    public void TrainingWindows_AreFull()
+    {
+        var windows = new Windows(Enumerable.Range(0, 100).ToArray(), 7, keepRest: false, "test");
+        Assert.Equal(14, windows.Count);
+        int[] tokens = new int[7], targets = new int[7];
+        for (long i = 0; i < windows.Count; i++)
+        {
+            windows.Read(i, tokens, targets);
+            Assert.DoesNotContain(-1, targets);
+        }
+    }
+
+    [Fact]
+    public void TooFewTokens_AreRefused()
+    {
+        var error = Assert.Throws<TinyLlmException>(() => new Windows(new int[64], 64, keepRest: false, "training"));
+        Assert.Equal("The training data has 64 tokens; expected at least 65, one more than --context 64. Give more text or a shorter context.", error.Message);
+    }
+
+    [Fact]
+    public void AnEpoch_VisitsEachExampleOnce_AndTheNextInAnotherOrder()
+    {
+        var order = new ExampleOrder(50, seed: 3);
+        long[] first = Enumerable.Range(0, 50).Select(i => order.At(i)).ToArray(), second = Enumerable.Range(50, 50).Select(i => order.At(i)).ToArray();
+
+        Assert.Equal(Enumerable.Range(0, 50).Select(i => (long)i), first.Order());
+        Assert.Equal(first.Order(), second.Order());
+        Assert.NotEqual(first, second);
+        Assert.Equal(first[17], new ExampleOrder(50, seed: 3).At(17));
+    }
+}
