@@ -7,13 +7,12 @@ namespace TinyLlm.Bench;
 internal static partial class NativeSetup
 {
     // libtorch allocates every result anew. By default glibc maps and unmaps the large ones, and each page faults again at its first
-    // touch; so: never map, never give back, grow in large steps. Huge pages make what faults are left cheaper.
+    // touch; so: never map, never give back, grow in large steps.
     private static readonly (string Name, string Value)[] Tunables =
     [
         ("MALLOC_MMAP_MAX_", "0"),
         ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
         ("MALLOC_TOP_PAD_", "67108864"),
-        ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
     ];
 
     /// <summary>
