@@ -1,0 +1,90 @@
+using TinyLlm.Tests.Support;
+
+namespace TinyLlm.Tests.Kernels.Ops;
+
+// The op tests on the CPU at every vector width, with and without threads. Another device has a file like this one.
+
+public sealed class MatMulTestsOnCpu256 : MatMulTests<Cpu256>;
+public sealed class LayerNormTestsOnCpu256 : LayerNormTests<Cpu256>;
+public sealed class RmsNormTestsOnCpu256 : RmsNormTests<Cpu256>;
+public sealed class RopeTestsOnCpu256 : RopeTests<Cpu256>;
+public sealed class GeluTestsOnCpu256 : GeluTests<Cpu256>;
+public sealed class SwiGluTestsOnCpu256 : SwiGluTests<Cpu256>;
+public sealed class AddTestsOnCpu256 : AddTests<Cpu256>;
+public sealed class FillTestsOnCpu256 : FillTests<Cpu256>;
+public sealed class DotTestsOnCpu256 : DotTests<Cpu256>;
+public sealed class SumSquaresTestsOnCpu256 : SumSquaresTests<Cpu256>;
+public sealed class EmbeddingTestsOnCpu256 : EmbeddingTests<Cpu256>;
+public sealed class CacheWriteTestsOnCpu256 : CacheWriteTests<Cpu256>;
+public sealed class AttentionTestsOnCpu256 : AttentionTests<Cpu256>;
+public sealed class LinearCrossEntropyTestsOnCpu256 : LinearCrossEntropyTests<Cpu256>;
+public sealed class DropoutTestsOnCpu256 : DropoutTests<Cpu256>;
+public sealed class AdamWTestsOnCpu256 : AdamWTests<Cpu256>;
+
+public sealed class MatMulTestsOnCpu256Threads3 : MatMulTests<Cpu256Threads3>;
+public sealed class LayerNormTestsOnCpu256Threads3 : LayerNormTests<Cpu256Threads3>;
+public sealed class RmsNormTestsOnCpu256Threads3 : RmsNormTests<Cpu256Threads3>;
+public sealed class RopeTestsOnCpu256Threads3 : RopeTests<Cpu256Threads3>;
+public sealed class GeluTestsOnCpu256Threads3 : GeluTests<Cpu256Threads3>;
+public sealed class SwiGluTestsOnCpu256Threads3 : SwiGluTests<Cpu256Threads3>;
+public sealed class AddTestsOnCpu256Threads3 : AddTests<Cpu256Threads3>;
+public sealed class FillTestsOnCpu256Threads3 : FillTests<Cpu256Threads3>;
+public sealed class DotTestsOnCpu256Threads3 : DotTests<Cpu256Threads3>;
+public sealed class SumSquaresTestsOnCpu256Threads3 : SumSquaresTests<Cpu256Threads3>;
+public sealed class EmbeddingTestsOnCpu256Threads3 : EmbeddingTests<Cpu256Threads3>;
+public sealed class CacheWriteTestsOnCpu256Threads3 : CacheWriteTests<Cpu256Threads3>;
+public sealed class AttentionTestsOnCpu256Threads3 : AttentionTests<Cpu256Threads3>;
+public sealed class LinearCrossEntropyTestsOnCpu256Threads3 : LinearCrossEntropyTests<Cpu256Threads3>;
+public sealed class DropoutTestsOnCpu256Threads3 : DropoutTests<Cpu256Threads3>;
+public sealed class AdamWTestsOnCpu256Threads3 : AdamWTests<Cpu256Threads3>;
+
+public sealed class MatMulTestsOnCpu128 : MatMulTests<Cpu128>;
+public sealed class LayerNormTestsOnCpu128 : LayerNormTests<Cpu128>;
+public sealed class RmsNormTestsOnCpu128 : RmsNormTests<Cpu128>;
+public sealed class RopeTestsOnCpu128 : RopeTests<Cpu128>;
+public sealed class GeluTestsOnCpu128 : GeluTests<Cpu128>;
+public sealed class SwiGluTestsOnCpu128 : SwiGluTests<Cpu128>;
+public sealed class AddTestsOnCpu128 : AddTests<Cpu128>;
+public sealed class FillTestsOnCpu128 : FillTests<Cpu128>;
+public sealed class DotTestsOnCpu128 : DotTests<Cpu128>;
+public sealed class SumSquaresTestsOnCpu128 : SumSquaresTests<Cpu128>;
+public sealed class EmbeddingTestsOnCpu128 : EmbeddingTests<Cpu128>;
+public sealed class CacheWriteTestsOnCpu128 : CacheWriteTests<Cpu128>;
+public sealed class AttentionTestsOnCpu128 : AttentionTests<Cpu128>;
+public sealed class LinearCrossEntropyTestsOnCpu128 : LinearCrossEntropyTests<Cpu128>;
+public sealed class DropoutTestsOnCpu128 : DropoutTests<Cpu128>;
+public sealed class AdamWTestsOnCpu128 : AdamWTests<Cpu128>;
+
+public sealed class MatMulTestsOnCpu512 : MatMulTests<Cpu512>;
+public sealed class LayerNormTestsOnCpu512 : LayerNormTests<Cpu512>;
+public sealed class RmsNormTestsOnCpu512 : RmsNormTests<Cpu512>;
+public sealed class RopeTestsOnCpu512 : RopeTests<Cpu512>;
+public sealed class GeluTestsOnCpu512 : GeluTests<Cpu512>;
+public sealed class SwiGluTestsOnCpu512 : SwiGluTests<Cpu512>;
+public sealed class AddTestsOnCpu512 : AddTests<Cpu512>;
+public sealed class FillTestsOnCpu512 : FillTests<Cpu512>;
+public sealed class DotTestsOnCpu512 : DotTests<Cpu512>;
+public sealed class SumSquaresTestsOnCpu512 : SumSquaresTests<Cpu512>;
+public sealed class EmbeddingTestsOnCpu512 : EmbeddingTests<Cpu512>;
+public sealed class CacheWriteTestsOnCpu512 : CacheWriteTests<Cpu512>;
+public sealed class AttentionTestsOnCpu512 : AttentionTests<Cpu512>;
+public sealed class LinearCrossEntropyTestsOnCpu512 : LinearCrossEntropyTests<Cpu512>;
+public sealed class DropoutTestsOnCpu512 : DropoutTests<Cpu512>;
+public sealed class AdamWTestsOnCpu512 : AdamWTests<Cpu512>;
+
+public sealed class MatMulTestsOnCpuScalar : MatMulTests<CpuScalar>;
+public sealed class LayerNormTestsOnCpuScalar : LayerNormTests<CpuScalar>;
+public sealed class RmsNormTestsOnCpuScalar : RmsNormTests<CpuScalar>;
+public sealed class RopeTestsOnCpuScalar : RopeTests<CpuScalar>;
+public sealed class GeluTestsOnCpuScalar : GeluTests<CpuScalar>;
+public sealed class SwiGluTestsOnCpuScalar : SwiGluTests<CpuScalar>;
+public sealed class AddTestsOnCpuScalar : AddTests<CpuScalar>;
+public sealed class FillTestsOnCpuScalar : FillTests<CpuScalar>;
+public sealed class DotTestsOnCpuScalar : DotTests<CpuScalar>;
+public sealed class SumSquaresTestsOnCpuScalar : SumSquaresTests<CpuScalar>;
+public sealed class EmbeddingTestsOnCpuScalar : EmbeddingTests<CpuScalar>;
+public sealed class CacheWriteTestsOnCpuScalar : CacheWriteTests<CpuScalar>;
+public sealed class AttentionTestsOnCpuScalar : AttentionTests<CpuScalar>;
+public sealed class LinearCrossEntropyTestsOnCpuScalar : LinearCrossEntropyTests<CpuScalar>;
+public sealed class DropoutTestsOnCpuScalar : DropoutTests<CpuScalar>;
+public sealed class AdamWTestsOnCpuScalar : AdamWTests<CpuScalar>;
