@@ -38,6 +38,9 @@ public sealed class Arena : IDisposable
         if (allocated)
             throw new InvalidOperationException($"Arena {Name}: {name} was added after the memory was allocated.");
 
+        if (shape.Count > int.MaxValue)
+            throw new TinyLlmException($"{Name}: {name} {shape} has {shape.Count} elements, more than a tensor can have ({int.MaxValue}); a smaller batch, context or model shrinks it.");
+
         var tensor = new Tensor(storage, Bytes / dtype.Size(), shape, dtype);
         Bytes += (shape.Count * dtype.Size() + Alignment - 1) / Alignment * Alignment;
         entries.Add((name, shape, dtype));

@@ -26,9 +26,28 @@ internal static class Check
     }
 
     /// <summary>Throws with the op's name before the message unless <paramref name="condition"/> holds.</summary>
-    public static void That(bool condition, string op, string message)
+    public static void That(bool condition, string op, [InterpolatedStringHandlerArgument(nameof(condition))] ref FailureMessage message)
     {
         if (!condition)
-            throw new ArgumentException($"{op}: {message}");
+            throw new ArgumentException($"{op}: {message.Text}");
+    }
+
+    /// <summary>An interpolated string that is only put together where the condition fails: checks cost the training loop no memory.</summary>
+    [InterpolatedStringHandler]
+    internal ref struct FailureMessage
+    {
+        private DefaultInterpolatedStringHandler text;
+
+        public FailureMessage(int literalLength, int formattedCount, bool condition, out bool isNeeded)
+        {
+            isNeeded = !condition;
+            text = condition ? default : new DefaultInterpolatedStringHandler(literalLength, formattedCount);
+        }
+
+        public string Text => text.ToStringAndClear();
+
+        public void AppendLiteral(string value) => text.AppendLiteral(value);
+
+        public void AppendFormatted<T>(T value) => text.AppendFormatted(value);
     }
 }

@@ -84,6 +84,6 @@ public abstract partial class Backend
         Check.Shape(op, mask.Offsets, q.Shape[0], DType.I32);
         Check.Shape(op, mask.Starts, (q.Shape[0], q.Shape[1]), DType.I32);
         Check.That(dropout.Probability is >= 0 and < 1, op, $"dropout is {dropout.Probability}; expected 0 or more and less than 1.");
-        Check.That(dropout.Probability == 0 || dropout.State is not null, op, "dropout needs the step state.");
+        Check.That(dropout.Probability == 0 || dropout.State is not null, op, $"dropout needs the step state.");
     }
 }

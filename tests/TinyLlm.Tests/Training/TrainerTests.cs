@@ -127,7 +127,7 @@ public class TrainerTests
                 stop.Cancel();
         };
 
-        Assert.Equal(TrainerResult.Interrupted, session.Run(stop.Token));
+        Assert.Equal(TrainerResult.Interrupted, session.RunUntil(stop.Token));
 
         Assert.Equal(3, session.State.Step);
         Assert.Equal([3], session.Checkpoints);
@@ -141,8 +141,9 @@ public class TrainerTests
         using var model = new Gpt(config, backend);
         var examples = new Windows(Session.RandomStream(1000), 16, keepRest: false, "training");
 
-        var error = Assert.Throws<TinyLlmException>(() => new Trainer(model, examples, null, Settings(steps: 1) with { BatchSize = 20_000_000 }));
+        var error = Assert.Throws<TinyLlmException>(() => new Trainer(model, examples, null, Settings(steps: 1) with { BatchSize = 1_000_000 }));
 
+        Assert.Contains("The run needs", error.Message, StringComparison.Ordinal);
         Assert.Contains("--batch-size", error.Message, StringComparison.Ordinal);
     }
 
@@ -205,7 +206,9 @@ public class TrainerTests
             return Enumerable.Range(0, length).Select(_ => random.Next(40)).ToArray();
         }
 
-        public TrainerResult Run(CancellationToken stop = default) => Trainer.Run(State, this, stop);
+        public TrainerResult Run() => RunUntil(CancellationToken.None);
+
+        public TrainerResult RunUntil(CancellationToken stop) => Trainer.Run(State, this, stop);
 
         public float[] Weights() => Model.Parameters.All.SelectMany(p => ModelRun.Read(p.Value)).ToArray();
 
