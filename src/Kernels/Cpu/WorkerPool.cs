@@ -22,7 +22,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private const int SpinsBeforeSleep = 2000;
 
     private readonly Thread[] workers;
-    private readonly SemaphoreSlim wake = new(0);
+    private readonly object gate = new(); // sleepers wait on it
 
     private delegate*<void*, int, int, void> invoke;
     private void* kernel;
@@ -32,7 +32,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private PaddedInt generation; // raised once per kernel, and once to stop
     private PaddedInt next;       // the next item to hand out
     private PaddedInt running;    // workers that have not finished this generation
-    private PaddedInt sleeping;   // workers that wait on the semaphore
+    private PaddedInt sleeping;   // workers that wait at the gate
     private volatile bool stopping;
 
     public WorkerPool(int threads)
@@ -67,9 +67,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         next.Value = 0;
         Volatile.Write(ref running.Value, workers.Length);
         Interlocked.Increment(ref generation.Value);
-        int asleep = Volatile.Read(ref sleeping.Value);
-        if (asleep > 0)
-            wake.Release(asleep);
+        if (Volatile.Read(ref sleeping.Value) > 0)
+            WakeAll();
 
         TakeItems(0);
         for (int spins = 0; Volatile.Read(ref running.Value) != 0; spins++)
@@ -85,10 +84,16 @@ internal sealed unsafe class WorkerPool : IDisposable
     {
         stopping = true;
         Interlocked.Increment(ref generation.Value);
-        wake.Release(workers.Length + 1);
+        WakeAll();
         foreach (var worker in workers)
             worker.Join();
-        wake.Dispose();
+    }
+
+    // Everyone at the gate, whoever it is: of counted permits a worker that is early again could take the one of a slow sleeper.
+    private void WakeAll()
+    {
+        lock (gate)
+            Monitor.PulseAll(gate);
     }
 
     private static void Invoke<K>(void* kernel, int item, int thread) where K : struct, IKernel =>
@@ -113,11 +118,13 @@ internal sealed unsafe class WorkerPool : IDisposable
                     continue;
 
                 // Say "asleep" first, then look again: either this sees the new generation or Run sees the sleeper.
-                Interlocked.Increment(ref sleeping.Value);
-                if (Volatile.Read(ref generation.Value) == seen)
-                    wake.Wait();
-                Interlocked.Decrement(ref sleeping.Value);
-                spins = 0;
+                lock (gate)
+                {
+                    Interlocked.Increment(ref sleeping.Value);
+                    while (Volatile.Read(ref generation.Value) == seen)
+                        Monitor.Wait(gate);
+                    Interlocked.Decrement(ref sleeping.Value);
+                }
             }
 
             if (stopping)
