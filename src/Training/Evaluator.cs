@@ -21,7 +21,7 @@ public sealed class Evaluator
     private readonly int[] tokenBytes;
     private readonly int batches;
     private readonly Batch batch;
-    private readonly long[] indices;
+    private readonly (long Epoch, long Index)[] places;
     private readonly int[] positions;
     private readonly float[] logProbabilities;
 
@@ -36,7 +36,7 @@ public sealed class Evaluator
         int all = (int)((examples.Count + b - 1) / b), t = examples.Length;
         this.batches = batches == 0 ? all : Math.Min(batches, all);
         batch = new Batch(b, t);
-        indices = new long[b];
+        places = new (long, long)[b];
         positions = Positions.Of(b, t);
         logProbabilities = new float[b * t];
 
@@ -53,13 +53,13 @@ public sealed class Evaluator
         long tokens = 0, bytes = 0;
         for (int i = 0; i < batches; i++)
         {
-            for (int row = 0; row < indices.Length; row++)
+            for (int row = 0; row < places.Length; row++)
             {
-                long index = (long)i * indices.Length + row;
-                indices[row] = index < examples.Count ? index : -1;
+                long index = (long)i * places.Length + row;
+                places[row] = (0, index < examples.Count ? index : -1);
             }
 
-            batch.Fill(examples, indices);
+            batch.Fill(examples, places);
             activations.SetInputs(batch.Tokens, positions);
             activations.SetTargets(batch.Targets);
             model.Forward(activations);

@@ -81,7 +81,7 @@ public sealed class Trainer : IDisposable
     private readonly StepState stepState;
     private readonly Tensor lossSum;
     private readonly Batch[] batches;         // one for each micro-batch of a step
-    private readonly long[] indices;
+    private readonly (long Epoch, long Index)[] places;
     private readonly int[] positions;
     private readonly float[] tokenWeights, loss = new float[1];
 
@@ -98,7 +98,7 @@ public sealed class Trainer : IDisposable
         int b = settings.BatchSize, t = examples.Length;
         order = new ExampleOrder(examples.Count, settings.Seed);
         batches = Enumerable.Range(0, settings.Accumulate).Select(_ => new Batch(b, t)).ToArray();
-        indices = new long[b];
+        places = new (long, long)[b];
         positions = Positions.Of(b, t);
         tokenWeights = new float[b * t];
 
@@ -182,9 +182,9 @@ public sealed class Trainer : IDisposable
         int scored = 0;
         foreach (var batch in batches)
         {
-            for (int row = 0; row < indices.Length; row++)
-                indices[row] = order.At(position++);
-            batch.Fill(examples, indices);
+            for (int row = 0; row < places.Length; row++)
+                places[row] = order.At(position++);
+            batch.Fill(examples, places);
             scored += batch.Scored;
         }
 

@@ -111,7 +111,8 @@ internal sealed unsafe partial class CpuBackend<V>
 
             for (int i = 0; i < rows; i++)
             {
-                V inverse = V.Create(1 / total[i]);
+                // A query that sees no key (padding) gives zeros: a NaN would spread through the keys that it becomes.
+                V inverse = V.Create(total[i] > 0 ? 1 / total[i] : 0);
                 float* result = output.At(batch, head, query + i);
                 for (int j = 0; j < d; j += V.Width)
                     V.Store(result + j, V.Load(sums + i * d + j, d - j) * inverse, d - j);

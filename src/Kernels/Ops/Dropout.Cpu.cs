@@ -36,7 +36,7 @@ internal sealed unsafe partial class CpuBackend<V>
         private DropoutMask(uint key0, uint key1, uint site, uint step, ulong start, float probability)
         {
             (this.key0, this.key1, this.site, this.step, this.start) = (key0, key1, site, step, start);
-            threshold = (uint)(probability * 4294967296.0);
+            threshold = (uint)Math.Ceiling(probability * 4294967296.0);
             kept = 1 / (1 - probability);
         }
 

@@ -17,17 +17,17 @@ public sealed class Batch(int b, int t)
     /// <summary>Rows.</summary>
     public int B => b;
 
-    /// <summary>Fills row r with example <paramref name="indices"/>[r]; rows without an index, or with a negative one, are left unscored.</summary>
-    public void Fill(IExamples examples, ReadOnlySpan<long> indices)
+    /// <summary>Fills row r with example <paramref name="places"/>[r]; rows whose index is negative are left unscored.</summary>
+    public void Fill(IExamples examples, ReadOnlySpan<(long Epoch, long Index)> places)
     {
         for (int row = 0; row < b; row++)
         {
             var tokens = Tokens.AsSpan(row * t, t);
             var targets = Targets.AsSpan(row * t, t);
-            long index = row < indices.Length ? indices[row] : -1;
+            var (epoch, index) = places[row];
             if (index >= 0)
             {
-                examples.Read(index, tokens, targets);
+                examples.Read(epoch, index, tokens, targets);
                 continue;
             }
 

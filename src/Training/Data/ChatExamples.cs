@@ -66,7 +66,7 @@ public sealed class ChatExamples : IExamples
     public long Scored => rows.Sum(r => (long)r.Trained.Skip(1).Count(t => t));
 
     /// <inheritdoc/>
-    public void Read(long index, Span<int> tokens, Span<int> targets)
+    public void Read(long epoch, long index, Span<int> tokens, Span<int> targets)
     {
         var (ids, trained) = rows[(int)index];
         tokens.Clear();

@@ -11,8 +11,8 @@ public sealed class ExampleOrder(long count, ulong seed)
     private long epoch = -1;
     private Permutation? permutation;
 
-    /// <summary>The example at <paramref name="position"/>, counted from the beginning of training over all epochs.</summary>
-    public long At(long position)
+    /// <summary>The epoch and the example at <paramref name="position"/>, counted from the beginning of training over all epochs.</summary>
+    public (long Epoch, long Index) At(long position)
     {
         if (permutation is null || position / count != epoch)
         {
@@ -20,6 +20,6 @@ public sealed class ExampleOrder(long count, ulong seed)
             permutation = new Permutation(count, seed, epoch);
         }
 
-        return permutation.At(position % count);
+        return (epoch, permutation.At(position % count));
     }
 }

@@ -121,7 +121,7 @@ public static class TextData
             int[] tokens = new int[examples.Length], targets = new int[examples.Length];
             for (long i = 0; i < examples.Count; i++)
             {
-                examples.Read(i, tokens, targets);
+                examples.Read(0, i, tokens, targets);
                 sha.AppendData(MemoryMarshal.AsBytes<int>(tokens));
                 sha.AppendData(MemoryMarshal.AsBytes<int>(targets));
             }

@@ -20,7 +20,7 @@ public class WindowsTests
         int[] tokens = new int[context], targets = new int[context];
         for (long i = 0; i < windows.Count; i++)
         {
-            windows.Read(i, tokens, targets);
+            windows.Read(0, i, tokens, targets);
             for (int n = 0; n < context; n++)
             {
                 if (targets[n] < 0)
@@ -41,9 +41,35 @@ public class WindowsTests
         int[] tokens = new int[7], targets = new int[7];
         for (long i = 0; i < windows.Count; i++)
         {
-            windows.Read(i, tokens, targets);
+            windows.Read(i % 5, i, tokens, targets);
             Assert.DoesNotContain(-1, targets);
         }
+    }
+
+    [Theory]
+    [InlineData(65)]
+    [InlineData(1000)]
+    [InlineData(5001)]
+    public void EachEpoch_CutsAtOtherPlaces_WithinTheStream(int length)
+    {
+        var windows = new Windows(Enumerable.Range(0, length).ToArray(), 64, keepRest: false, "test");
+        int[] tokens = new int[64], targets = new int[64];
+        var starts = new HashSet<int>();
+        for (long epoch = 0; epoch < 8; epoch++)
+        {
+            for (long i = 0; i < windows.Count; i++)
+            {
+                windows.Read(epoch, i, tokens, targets);
+                Assert.Equal(tokens[0] + 64, targets[^1]);
+                if (i == 0)
+                    starts.Add(tokens[0]);
+                else
+                    Assert.Equal(0, (tokens[0] - starts.Last()) % 64);
+            }
+        }
+
+        Assert.Contains(0, starts);
+        Assert.Equal(length == 65 ? 1 : 8, starts.Count);
     }
 
     [Fact]
@@ -57,11 +83,12 @@ public class WindowsTests
     public void AnEpoch_VisitsEachExampleOnce_AndTheNextInAnotherOrder()
     {
         var order = new ExampleOrder(50, seed: 3);
-        long[] first = Enumerable.Range(0, 50).Select(i => order.At(i)).ToArray(), second = Enumerable.Range(50, 50).Select(i => order.At(i)).ToArray();
+        long[] first = Enumerable.Range(0, 50).Select(i => order.At(i).Index).ToArray(), second = Enumerable.Range(50, 50).Select(i => order.At(i).Index).ToArray();
 
         Assert.Equal(Enumerable.Range(0, 50).Select(i => (long)i), first.Order());
         Assert.Equal(first.Order(), second.Order());
         Assert.NotEqual(first, second);
-        Assert.Equal(first[17], new ExampleOrder(50, seed: 3).At(17));
+        Assert.Equal((0, first[17]), new ExampleOrder(50, seed: 3).At(17));
+        Assert.Equal((1, second[17]), order.At(67));
     }
 }
