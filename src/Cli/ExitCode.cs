@@ -1,9 +1,12 @@
 namespace TinyLlm.Cli;
 
-/// <summary>How the program ends. 1 is the parser's: it refused the words.</summary>
+/// <summary>How the program ends.</summary>
 internal static class ExitCode
 {
     public const int Done = 0;
+
+    /// <summary>The parser refused the words: an unknown option, not a number, not in the list.</summary>
+    public const int Refused = 1;
 
     /// <summary>A value or file was refused, or a run failed; one line on stderr says why.</summary>
     public const int Failed = 2;

@@ -10,7 +10,7 @@ internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRat
 /// <summary>The options of the training loop, the same for every stage.</summary>
 internal sealed class LoopOptions
 {
-    public readonly Option<string?> Out = Text("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
+    public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
     public readonly Option<int> Steps = Number("--steps", "Optimiser steps.");
     public readonly Option<int> BatchSize = Number("--batch-size", "Rows of a micro-batch.");
     public readonly Option<int> Accumulate = Number("--accumulate", "Micro-batches of a step: it learns from batch-size x accumulate rows.");
@@ -78,6 +78,18 @@ internal sealed class LoopOptions
     public static Option<double> Real(string name, string description) => new(name) { HelpName = "X", Description = description };
 
     public static Option<string?> Text(string name, string help, string description) => new(name) { HelpName = help, Description = description };
+
+    /// <summary>An option that names a file, a folder or a corpus: not nothing.</summary>
+    public static Option<T> Path<T>(string name, string help, string description, bool required = false)
+    {
+        var option = new Option<T>(name) { HelpName = help, Description = description, Required = required };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Any(token => token.Value.Length == 0))
+                result.AddError($"Option '{name}' is empty; expected {help}.");
+        });
+        return option;
+    }
 
     public static Option<string> Choice(string name, string description, params string[] values)
     {

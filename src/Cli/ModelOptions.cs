@@ -31,7 +31,7 @@ internal sealed class ModelOptions
     private readonly Option<int> kvHeads = LoopOptions.Number("--kv-heads", "Key and value heads of a block; absent: as many as heads.");
     private readonly Option<int> width = LoopOptions.Number("--width", "Width of the residual stream.");
     private readonly Option<int> context = LoopOptions.Number("--context", "Tokens of a sequence.");
-    private readonly Option<string?> tokenizer = LoopOptions.Text("--tokenizer", "bpe|char|byte|DIR", "Kind of tokenizer to train, or a folder that has one.");
+    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "bpe|char|byte|DIR", "Kind of tokenizer to train, or a folder that has one.");
     private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included.");
 
     public void AddTo(Command command)

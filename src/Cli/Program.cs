@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Invocation;
 using TinyLlm.Cli;
 using TinyLlm.Cli.Commands;
 using TinyLlm.Kernels;
@@ -18,7 +19,14 @@ try
 {
     // Ctrl-C and SIGTERM cancel the command; it must have the time to write a checkpoint.
     var configuration = new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(10), EnableDefaultExceptionHandler = false };
-    return await root.Parse(args).InvokeAsync(configuration);
+    var parse = root.Parse(args.Length > 0 ? args : ["--help"]);
+    if (parse.Action is ParseErrorAction)
+    {
+        Console.Error.WriteLine($"tinyllm: {ParserErrors.Describe(parse)}");
+        return ExitCode.Refused;
+    }
+
+    return await parse.InvokeAsync(configuration);
 }
 catch (TinyLlmException e)
 {
@@ -30,7 +38,12 @@ catch (OperationCanceledException)
     Console.Error.WriteLine("tinyllm: interrupted.");
     return ExitCode.Interrupted;
 }
-catch (Exception e) when (e is IOException or UnauthorizedAccessException or OutOfMemoryException)
+catch (OutOfMemoryException)
+{
+    Console.Error.WriteLine("tinyllm: not enough memory; a smaller --batch-size, --accumulate, --context or model shrinks what is needed.");
+    return ExitCode.Failed;
+}
+catch (Exception e) when (e is IOException or UnauthorizedAccessException)
 {
     Console.Error.WriteLine($"tinyllm: {e.Message}");
     return ExitCode.Failed;

@@ -14,8 +14,8 @@ internal static class EvalCommand
 {
     private const int MaxAnswerTokens = 64;
 
-    private static readonly Option<string> ModelFolderOption = new("--model") { HelpName = "DIR", Description = "Model folder.", Required = true };
-    private static readonly Option<string[]> Data = new("--data") { HelpName = "PATH", Description = "Text file, conversations (.jsonl), builtin:stories or builtin:questions; many times.", Required = true };
+    private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text file, conversations (.jsonl), builtin:stories or builtin:questions; many times.", required: true);
     private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; absent: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatch = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };

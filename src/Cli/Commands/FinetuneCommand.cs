@@ -15,9 +15,9 @@ internal static class FinetuneCommand
     public static Command Create()
     {
         var loop = new LoopOptions();
-        var model = new Option<string?>("--model") { HelpName = "DIR", Description = "Model folder to begin with." };
-        var data = new Option<string[]>("--data") { HelpName = "PATH", Description = "Rows of conversations (.jsonl) or builtin:questions; many times." };
-        var validation = LoopOptions.Text("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
+        var model = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl) or builtin:questions; many times.");
+        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
         var command = new Command("finetune", "Teach a model to answer, by supervised finetuning on conversations.") { model, data, validation };
         loop.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, stop)));

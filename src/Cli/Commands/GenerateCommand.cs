@@ -8,7 +8,7 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm generate</c>: writes on from a prompt, or answers it.</summary>
 internal static class GenerateCommand
 {
-    private static readonly Option<string> ModelFolderOption = new("--model") { HelpName = "DIR", Description = "Model folder.", Required = true };
+    private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
     private static readonly Option<string?> Prompt = LoopOptions.Text("--prompt", "TEXT", "What to go on from; absent: standard input, where it is no terminal.");
     private static readonly Option<int> MaxTokens = new("--max-tokens") { HelpName = "N", Description = "Most tokens to write.", DefaultValueFactory = _ => 200 };
     private static readonly Option<float> Temperature = new("--temperature") { HelpName = "X", Description = "0: always the likeliest token; 1: as the model says.", DefaultValueFactory = _ => 0.8f };

@@ -8,7 +8,7 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm info</c>: what a model folder holds.</summary>
 internal static class InfoCommand
 {
-    private static readonly Option<string> ModelFolderOption = new("--model") { HelpName = "DIR", Description = "Model folder.", Required = true };
+    private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
 
     public static Command Create()
     {

@@ -16,8 +16,8 @@ internal static class PretrainCommand
     {
         var loop = new LoopOptions();
         var model = new ModelOptions();
-        var data = new Option<string[]>("--data") { HelpName = "PATH", Description = "Text file, builtin:stories or builtin:questions; many times." };
-        var validation = LoopOptions.Text("--val-data", "PATH", "Validation text; absent: the last tenth of the data.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file, builtin:stories or builtin:questions; many times.");
+        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text; absent: the last tenth of the data.");
         var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation };
         model.AddTo(command);
         loop.AddTo(command);

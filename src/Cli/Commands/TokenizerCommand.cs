@@ -10,17 +10,17 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm tokenizer train|encode|decode</c>.</summary>
 internal static class TokenizerCommand
 {
-    private static readonly Option<string> FolderOption = new("--tokenizer") { HelpName = "DIR", Description = "Folder with a tokenizer.json; a model folder is one.", Required = true };
-    private static readonly Option<string?> Input = LoopOptions.Text("--input", "FILE", "What to read; absent: standard input.");
+    private static readonly Option<string> FolderOption = LoopOptions.Path<string>("--tokenizer", "DIR", "Folder with a tokenizer.json; a model folder is one.", required: true);
+    private static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; absent: standard input.");
 
     public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode() };
 
     private static Command CreateTrain()
     {
-        var data = new Option<string[]>("--data") { HelpName = "PATH", Description = "Text file or built-in corpus; many times.", Required = true };
+        var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file or built-in corpus; many times.", required: true);
         var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", "bpe", "char", "byte");
         var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included; absent: 1024.");
-        var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Where to write tokenizer.json.", Required = true };
+        var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
         var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, folder };
         command.SetAction(parse =>
         {
