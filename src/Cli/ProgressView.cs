@@ -10,8 +10,10 @@ namespace TinyLlm.Cli;
 /// </summary>
 internal sealed class ProgressView
 {
-    private readonly IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
+    private const int LongestLine = 1 << 16; // lines in a file are as long as they are, not cut to a terminal's width
+
     private readonly bool live = !Console.IsErrorRedirected;
+    private readonly IAnsiConsole console;
     private ProgressTask? task;
     private int total, plainEvery, first;
     private double lastLoss, speed;
@@ -19,9 +21,16 @@ internal sealed class ProgressView
 
     public ProgressView()
     {
-        // Into a file lines are as long as they are.
+        // Into a file or a pipe there are no escape codes, although the library would write them where it knows a build server by its environment.
+        console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(Console.Error),
+            Ansi = live ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = live ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            Enrichment = new ProfileEnrichment { UseDefaultEnrichers = live },
+        });
         if (!live)
-            console.Profile.Width = 1000;
+            console.Profile.Width = LongestLine;
     }
 
     /// <summary>A line of the heading: a name and what it says.</summary>
@@ -81,13 +90,16 @@ internal sealed class ProgressView
     {
         console.MarkupLineInterpolated($"[grey]sample at step {step}:[/]");
         foreach (string line in text.Trim().Split('\n'))
-            console.MarkupLineInterpolated($"  [italic]{line.TrimEnd()}[/]");
+            console.MarkupLineInterpolated($"  [italic]{Printable(line)}[/]");
     }
 
     /// <summary>A time for people, such as 2m05s.</summary>
     public static string Time(double seconds) => seconds < 60
         ? string.Create(CultureInfo.InvariantCulture, $"{seconds:F0}s")
         : seconds < 3600 ? $"{(int)seconds / 60}m{(int)seconds % 60:D2}s" : $"{(int)seconds / 3600}h{(int)seconds / 60 % 60:D2}m";
+
+    // An untrained model writes any character: a control character could move the cursor or change the terminal.
+    private static string Printable(string line) => new(line.TrimEnd().Select(c => c == '\t' ? ' ' : char.IsControl(c) ? '\uFFFD' : c).ToArray());
 
     private string Left(int step) => Time(clock.Elapsed.TotalSeconds / (step - first) * (total - step));
 }
