@@ -14,7 +14,10 @@ namespace TinyLlm.Cli;
 /// <param name="Train">What to learn from.</param>
 /// <param name="Validation">What to be measured on.</param>
 /// <param name="SamplePrompt">What samples begin with.</param>
-internal sealed record Stage(string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt);
+/// <param name="RunName">What the folder of its run is called where --out does not say.</param>
+/// <param name="Headings">What the first lines say of the data; shown once nothing can refuse the run any more.</param>
+internal sealed record Stage(
+    string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt, string RunName, IReadOnlyList<(string Name, string Text)> Headings);
 
 /// <summary>One session of a run: sets the loop up, and writes and shows what it tells.</summary>
 internal sealed class RunSession : ITrainerEvents, IDisposable
@@ -24,19 +27,24 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     private readonly Stage stage;
     private readonly TrainerSettings settings;
     private readonly RunFolder run;
-    private readonly ProgressView view;
+    private readonly ProgressView view = new();
     private readonly Dictionary<string, string> options;
+    private readonly ResumePoint start;
     private readonly string dataHash;
     private readonly Trainer trainer;
     private readonly Generator generator;
     private RunLog? log;
 
-    public RunSession(Stage stage, TrainerSettings settings, int evaluateBatches, RunFolder run, ProgressView view, Dictionary<string, string> options)
+    public RunSession(Stage stage, TrainerSettings settings, int evaluateBatches, ResumePoint start, Dictionary<string, string> options)
     {
-        (this.stage, this.settings, this.run, this.view, this.options) = (stage, settings, run, view, options);
+        (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
         dataHash = TextData.Hash(stage.Train, stage.Validation);
         trainer = new Trainer(stage.Model, stage.Train, new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings);
         generator = new Generator(stage.Model);
+        CheckStart();
+        run = start.Open(stage.RunName);
+        foreach (var (name, text) in stage.Headings)
+            view.Heading(name, text);
         var config = stage.Model.Config;
         view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, {config.Heads} heads, width {config.Width}, context {config.Context}, " +
             $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
@@ -46,20 +54,16 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     }
 
     /// <summary>Trains; from the run's last checkpoint where there is one. Returns the exit code.</summary>
-    public int Train(string? checkpoint, CancellationToken stop)
+    public int Train(CancellationToken stop)
     {
-        var state = new TrainerState();
-        if (checkpoint is not null)
+        var state = start.Saved?.State ?? new TrainerState();
+        if (start.Checkpoint is not null)
         {
-            var file = TrainerFile.Load(checkpoint);
-            if (file.DataHash != dataHash)
-                throw new TinyLlmException($"--resume: the data is not what the run in {run.Root} was trained on; restore it or begin a new run.");
-            state = file.State;
-            TinyLlm.Training.Checkpoint.Load(checkpoint, stage.Model, trainer.Optimizer);
+            TinyLlm.Training.Checkpoint.Load(start.Checkpoint, stage.Model, trainer.Optimizer);
             view.Line($"Resuming at step {state.Step} of {settings.Schedule.Steps}.");
         }
 
-        using (log = checkpoint is null ? RunLog.Create(run.MetricsFile) : RunLog.Resume(run.MetricsFile, state.Step))
+        using (log = start.Checkpoint is null ? RunLog.Create(run.MetricsFile) : RunLog.Resume(run.MetricsFile, state.Step))
         {
             var result = view.Run(state.Step, settings.Schedule.Steps, () => trainer.Run(state, this, stop));
             return Finish(result, state);
@@ -112,13 +116,26 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
 
     private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash };
 
+    // What a resume cannot change although no option names it.
+    private void CheckStart()
+    {
+        if (start.Saved is not { } saved)
+            return;
+        if (saved.DataHash != dataHash)
+            throw new TinyLlmException($"--resume: the data is not what the run in {start.Folder} was trained on; restore it or begin a new run.");
+        if (saved.State.Step > settings.Schedule.Steps)
+            throw new TinyLlmException($"--steps {settings.Schedule.Steps}: the run in {start.Folder} has done {saved.State.Step} already; expected as many or more.");
+    }
+
     private int Finish(TrainerResult result, TrainerState state)
     {
         string best = state.BestLoss is { } loss ? $", lowest validation loss {loss:F4}" : "";
-        string resume = $"tinyllm {stage.Name} --out {run.Root} --resume";
+        string resume = $"{Launcher.Command} {stage.Name} --out {run.Root} --resume";
         if (result == TrainerResult.Interrupted)
         {
-            view.Line($"Interrupted after step {state.Step}; the checkpoint is written. Go on with: {resume}");
+            view.Line(run.LatestCheckpoint() is null
+                ? "Interrupted before the first step: there is no checkpoint."
+                : $"Interrupted after step {state.Step}; the checkpoint is written. Go on with: {resume}");
             return ExitCode.Interrupted;
         }
 

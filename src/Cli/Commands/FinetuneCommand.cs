@@ -2,7 +2,6 @@ using System.CommandLine;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training;
 using TinyLlm.Training.Data;
 
 namespace TinyLlm.Cli.Commands;
@@ -26,8 +25,8 @@ internal static class FinetuneCommand
 
     private static int Run(ParseResult parse, LoopOptions loop, Option<string?> model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
     {
-        var (folder, checkpoint, saved) = ResumePoint.Find(parse, loop, "finetune");
-        var reader = new OptionReader(parse, saved?.Options);
+        var start = ResumePoint.Find(parse, loop, "finetune");
+        var reader = new OptionReader(parse, start.Saved?.Options);
         string source = reader.Fixed(model, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string[] sources = reader.Fixed(data, ["builtin:questions"]);
         string? validationSource = reader.Fixed(validation, null);
@@ -39,28 +38,24 @@ internal static class FinetuneCommand
         int threads = reader.Free(loop.Threads, 0);
         reader.CheckResume();
 
-        var view = new ProgressView();
         using var backend = Backend.Create(device, threads);
-        var (gpt, tokenizer) = ModelFolder.Load(checkpoint ?? source, backend, dropout);
+        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, backend, dropout);
         using var owner = gpt;
         var rows = ChatData.Load(sources, validationSource);
         var train = new ChatExamples(rows.Train, tokenizer, gpt.Config.Context);
         var held = new ChatExamples(rows.Validation, tokenizer, gpt.Config.Context, train.Length);
-        view.Heading("data", $"{string.Join(", ", sources)}: {train.Count:N0} training rows with {train.Scored:N0} scored tokens, {held.Count:N0} validation rows, {train.Length} tokens a row");
-        Report(view, "training", train);
-        Report(view, "validation", held);
-
-        var run = checkpoint is null ? RunFolder.Create(folder ?? RunFolder.NextFree("chat"), parse.GetValue(loop.Force)) : RunFolder.Resume(folder!);
-        int[] prompt = ChatTemplate.EncodePrompt(tokenizer, [rows.Validation[0].Messages.First(m => m.Role == "user")]);
-        using var session = new RunSession(new Stage("finetune", gpt, tokenizer, train, held, prompt), settings, evaluateBatches, run, view, reader.Used);
-        return session.Train(checkpoint, stop);
+        string summary = $"{string.Join(", ", sources)}: {train.Count:N0} training rows with {train.Scored:N0} scored tokens, {held.Count:N0} validation rows, {train.Length} tokens a row";
+        (string, string)[] headings = [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held)];
+        int[] prompt = ChatTemplate.EncodePrompt(tokenizer, [.. rows.Validation[0].Messages.TakeWhile(m => m.Role != ChatTemplate.Assistant)]);
+        using var session = new RunSession(new Stage("finetune", gpt, tokenizer, train, held, prompt, "chat", headings), settings, evaluateBatches, start, reader.Used);
+        return session.Train(stop);
     }
 
-    private static void Report(ProgressView view, string what, ChatExamples rows)
+    private static IEnumerable<(string, string)> LeftOut(string what, ChatExamples rows)
     {
         if (rows.Skipped > 0)
-            view.Heading("skipped", $"{rows.Skipped:N0} {what} rows without an assistant's token within the context");
+            yield return ("skipped", $"{rows.Skipped:N0} {what} rows without an assistant's token within the context");
         if (rows.Cut > 0)
-            view.Heading("cut", $"{rows.Cut:N0} {what} rows longer than the context");
+            yield return ("cut", $"{rows.Cut:N0} {what} rows longer than the context");
     }
 }

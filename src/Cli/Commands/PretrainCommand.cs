@@ -2,7 +2,6 @@ using System.CommandLine;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training;
 using TinyLlm.Training.Data;
 
 namespace TinyLlm.Cli.Commands;
@@ -27,8 +26,8 @@ internal static class PretrainCommand
 
     private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
     {
-        var (folder, checkpoint, saved) = ResumePoint.Find(parse, loop, "pretrain");
-        var reader = new OptionReader(parse, saved?.Options);
+        var start = ResumePoint.Find(parse, loop, "pretrain");
+        var reader = new OptionReader(parse, start.Saved?.Options);
         string[] sources = reader.Fixed(data, ["builtin:stories"]);
         string? validationSource = reader.Fixed(validation, null);
         var settings = loop.Read(reader, Defaults);
@@ -39,21 +38,19 @@ internal static class PretrainCommand
         int threads = reader.Free(loop.Threads, 0);
         reader.CheckResume();
 
-        var view = new ProgressView();
+        using var backend = Backend.Create(device, threads);
         var text = TextData.Load(sources, validationSource);
-        var tokenizer = checkpoint is null ? model.MakeTokenizer(sizes, text) : TokenizerFolder.Load(checkpoint);
+        var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, text) : TokenizerFolder.Load(start.Checkpoint);
         int[] train = TextData.Encode(text.Train, tokenizer), held = TextData.Encode(text.Validation, tokenizer);
         var config = sizes.Config(tokenizer.VocabularySize);
-        view.Heading("data", $"{string.Join(", ", sources)}: {train.Length:N0} training and {held.Length:N0} validation tokens ({tokenizer.Kind})");
-
         var windows = new Windows(train, config.Context, keepRest: false, "training");
         var heldWindows = new Windows(held, config.Context, keepRest: true, "validation");
-        using var backend = Backend.Create(device, threads);
         using var gpt = new Gpt(config, backend);
         gpt.Initialize(settings.Seed);
-        var run = checkpoint is null ? RunFolder.Create(folder ?? RunFolder.NextFree(NameOf(sources[0])), parse.GetValue(loop.Force)) : RunFolder.Resume(folder!);
-        using var session = new RunSession(new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.EndOfText]), settings, evaluateBatches, run, view, reader.Used);
-        return session.Train(checkpoint, stop);
+        string summary = $"{string.Join(", ", sources)}: {train.Length:N0} training and {held.Length:N0} validation tokens ({tokenizer.Kind})";
+        var stage = new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.EndOfText], NameOf(sources[0]), [("data", summary)]);
+        using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
+        return session.Train(stop);
     }
 
     private static string NameOf(string source) => TextData.IsBuiltin(source) ? source[TextData.BuiltinPrefix.Length..] : Path.GetFileNameWithoutExtension(source);
