@@ -63,8 +63,15 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
         if (saved is null || !saved.TryGetValue(option.Name, out string? text))
             return false;
         Type type = Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T);
-        value = type == typeof(string[]) ? (T)(object)text.Split('\n') : (T)Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
-        return true;
+        try
+        {
+            value = type == typeof(string[]) ? (T)(object)text.Split('\n') : (T)Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
+            return true;
+        }
+        catch (Exception e) when (e is FormatException or OverflowException)
+        {
+            throw new TinyLlmException($"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; expected what the option takes. The file was changed by hand.", e);
+        }
     }
 
     private static string Format<T>(T value) => value switch

@@ -12,7 +12,7 @@ public sealed record TrainerFile
     /// <summary>Name of the file in a checkpoint and in a run's folder.</summary>
     public const string Name = "trainer.json";
 
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true };
 
     /// <summary>pretrain or finetune.</summary>
     public required string Stage { get; init; }
@@ -41,7 +41,7 @@ public sealed record TrainerFile
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path}: not a checkpoint's {Name} ({e.Message}).", e);
+            throw new TinyLlmException($"{path}: not a checkpoint's {Name} ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {

@@ -1,3 +1,4 @@
+using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
@@ -30,8 +31,11 @@ public sealed class Evaluator
     /// <param name="tokenizer">For the length of each token in bytes.</param>
     /// <param name="b">Rows of a batch.</param>
     /// <param name="batches">How many batches to look at; 0 for all.</param>
+    /// <exception cref="TinyLlmException">The number of batches is negative, or a batch is too large.</exception>
     public Evaluator(IExamples examples, Tokenizer tokenizer, int b, int batches = 0)
     {
+        if (batches < 0)
+            throw new TinyLlmException($"--eval-batches {batches}: expected 0 (all) or more.");
         this.examples = examples;
         int all = (int)((examples.Count + b - 1) / b), t = examples.Length;
         this.batches = batches == 0 ? all : Math.Min(batches, all);

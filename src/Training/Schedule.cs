@@ -39,8 +39,8 @@ public sealed record Schedule(
     /// <exception cref="TinyLlmException">One is out of range; the line names its option.</exception>
     public Schedule Validate()
     {
-        // Written so that NaN fails every check.
-        if (!(LearningRate > 0 && double.IsFinite(LearningRate)))
+        // Written so that NaN fails every check. The optimiser takes the rate as a float.
+        if (!(LearningRate > 0 && float.IsFinite((float)LearningRate)))
             throw new TinyLlmException($"--lr is {LearningRate}; expected a number above 0, such as 3e-4.");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
             throw new TinyLlmException($"--min-lr is {MinLearningRate}; expected 0 to the learning rate ({LearningRate}); lower it or raise --lr.");
