@@ -96,12 +96,6 @@ public sealed class Trainer : IDisposable
         settings.Validate();
         (this.model, this.examples, this.evaluator, this.settings) = (model, examples, evaluator, settings);
         int b = settings.BatchSize, t = examples.Length;
-        order = new ExampleOrder(examples.Count, settings.Seed);
-        batches = Enumerable.Range(0, settings.Accumulate).Select(_ => new Batch(b, t)).ToArray();
-        places = new (long, long)[b];
-        positions = Positions.Of(b, t);
-        tokenWeights = new float[b * t];
-
         arena = new Arena(model.Backend, "training");
         model.PlanGradients(arena);
         Optimizer = new AdamW(model, settings.AdamW, arena);
@@ -110,6 +104,12 @@ public sealed class Trainer : IDisposable
         lossSum = arena.Add("loss", 1);
         CheckFits();
         arena.Allocate();
+
+        order = new ExampleOrder(examples.Count, settings.Seed);
+        batches = Enumerable.Range(0, settings.Accumulate).Select(_ => new Batch(b, t)).ToArray();
+        places = new (long, long)[b];
+        positions = Positions.Of(b, t);
+        tokenWeights = new float[b * t];
     }
 
     /// <summary>The optimiser, whose state belongs into checkpoints.</summary>
@@ -138,7 +138,7 @@ public sealed class Trainer : IDisposable
             double loss = Step(state, learningRate);
             float norm = Optimizer.GradientNorm();
             training.Stop();
-            CheckFinite(state.Step, loss, norm);
+            CheckFinite($"Step {state.Step + 1}", loss, norm);
             state.Step++;
             state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
             double speed = (state.Tokens - tokensLogged) / training.Elapsed.TotalSeconds;
@@ -146,6 +146,8 @@ public sealed class Trainer : IDisposable
 
             bool end = state.Step == settings.Schedule.Steps;
             var evaluation = evaluator is not null && (end || IsDue(settings.EvaluateEvery, state.Step)) ? evaluator.Evaluate(model, activations) : null;
+            if (evaluation is not null && !double.IsFinite(evaluation.Loss))
+                throw Diverged($"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
             if (evaluation is not null || end || state.Step == 1 || IsDue(settings.LogEvery, state.Step))
             {
                 state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
@@ -164,22 +166,42 @@ public sealed class Trainer : IDisposable
                 events.Sample(state.Step);
             if (end || IsDue(settings.CheckpointEvery, state.Step))
             {
-                events.Checkpoint(state);
+                Checkpoint(state, events);
                 checkpointed = state.Step;
             }
         }
 
         if (checkpointed != state.Step)
-            events.Checkpoint(state);
+            Checkpoint(state, events);
         return state.Step == settings.Schedule.Steps ? TrainerResult.Finished : stop.IsCancellationRequested ? TrainerResult.Interrupted : TrainerResult.Paused;
     }
 
     /// <summary>One optimiser step: forward and backward over its micro-batches, then the update. Returns the mean loss of its tokens.</summary>
     public double Step(TrainerState state, float learningRate)
     {
-        // The loss is a mean over all scored tokens of the step, so all of them are counted before the first backward pass.
-        long position = (long)state.Step * settings.BatchSize * settings.Accumulate;
-        int scored = 0;
+        long scored = ReadExamples(state.Step);
+        for (int micro = 0; micro < batches.Length; micro++)
+            AddGradients(state.Step, micro, scored, learningRate);
+        Optimizer.Step(stepState);
+        state.Tokens += scored;
+        return Loss();
+    }
+
+    // The last update may be the one that broke the weights: before they replace a good checkpoint, the next step's gradients must be finite.
+    private void Checkpoint(TrainerState state, ITrainerEvents events)
+    {
+        long scored = ReadExamples(state.Step);
+        AddGradients(state.Step, 0, scored, 0);
+        CheckFinite($"After step {state.Step}", Loss(), Optimizer.MeasureGradients());
+        events.Checkpoint(state);
+    }
+
+    // The batches of a step, from no gradient. The loss is a mean over all scored tokens of the step, so all of them are counted before the first
+    // backward pass.
+    private long ReadExamples(int step)
+    {
+        long position = (long)step * settings.BatchSize * settings.Accumulate;
+        long scored = 0;
         foreach (var batch in batches)
         {
             for (int row = 0; row < places.Length; row++)
@@ -190,24 +212,28 @@ public sealed class Trainer : IDisposable
 
         model.Backend.Fill(model.AllGradients, 0);
         model.Backend.Fill(lossSum, 0);
-        for (int micro = 0; micro < batches.Length; micro++)
-        {
-            var batch = batches[micro];
-            stepState.Send(settings.Seed, state.Step, micro, learningRate, settings.AdamW.Beta1, settings.AdamW.Beta2);
-            for (int n = 0; n < tokenWeights.Length; n++)
-                tokenWeights[n] = batch.Targets[n] >= 0 ? 1f / scored : 0;
+        return scored;
+    }
 
-            activations.SetInputs(batch.Tokens, positions);
-            activations.SetTargets(batch.Targets);
-            model.Backend.Write(activations.TokenWeights, tokenWeights);
-            model.Forward(activations, state: stepState);
-            model.LogProbabilities(activations);
-            model.Backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, lossSum);
-            model.Backward(activations, stepState);
-        }
+    // Forward and backward of one micro-batch.
+    private void AddGradients(int step, int micro, long scored, float learningRate)
+    {
+        var batch = batches[micro];
+        stepState.Send(settings.Seed, step, micro, learningRate, settings.AdamW.Beta1, settings.AdamW.Beta2);
+        for (int n = 0; n < tokenWeights.Length; n++)
+            tokenWeights[n] = batch.Targets[n] >= 0 ? 1f / scored : 0;
 
-        Optimizer.Step(stepState);
-        state.Tokens += scored;
+        activations.SetInputs(batch.Tokens, positions);
+        activations.SetTargets(batch.Targets);
+        model.Backend.Write(activations.TokenWeights, tokenWeights);
+        model.Forward(activations, state: stepState);
+        model.LogProbabilities(activations);
+        model.Backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, lossSum);
+        model.Backward(activations, stepState);
+    }
+
+    private double Loss()
+    {
         model.Backend.Read(lossSum, loss);
         return loss[0];
     }
@@ -217,22 +243,24 @@ public sealed class Trainer : IDisposable
 
     private static bool IsDue(int every, int step) => every > 0 && step % every == 0;
 
-    private static void CheckFinite(int step, double loss, float norm)
+    private static void CheckFinite(string when, double loss, float norm)
     {
         if (!double.IsFinite(loss) || !float.IsFinite(norm))
-        {
-            throw new TinyLlmException($"Step {step + 1}: the loss is {loss} and the gradient's norm {norm}; expected finite numbers. " +
-                "The run has stopped; its last checkpoint is good. Train anew with a lower --lr, a longer --warmup or a smaller --clip.");
-        }
+            throw Diverged($"{when}: the loss is {loss} and the gradient's norm {norm}; expected finite numbers");
     }
+
+    private static TinyLlmException Diverged(string fault) =>
+        new($"{fault}. The run has stopped; checkpoints written before are good. Train anew with a lower --lr, a longer --warmup or a smaller --clip.");
 
     private void CheckFits()
     {
+        // Ids and targets of all micro-batches of a step are on the host.
+        double needed = arena.Bytes + 2.0 * sizeof(int) * settings.Accumulate * settings.BatchSize * examples.Length;
         long available = model.Backend.AvailableBytes;
-        if (arena.Bytes > available)
+        if (!(needed <= available))
         {
-            throw new TinyLlmException($"The run needs {arena.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations; {available / 1048576.0:F0} MiB are free. " +
-                "A smaller --batch-size (with a larger --accumulate), --context, --width or --layers shrinks it.");
+            throw new TinyLlmException($"The run needs {needed / 1048576.0:F0} MiB for gradients, optimiser state and activations; {available / 1048576.0:F0} MiB are free. " +
+                "A smaller --batch-size, --accumulate, --context, --width or --layers shrinks it.");
         }
     }
 }

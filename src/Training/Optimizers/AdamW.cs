@@ -47,6 +47,13 @@ public sealed class AdamW
         return MathF.Sqrt(host[0]);
     }
 
+    /// <summary>The global norm of the gradients as they are, without a step. Waits for the device.</summary>
+    public float MeasureGradients()
+    {
+        model.Backend.SumSquares(model.AllGradients, sumSquares);
+        return GradientNorm();
+    }
+
     private void Update(int first, int last, AdamWSettings settings, StepState state)
     {
         var (a, b) = (model.Parameters.All[first], model.Parameters.All[last]);
