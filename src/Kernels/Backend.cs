@@ -11,6 +11,9 @@ namespace TinyLlm.Kernels;
 /// </remarks>
 public abstract partial class Backend : IDisposable
 {
+    /// <summary>The most worker threads: more than any machine has cores, fewer than a process may have threads.</summary>
+    public const int MaxThreads = 1024;
+
     /// <summary>Short name, as <c>--device</c> takes it.</summary>
     public abstract string Name { get; }
 
@@ -24,8 +27,8 @@ public abstract partial class Backend : IDisposable
     /// <exception cref="TinyLlmException">The device is unknown or not there.</exception>
     public static Backend Create(string device = "auto", int threads = 0)
     {
-        if (threads < 0)
-            throw new TinyLlmException($"--threads {threads}: expected 0 (one a core) or more.");
+        if (threads is < 0 or > MaxThreads)
+            throw new TinyLlmException($"--threads {threads}: expected 0 (one a core) to {MaxThreads}.");
         return device switch
         {
             "auto" or "cpu" => Cpu.CpuBackend.Create(threads),

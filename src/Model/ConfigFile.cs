@@ -39,7 +39,7 @@ public static class ConfigFile
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path}: not valid JSON ({e.Message}); expected a model's config.json.", e);
+            throw new TinyLlmException($"{path}: not valid JSON ({e.Message.TrimEnd('.')}); expected a model's config.json.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -55,8 +55,15 @@ public static class ConfigFile
             "qwen3" => ReadLlama(fields, Architecture.Qwen3),
             _ => throw new TinyLlmException($"{path}: model_type is \"{type}\"; expected gpt2, llama or qwen3."),
         };
-        config.Validate();
-        return config;
+        try
+        {
+            config.Validate();
+            return config;
+        }
+        catch (TinyLlmException e)
+        {
+            throw new TinyLlmException($"{path}: {e.Message}", e);
+        }
     }
 
     private static JsonObject FormatGpt2(GptConfig config) => new()

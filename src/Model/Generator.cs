@@ -51,8 +51,7 @@ public sealed class Generator : IDisposable
         if (maxTokens <= 0)
             return;
 
-        var history = new List<int>(prompt.Length + maxTokens);
-        history.AddRange(prompt);
+        List<int> history = [.. prompt];
         cache.Clear();
         window.Clear();
         Append(prompt);

@@ -33,6 +33,7 @@ public sealed class Gpt : IDisposable
     public Gpt(GptConfig config, Backend backend)
     {
         config.Validate();
+        CheckFits(config, backend);
         (Config, Backend) = (config, backend);
         Parameters = new ParameterTable();
 
@@ -131,6 +132,15 @@ public sealed class Gpt : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => values.Dispose();
+
+    // Asked before the first layer is made: a million of them would fill the memory by their names alone.
+    private static void CheckFits(GptConfig config, Backend backend)
+    {
+        double needed = sizeof(float) * config.MatrixWeights;
+        long available = backend.AvailableBytes;
+        if (!(needed <= available))
+            throw new TinyLlmException($"The model's weights take {needed / 1048576:F0} MiB or more; {available / 1048576.0:F0} MiB are free. A smaller --layers, --width or --vocab-size shrinks them.");
+    }
 
     private ForwardPass Pass(Activations a, KvCache? cache, StepState? state) => new(
         a.Positions, ropeTable, new AttentionMask(cache?.Offsets), cache, state is null ? 0 : Config.Dropout, state?.Buffer);

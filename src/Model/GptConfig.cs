@@ -21,6 +21,9 @@ public sealed record GptConfig
     /// <summary>Rows of the token table and the head come in multiples of this in memory, so that products have whole tiles.</summary>
     public const int VocabularyMultiple = 128;
 
+    /// <summary>The largest value of each size: far above any model's, and small enough that no product of two sizes overflows 64 bits, nor a few sizes added 32.</summary>
+    public const int MaxSize = 1 << 24;
+
     /// <summary>The layout.</summary>
     public Architecture Architecture { get; init; } = Architecture.Qwen3;
 
@@ -63,6 +66,19 @@ public sealed record GptConfig
     /// <summary>Rows of the token table in memory.</summary>
     public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 
+    /// <summary>
+    /// Number of weights in the matrices of all blocks and the token table: nearly all that there are. Known before anything is built, and no
+    /// size overflows it.
+    /// </summary>
+    public double MatrixWeights
+    {
+        get
+        {
+            double attention = HeadSize * (2.0 * Heads + 2.0 * KvHeads), mlp = (Architecture == Architecture.Gpt2 ? 2.0 : 3.0) * MlpWidth;
+            return Width * (Layers * (attention + mlp) + VocabularySize);
+        }
+    }
+
     /// <summary>Whether positions are a learned table (gpt2) and not a rotation.</summary>
     public bool LearnedPositions => Architecture == Architecture.Gpt2;
 
@@ -103,14 +119,16 @@ public sealed record GptConfig
     /// <exception cref="TinyLlmException">They do not; the message names the option.</exception>
     public void Validate()
     {
-        AtLeastOne("--layers", Layers);
-        AtLeastOne("--heads", Heads);
-        AtLeastOne("--kv-heads", KvHeads);
-        AtLeastOne("--width", Width);
-        AtLeastOne("head size", HeadSize);
-        AtLeastOne("MLP width", MlpWidth);
-        AtLeastOne("--context", Context);
-        AtLeastOne("--vocab-size", VocabularySize);
+        Within("--layers", Layers);
+        Within("--heads", Heads);
+        Within("--kv-heads", KvHeads);
+        Within("--width", Width);
+        Within("head size", HeadSize);
+        Within("MLP width", MlpWidth);
+        Within("--context", Context);
+        Within("--vocab-size", VocabularySize);
+        if ((long)Heads * HeadSize > MaxSize)
+            throw new TinyLlmException($"--heads {Heads} of size {HeadSize}: expected {MaxSize} or less for all heads together.");
         if (Heads % KvHeads != 0)
             throw new TinyLlmException($"--kv-heads {KvHeads} does not divide --heads {Heads}; each key head serves a whole number of query heads.");
         if (Architecture == Architecture.Gpt2 && KvHeads != Heads)
@@ -125,9 +143,9 @@ public sealed record GptConfig
             throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected more than 0 and more than 1.");
     }
 
-    private static void AtLeastOne(string what, int value)
+    private static void Within(string what, int value)
     {
-        if (value < 1)
-            throw new TinyLlmException($"{what} {value}: expected 1 or more.");
+        if (value is < 1 or > MaxSize)
+            throw new TinyLlmException($"{what} {value}: expected 1 to {MaxSize}.");
     }
 }

@@ -62,9 +62,7 @@ public static class ModelFolder
     // A config.json that asks for more than the file can hold is refused before its memory is taken: half precision is the smallest accepted.
     private static void CheckSize(string path, GptConfig config)
     {
-        long c = config.Width, f = config.MlpWidth, d = config.HeadSize;
-        double matrices = (double)config.Layers * c * (d * (2.0 * config.Heads + 2 * config.KvHeads) + (config.Architecture == Architecture.Gpt2 ? 2 : 3) * f);
-        double least = 2 * (matrices + (double)config.VocabularySize * c);
+        double least = 2 * config.MatrixWeights;
         long bytes = new FileInfo(path).Length;
         if (!(bytes >= least))
             throw new TinyLlmException($"{path}: the file has {bytes} bytes; the model of config.json takes {least:F0} or more. It is truncated or belongs to another model.");
