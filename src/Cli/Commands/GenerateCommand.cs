@@ -60,21 +60,22 @@ internal static class GenerateCommand
         {
             if (sample > 0)
                 output.Write("\n---\n"u8);
-            if (!chat)
-                output.Write(prompt);
             var sampler = new Sampler(settings, seed, model.Config.VocabularySize, (uint)sample);
-            Write(generator, tokenizer, ids, maxTokens, sampler, parse.GetValue(Stop) ?? [], output, stop);
+            var characters = new Utf8Streamer();
+            if (!chat)
+                characters.Push(prompt, output);
+            Write(generator, tokenizer, ids, maxTokens, sampler, parse.GetValue(Stop) ?? [], characters, output, stop);
         }
 
         output.Write("\n"u8);
         return stop.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Done;
     }
 
-    /// <summary>Streams one sample: whole characters only, nothing of a stop string.</summary>
-    private static void Write(Generator generator, Tokenizer tokenizer, int[] ids, int maxTokens, Sampler sampler, string[] stops, Stream output, CancellationToken stop)
+    /// <summary>Streams one sample behind its prompt: whole characters only, also where the prompt ends within one, and nothing of a stop string.</summary>
+    private static void Write(
+        Generator generator, Tokenizer tokenizer, int[] ids, int maxTokens, Sampler sampler, string[] stops, Utf8Streamer characters, Stream output, CancellationToken stop)
     {
         var filter = new StopFilter(stops);
-        var characters = new Utf8Streamer();
         generator.Generate(ids, maxTokens, sampler, token =>
         {
             if (token == tokenizer.EndOfText || token == tokenizer.TurnEnd || token >= tokenizer.VocabularySize)
