@@ -24,6 +24,9 @@ public sealed record GptConfig
     /// <summary>The largest value of each size: far above any model's, and small enough that no product of two sizes overflows 64 bits, nor a few sizes added 32.</summary>
     public const int MaxSize = 1 << 24;
 
+    /// <summary>The longest context: that of the longest models of these layouts. Without learned positions the weights do not bear it out, and its memory is taken on trust.</summary>
+    public const int MaxContext = 1 << 20;
+
     /// <summary>The layout.</summary>
     public Architecture Architecture { get; init; } = Architecture.Qwen3;
 
@@ -67,15 +70,15 @@ public sealed record GptConfig
     public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 
     /// <summary>
-    /// Number of weights in the matrices of all blocks and the token table: nearly all that there are. Known before anything is built, and no
-    /// size overflows it.
+    /// Number of weights in the matrices of all blocks and the tables of tokens and positions: nearly all that there are. Known before anything
+    /// is built, and no size overflows it.
     /// </summary>
     public double MatrixWeights
     {
         get
         {
             double attention = HeadSize * (2.0 * Heads + 2.0 * KvHeads), mlp = (Architecture == Architecture.Gpt2 ? 2.0 : 3.0) * MlpWidth;
-            return Width * (Layers * (attention + mlp) + VocabularySize);
+            return Width * (Layers * (attention + mlp) + VocabularySize + (LearnedPositions ? Context : 0));
         }
     }
 
@@ -125,7 +128,7 @@ public sealed record GptConfig
         Within("--width", Width);
         Within("head size", HeadSize);
         Within("MLP width", MlpWidth);
-        Within("--context", Context);
+        Within("--context", Context, MaxContext);
         Within("--vocab-size", VocabularySize);
         if ((long)Heads * HeadSize > MaxSize)
             throw new TinyLlmException($"--heads {Heads} of size {HeadSize}: expected {MaxSize} or less for all heads together.");
@@ -143,9 +146,9 @@ public sealed record GptConfig
             throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected more than 0 and more than 1.");
     }
 
-    private static void Within(string what, int value)
+    private static void Within(string what, int value, int most = MaxSize)
     {
-        if (value is < 1 or > MaxSize)
-            throw new TinyLlmException($"{what} {value}: expected 1 to {MaxSize}.");
+        if (value < 1 || value > most)
+            throw new TinyLlmException($"{what} {value}: expected 1 to {most}.");
     }
 }
