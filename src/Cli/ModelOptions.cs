@@ -17,7 +17,7 @@ internal sealed class ModelOptions
 {
     private static readonly Dictionary<string, (int Layers, int Heads, int Width, int Context)> Presets = new()
     {
-        ["default"] = (4, 4, 192, 128),
+        ["default"] = (4, 4, 128, 128),
         ["tiny"] = (4, 4, 128, 64),
         ["small"] = (6, 6, 384, 256),
         ["base"] = (12, 12, 768, 1024),
@@ -49,7 +49,7 @@ internal sealed class ModelOptions
         var sizes = new ModelSizes(
             Enum.Parse<Architecture>(reader.Fixed(architecture, "qwen3"), ignoreCase: true),
             reader.Fixed(layers, p.Layers), h, reader.Fixed(kvHeads, h), reader.Fixed(width, p.Width), reader.Fixed(context, p.Context), dropout,
-            reader.Fixed(tokenizer, "bpe")!, reader.Fixed(vocabularySize, 1024));
+            reader.Fixed(tokenizer, "bpe")!, reader.Fixed(vocabularySize, 2048));
         if (sizes.KvHeads < 1)
             throw new TinyLlmException($"--kv-heads {sizes.KvHeads}: expected 1 or more.");
 

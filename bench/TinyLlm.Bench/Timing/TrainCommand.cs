@@ -36,7 +36,7 @@ internal static class TrainCommand
         Console.WriteLine($"{size.Name}: {size.Layers} layers, {size.Heads} heads, width {size.Width}, context {size.Context}, "
             + $"batch {size.BatchSize}, vocabulary {size.Vocabulary}; {threads} threads; medians of {rounds} rounds of {steps} steps");
 
-        ITrainee[] trainees = [new TorchGpt(size)];
+        ITrainee[] trainees = [new TinyLlmGpt(size, threads), new TorchGpt(size)];
         var runs = trainees.Select(trainee => new TimedRun(trainee, size)).ToArray();
         foreach (var run in runs)
             run.WarmUp();

@@ -19,7 +19,7 @@ internal static class TokenizerCommand
     {
         var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file or built-in corpus; many times.", required: true);
         var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", "bpe", "char", "byte");
-        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included; absent: 1024.");
+        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included; absent: 2048.");
         var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
         var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, folder };
         command.SetAction(parse =>
@@ -27,7 +27,7 @@ internal static class TokenizerCommand
             var documents = new List<ReadOnlyMemory<byte>>();
             foreach (string source in parse.GetValue(data)!)
                 documents.AddRange(TextData.IsBuiltin(source) ? TextData.Builtin(source, Split.Train) : [TextData.ReadFile(source)]);
-            var tokenizer = TokenizerKinds.Train(parse.GetValue(kind) ?? "bpe", new TextSplits(documents, []), parse.GetResult(size) is { Implicit: false } ? parse.GetValue(size) : 1024);
+            var tokenizer = TokenizerKinds.Train(parse.GetValue(kind) ?? "bpe", new TextSplits(documents, []), parse.GetResult(size) is { Implicit: false } ? parse.GetValue(size) : 2048);
             Save(tokenizer, parse.GetValue(folder)!);
             Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
             return ExitCode.Done;
