@@ -9,7 +9,7 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm pretrain</c>: trains a model from raw text.</summary>
 internal static class PretrainCommand
 {
-    private static readonly LoopDefaults Defaults = new(Steps: 1000, BatchSize: 16, LearningRate: 4e-3, WeightDecay: 0.1);
+    private static readonly LoopDefaults Defaults = new(Steps: 800, BatchSize: 16, LearningRate: 4e-3, WeightDecay: 0.1);
 
     public static Command Create()
     {
