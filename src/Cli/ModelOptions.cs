@@ -50,7 +50,7 @@ internal sealed class ModelOptions
             Enum.Parse<Architecture>(reader.Fixed(architecture, "qwen3"), ignoreCase: true),
             reader.Fixed(layers, p.Layers), h, reader.Fixed(kvHeads, h), reader.Fixed(width, p.Width), reader.Fixed(context, p.Context), dropout,
             reader.Fixed(tokenizer, "bpe")!, reader.Fixed(vocabularySize, 2048));
-        if (sizes.KvHeads < 1)
+        if (sizes.KvHeads < 1 && reader.IsGiven(kvHeads))
             throw new TinyLlmException($"--kv-heads {sizes.KvHeads}: expected 1 or more.");
 
         // With any vocabulary: what else is wrong is said before the tokenizer is trained.
