@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using TinyLlm.Kernels;
 using TinyLlm.Training;
 
@@ -8,29 +9,29 @@ namespace TinyLlm.Cli;
 internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay);
 
 /// <summary>The options of the training loop, the same for every stage.</summary>
-internal sealed class LoopOptions
+internal sealed class LoopOptions(LoopDefaults defaults)
 {
     public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
-    public readonly Option<int> Steps = Number("--steps", "Optimiser steps.");
-    public readonly Option<int> BatchSize = Number("--batch-size", "Rows of a micro-batch.");
-    public readonly Option<int> Accumulate = Number("--accumulate", "Micro-batches of a step: it learns from batch-size x accumulate rows.");
-    public readonly Option<double> LearningRate = Real("--lr", "Highest learning rate.");
+    public readonly Option<int> Steps = Number("--steps", $"Optimiser steps; absent: {defaults.Steps}.");
+    public readonly Option<int> BatchSize = Number("--batch-size", $"Rows of a micro-batch; absent: {defaults.BatchSize}.");
+    public readonly Option<int> Accumulate = Number("--accumulate", "Micro-batches of a step: it learns from batch-size x accumulate rows; absent: 1.");
+    public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; absent: {defaults.LearningRate.ToString(CultureInfo.InvariantCulture)}.");
     public readonly Option<double> MinLearningRate = Real("--min-lr", "Learning rate at the end of the schedule; absent: a tenth of --lr.");
     public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
-    public readonly Option<string> Schedule = Choice("--schedule", "How the learning rate moves.", "cosine", "wsd", "linear", "constant");
-    public readonly Option<double> WeightDecay = Real("--weight-decay", "Decoupled weight decay of matrices and embeddings.");
-    public readonly Option<double> Beta1 = Real("--beta1", "AdamW's beta1.");
-    public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2.");
-    public readonly Option<double> Clip = Real("--clip", "Largest global norm of the gradients; 0: no clipping.");
-    public readonly Option<double> Dropout = Real("--dropout", "Dropout probability.");
-    public readonly Option<string> Device = Choice("--device", "Where to run.", "auto", "cpu", "cuda", "opencl", "simulated");
+    public readonly Option<string> Schedule = Choice("--schedule", "How the learning rate moves; absent: cosine.", "cosine", "wsd", "linear", "constant");
+    public readonly Option<double> WeightDecay = Real("--weight-decay", $"Decoupled weight decay of matrices and embeddings; absent: {defaults.WeightDecay.ToString(CultureInfo.InvariantCulture)}.");
+    public readonly Option<double> Beta1 = Real("--beta1", "AdamW's beta1; absent: 0.9.");
+    public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2; absent: 0.99.");
+    public readonly Option<double> Clip = Real("--clip", "Largest global norm of the gradients, 0: no clipping; absent: 1.");
+    public readonly Option<double> Dropout = Real("--dropout", "Dropout probability; absent: 0.");
+    public readonly Option<string> Device = Choice("--device", "Where to run; absent: auto.", "auto", "cpu", "cuda", "opencl", "simulated");
     public readonly Option<int> Threads = Number("--threads", "CPU threads, 0 for one a core; the result does not depend on it.");
-    public readonly Option<ulong> Seed = new("--seed") { HelpName = "N", Description = "Seed of weights, order and dropout." };
+    public readonly Option<ulong> Seed = new("--seed") { HelpName = "N", Description = "Seed of weights, order and dropout; absent: 1." };
     public readonly Option<int> EvaluateEvery = Number("--eval-every", "Steps between evaluations, 0: at the end only; absent: a tenth of --steps.");
     public readonly Option<int> EvaluateBatches = Number("--eval-batches", "Validation batches of an evaluation, the same every time; 0: the whole split.");
     public readonly Option<int> SampleEvery = Number("--sample-every", "Steps between samples, 0: none; absent: a fifth of --steps.");
     public readonly Option<int> CheckpointEvery = Number("--checkpoint-every", "Steps between checkpoints, 0: at the end only; absent: a fifth of --steps.");
-    public readonly Option<int> Keep = Number("--keep", "How many checkpoints are kept.");
+    public readonly Option<int> Keep = Number("--keep", "How many checkpoints are kept; absent: 1.");
     public readonly Option<int> StopAfter = Number("--stop-after", "Pause after N steps of this session; a --resume goes on with the same schedule.");
     public readonly Option<bool> Resume = new("--resume") { Description = "Go on with the run in --out from its last checkpoint." };
     public readonly Option<bool> Force = new("--force") { Description = "Replace a run that --out holds." };
@@ -43,8 +44,8 @@ internal sealed class LoopOptions
             command.Options.Add(option);
     }
 
-    /// <summary>The settings that the options name, with the defaults of the stage.</summary>
-    public TrainerSettings Read(OptionReader reader, LoopDefaults defaults)
+    /// <summary>The settings that the options name.</summary>
+    public TrainerSettings Read(OptionReader reader)
     {
         int steps = reader.Free(Steps, defaults.Steps);
         double rate = reader.Fixed(LearningRate, defaults.LearningRate);

@@ -13,9 +13,9 @@ internal static class FinetuneCommand
 
     public static Command Create()
     {
-        var loop = new LoopOptions();
+        var loop = new LoopOptions(Defaults);
         var model = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
-        var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl) or builtin:questions; many times.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl) or builtin:questions; many times; absent: builtin:questions.");
         var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
         var command = new Command("finetune", "Teach a model to answer, by supervised finetuning on conversations.") { model, data, validation };
         loop.AddTo(command);
@@ -30,7 +30,7 @@ internal static class FinetuneCommand
         string source = reader.Fixed(model, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string[] sources = reader.Fixed(data, ["builtin:questions"]);
         string? validationSource = reader.Fixed(validation, null);
-        var settings = loop.Read(reader, Defaults);
+        var settings = loop.Read(reader);
         settings.Validate();
         float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);

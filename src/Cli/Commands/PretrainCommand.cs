@@ -13,9 +13,9 @@ internal static class PretrainCommand
 
     public static Command Create()
     {
-        var loop = new LoopOptions();
+        var loop = new LoopOptions(Defaults);
         var model = new ModelOptions();
-        var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file, builtin:stories or builtin:questions; many times.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file, builtin:stories or builtin:questions; many times; absent: builtin:stories.");
         var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text; absent: the last tenth of the data.");
         var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation };
         model.AddTo(command);
@@ -30,7 +30,7 @@ internal static class PretrainCommand
         var reader = new OptionReader(parse, start.Saved?.Options);
         string[] sources = reader.Fixed(data, ["builtin:stories"]);
         string? validationSource = reader.Fixed(validation, null);
-        var settings = loop.Read(reader, Defaults);
+        var settings = loop.Read(reader);
         settings.Validate();
         var sizes = model.Read(reader, reader.Fixed(loop.Dropout, 0.0));
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
