@@ -9,7 +9,7 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm finetune</c>: teaches a pretrained model to answer, from examples of conversations.</summary>
 internal static class FinetuneCommand
 {
-    private static readonly LoopDefaults Defaults = new(Steps: 600, BatchSize: 32, LearningRate: 1e-3, WeightDecay: 0.1);
+    private static readonly LoopDefaults Defaults = new(Steps: 1000, BatchSize: 32, LearningRate: 3e-3, WeightDecay: 0.1);
 
     public static Command Create()
     {
