@@ -16,23 +16,32 @@ internal interface IKernel
 /// Threads that live as long as the backend. <see cref="Run{K}"/> hands out the items of a kernel one by one and returns when all are
 /// done; it allocates nothing.
 /// </summary>
+/// <remarks>
+/// The caller waits for items, not for workers: where another process holds a worker's core, the others do its share, and a worker that wakes
+/// up late finds either nothing to do or items of the next kernel.
+/// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
+    /// <summary>Most items of a kernel.</summary>
+    public const int MaxItems = (1 << ItemBits) - (1 << 12);
+
     // About 50 microseconds: longer than the gap between two ops, shorter than anyone would notice on a battery.
     private const int SpinsBeforeSleep = 2000;
+
+    // A ticket has, from the top: generation (16 bits), number of items (24), next item (24). Taking the next item is one addition, and what comes
+    // back says by itself whether there was one: an item of a generation is valid exactly if it is less than that generation's number.
+    private const int ItemBits = 24;
 
     private readonly Thread[] workers;
     private readonly object gate = new(); // sleepers wait on it
 
     private delegate*<void*, int, int, void> invoke;
     private void* kernel;
-    private int items;
 
     // Every field that two threads change has a cache line of its own.
-    private PaddedInt generation; // raised once per kernel, and once to stop
-    private PaddedInt next;       // the next item to hand out
-    private PaddedInt running;    // workers that have not finished this generation
-    private PaddedInt sleeping;   // workers that wait at the gate
+    private PaddedLong ticket;
+    private PaddedLong done;     // items of this generation that are finished
+    private PaddedLong sleeping; // workers that wait at the gate
     private volatile bool stopping;
 
     public WorkerPool(int threads)
@@ -60,20 +69,18 @@ internal sealed unsafe class WorkerPool : IDisposable
             return;
         }
 
-        // The kernel stays on the caller's stack, which outlives the call because this method waits for every worker.
+        if (count > MaxItems)
+            throw new ArgumentException($"WorkerPool: {count} items; at most {MaxItems} can be handed out.", nameof(count));
+
+        // The kernel stays on the caller's stack, which outlives the call because this method waits for every item.
         this.kernel = Unsafe.AsPointer(ref Unsafe.AsRef(in kernel));
         invoke = &Invoke<K>;
-        items = count;
-        next.Value = 0;
-        Volatile.Write(ref running.Value, workers.Length);
-        Interlocked.Increment(ref generation.Value);
-        if (Volatile.Read(ref sleeping.Value) > 0)
-            WakeAll();
-
+        done.Value = 0;
+        Publish(count);
         TakeItems(0);
-        for (int spins = 0; Volatile.Read(ref running.Value) != 0; spins++)
+        for (int spins = 0; Volatile.Read(ref done.Value) != count; spins++)
         {
-            // After this long another process probably holds a worker's core: give it this one.
+            // After this long another process probably holds the core of a worker in the middle of its item: give it this one.
             if (spins > SpinsBeforeSleep)
                 Thread.Yield();
             Thread.SpinWait(8);
@@ -83,62 +90,72 @@ internal sealed unsafe class WorkerPool : IDisposable
     public void Dispose()
     {
         stopping = true;
-        Interlocked.Increment(ref generation.Value);
-        WakeAll();
+        Publish(0);
         foreach (var worker in workers)
             worker.Join();
     }
 
-    // Everyone at the gate, whoever it is: of counted permits a worker that is early again could take the one of a slow sleeper.
-    private void WakeAll()
-    {
-        lock (gate)
-            Monitor.PulseAll(gate);
-    }
+    private static long GenerationOf(long ticket) => ticket >>> (2 * ItemBits);
 
     private static void Invoke<K>(void* kernel, int item, int thread) where K : struct, IKernel =>
         Unsafe.AsRef<K>(kernel).Run(item, thread);
 
-    private void TakeItems(int thread)
+    // Begins a generation. Everyone at the gate is woken: of counted permits a worker that is early again could take the one of a slow sleeper.
+    private void Publish(int count)
     {
-        int item;
-        while ((item = Interlocked.Increment(ref next.Value) - 1) < items)
+        long generation = GenerationOf(ticket.Value) + 1;
+        Interlocked.Exchange(ref ticket.Value, generation << (2 * ItemBits) | (long)count << ItemBits);
+        if (Volatile.Read(ref sleeping.Value) == 0)
+            return;
+        lock (gate)
+            Monitor.PulseAll(gate);
+    }
+
+    // Takes items until there are none; returns the generation that had none left. Kernel and invoke belong to the item's generation: they change
+    // only after all of its items are done.
+    private long TakeItems(int thread)
+    {
+        const int mask = (1 << ItemBits) - 1;
+        while (true)
+        {
+            long taken = Interlocked.Increment(ref ticket.Value) - 1;
+            int item = (int)(taken & mask), count = (int)(taken >>> ItemBits & mask);
+            if (item >= count)
+                return GenerationOf(taken);
             invoke(kernel, item, thread);
+            Interlocked.Increment(ref done.Value);
+        }
     }
 
     private void Work(int thread)
     {
-        int seen = 0;
-        while (true)
+        long seen = 0;
+        while (!stopping)
         {
-            for (int spins = 0; Volatile.Read(ref generation.Value) == seen; spins++)
+            for (int spins = 0; GenerationOf(Volatile.Read(ref ticket.Value)) == seen; spins++)
             {
                 Thread.SpinWait(8);
                 if (spins < SpinsBeforeSleep)
                     continue;
 
-                // Say "asleep" first, then look again: either this sees the new generation or Run sees the sleeper.
+                // Say "asleep" first, then look again: either this sees the new generation or Publish sees the sleeper.
                 lock (gate)
                 {
                     Interlocked.Increment(ref sleeping.Value);
-                    while (Volatile.Read(ref generation.Value) == seen)
+                    while (GenerationOf(Volatile.Read(ref ticket.Value)) == seen)
                         Monitor.Wait(gate);
                     Interlocked.Decrement(ref sleeping.Value);
                 }
             }
 
-            if (stopping)
-                return;
-            seen = Volatile.Read(ref generation.Value);
-            TakeItems(thread);
-            Interlocked.Decrement(ref running.Value);
+            seen = TakeItems(thread);
         }
     }
 
     [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Explicit, Size = 256)]
-    private struct PaddedInt
+    private struct PaddedLong
     {
         [System.Runtime.InteropServices.FieldOffset(128)]
-        public int Value;
+        public long Value;
     }
 }
