@@ -167,7 +167,7 @@ public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture
     private CommandResult Refuse(params string[] parts)
     {
         var before = FolderContent.Of(model);
-        var result = run.CommandLine.Run($"generate --prompt a --max-tokens 1 --model {model}");
+        var result = run.CommandLine.Run($"generate --prompt a --max-tokens 1 --threads 1 --model {model}");
         SmallRun.CheckRefused(result, 2, parts);
         Assert.Equal(before, FolderContent.Of(model));
         return result;

@@ -66,7 +66,7 @@ public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture
         if (Directory.Exists(run[name]))
             Assert.DoesNotContain(FolderContent.Of(run[name]), line => line.Contains(".tinyllm-", StringComparison.Ordinal));
         if (begun)
-            run.Succeed($"generate --model {run.Checkpoint(name)} --prompt a --max-tokens 2");
+            run.Succeed($"generate --model {run.Checkpoint(name)} --prompt a --max-tokens 2 --threads 1");
         makeRoom();
         run.Succeed(begun ? $"pretrain --out {name} --resume" : $"{Run} --out {name} --force");
         FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint(name)!);

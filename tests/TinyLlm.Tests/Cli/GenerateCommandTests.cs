@@ -118,12 +118,15 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
     public void ACheckpoint_TheBestAndTheRun_AreModels()
     {
         foreach (string folder in new[] { "base", "base/", "base/best", run.Checkpoint("base")! })
-            run.Succeed($"generate --model {folder} --prompt a --max-tokens 2");
+            run.Succeed($"generate --model {folder} --prompt a --max-tokens 2 --threads 1");
     }
 
-    private string Generate(string options, params string[] more) => Check(run.CommandLine.Run($"generate --model base {options}", more));
+    private string Generate(string options, params string[] more) => Check(run.CommandLine.Run(Command(options), more));
 
-    private string Generate(byte[] input, string options) => Check(run.CommandLine.Run(input, $"generate --model base {options}"));
+    private string Generate(byte[] input, string options) => Check(run.CommandLine.Run(input, Command(options)));
+
+    private static string Command(string options) =>
+        $"generate --model base {options}{(options.Contains("--threads", StringComparison.Ordinal) ? "" : " --threads 1")}";
 
     private static string Check(CommandResult result)
     {

@@ -53,7 +53,7 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         run.Folder.Write("held.txt", text[cut..]);
         var last = RunLog.Read(run["base/metrics.jsonl"])[^1];
 
-        foreach (string options in new[] { "", "--batch-size 3", "--threads 2" })
+        foreach (string options in new[] { "--threads 1", "--threads 1 --batch-size 3", "--threads 2" })
         {
             var match = EvalLine().Match(run.Succeed($"eval --model base --data held.txt {options}").Text);
             Assert.True(match.Success);
@@ -69,9 +69,22 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Eval_MeasuresConversations_AndCountsExactAnswers()
     {
-        string text = run.Succeed("eval --model long --data rows.jsonl --exact-match").Text;
+        string text = run.Succeed("eval --model long --data rows.jsonl --exact-match --threads 1").Text;
         Assert.Matches(EvalLine(), text);
         Assert.Matches(@"exact match \d+ of 40, ", text);
+    }
+
+    [Fact]
+    public void Finetune_TakesRows_WithAndWithoutAUser()
+    {
+        run.Folder.Write("alone.jsonl", string.Concat(Enumerable.Range(0, 12).Select(i => $"{{\"messages\": [{{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
+        run.Folder.Write("system.jsonl", string.Concat(Enumerable.Range(0, 12).Select(i =>
+            $"{{\"messages\": [{{\"role\": \"system\", \"content\": \"Be\"}}, {{\"role\": \"user\", \"content\": \"a\"}}, {{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
+        foreach (string rows in new[] { "alone", "system" })
+            run.Succeed($"finetune --model long --data {rows}.jsonl --batch-size 2 --steps 2 --sample-every 1 --threads 1 --out chat-{rows}");
+
+        // A system's turn alone is longer than what a context of 16 tokens has: said, not crashed.
+        run.Refuse("finetune --model base --data system.jsonl --steps 2 --out new", "no row with an assistant's answer");
     }
 
     [Fact]

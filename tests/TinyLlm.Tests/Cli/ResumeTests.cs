@@ -76,17 +76,17 @@ public class ResumeTests
     public void AResume_RefusesOtherSettings_NamingAllOfThem()
     {
         using var run = new SmallRun();
-        run.Succeed($"{SmallRun.Pretrain} --steps 4 --stop-after 2 --out run");
+        run.Succeed($"{SmallRun.Pretrain} --lr 0.003 --steps 4 --stop-after 2 --out run");
         run.Folder.Write("other.txt", SmallRun.Text(3000, seed: 4));
 
         run.Refuse("pretrain --out run --resume --lr 0.5 --batch-size 7 --arch gpt2 --width 64 --data other.txt --dropout 0.5 --seed 9 --tokenizer char",
-            "--lr 0.5 (the run has 0.004)", "--batch-size 7 (the run has 2)", "--arch gpt2 (the run has qwen3)", "--width 64 (the run has 32)",
+            "--lr 0.5 (the run has 0.003)", "--batch-size 7 (the run has 2)", "--arch gpt2 (the run has qwen3)", "--width 64 (the run has 32)",
             "--data other.txt (the run has text.txt)", "--dropout 0.5 (the run has 0)", "--seed 9 (the run has 1)", "--tokenizer char (the run has byte)");
         run.Refuse("finetune --out run --resume", "was begun by pretrain");
         run.Refuse("pretrain --out run --resume --force", "--resume and --force");
 
         // What is the same may be said again.
-        run.Succeed("pretrain --out run --resume --lr 0.002 --batch-size 2");
+        run.Succeed("pretrain --out run --resume --lr 0.003 --batch-size 2");
     }
 
     [Fact]
