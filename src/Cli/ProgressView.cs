@@ -63,7 +63,7 @@ internal sealed class ProgressView
     public void Stepped(int step, double loss, double tokensPerSecond)
     {
         // A running mean: single batches jump.
-        lastLoss = lastLoss == 0 ? loss : 0.95 * lastLoss + 0.05 * loss;
+        lastLoss = lastLoss == 0 ? loss : 0.9 * lastLoss + 0.1 * loss;
         speed = tokensPerSecond;
         if (live && task is not null)
         {
