@@ -4,6 +4,7 @@ using Xunit;
 namespace TinyLlm.Tests.Cli;
 
 /// <summary>A disk that is full, or a file that may not grow, in the middle of a checkpoint: nothing good is lost.</summary>
+[Trait("Speed", "Slow")]
 public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture<FullDiskTests.Fixture>
 {
     private const string Run = $"pretrain --data text.txt --preset tiny --layers 1 --width 64 --heads 2 --context 16 --tokenizer byte --threads 1 --batch-size 2 "

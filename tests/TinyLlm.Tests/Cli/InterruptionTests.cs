@@ -9,6 +9,7 @@ using Xunit;
 namespace TinyLlm.Tests.Cli;
 
 /// <summary>Runs that end early: by a signal, by a kill at any moment, by weights that leave the numbers.</summary>
+[Trait("Speed", "Slow")]
 public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture) : IClassFixture<InterruptionTests.Fixture>
 {
     private const int Interrupt = 2, Kill = 9, Terminate = 15;

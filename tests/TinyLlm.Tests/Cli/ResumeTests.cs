@@ -4,6 +4,7 @@ using Xunit;
 namespace TinyLlm.Tests.Cli;
 
 /// <summary>N steps equal N/2 steps, a resume and N/2 more, bit for bit; and the number of threads changes no bit.</summary>
+[Trait("Speed", "Slow")]
 public class ResumeTests
 {
     [Theory]
