@@ -98,7 +98,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         var bytes = new List<byte>();
         generator.Generate(stage.SamplePrompt, SampleTokens, sampler, token =>
         {
-            if (token == stage.Tokenizer.EndOfText || token == stage.Tokenizer.TurnEnd || token >= stage.Tokenizer.VocabularySize)
+            if (stage.Tokenizer.EndsText(token))
                 return false;
             bytes.AddRange(stage.Tokenizer.TokenBytes(token));
             return true;

@@ -100,7 +100,7 @@ internal static class EvalCommand
         var greedy = new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize);
         generator.Generate(ChatTemplate.EncodePrompt(tokenizer, messages), MaxAnswerTokens, greedy, token =>
         {
-            if (token == tokenizer.TurnEnd || token == tokenizer.EndOfText || token >= tokenizer.VocabularySize)
+            if (tokenizer.EndsText(token))
                 return false;
             bytes.AddRange(tokenizer.TokenBytes(token));
             return true;

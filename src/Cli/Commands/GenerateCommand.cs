@@ -78,7 +78,7 @@ internal static class GenerateCommand
         var filter = new StopFilter(stops);
         generator.Generate(ids, maxTokens, sampler, token =>
         {
-            if (token == tokenizer.EndOfText || token == tokenizer.TurnEnd || token >= tokenizer.VocabularySize)
+            if (tokenizer.EndsText(token))
                 return false;
             characters.Push(filter.Push(tokenizer.TokenBytes(token)), output);
             output.Flush();

@@ -28,6 +28,9 @@ public abstract class Tokenizer
     /// <summary>Id of <c>&lt;|im_end|&gt;</c>: it ends each chat turn.</summary>
     public int TurnEnd => VocabularySize - 1;
 
+    /// <summary>Whether a generated id ends a text: the end of the document or of the turn, or padding that no token has.</summary>
+    public bool EndsText(int id) => id == EndOfText || id >= TurnEnd;
+
     /// <summary>Encodes text, any bytes for the byte-level kinds. For several threads at once see <see cref="ForAnotherThread"/>.</summary>
     /// <exception cref="TinyLlmException">The kind cannot write this text (char: a character it does not know, or invalid UTF-8).</exception>
     public abstract int[] Encode(ReadOnlySpan<byte> text);
