@@ -8,8 +8,9 @@ namespace TinyLlm.Kernels;
 /// </summary>
 public sealed class Arena : IDisposable
 {
-    // Tensors start at multiples of 128 bytes: two cache lines on x86, one on Apple silicon, a full transaction on GPUs.
-    private const int Alignment = 128;
+    // Tensors take multiples of 64 elements: 128 bytes or more, which are two cache lines on x86, one on Apple silicon, and a full transaction on GPUs;
+    // and a range of BF16 tensors has its gaps where the F32 range of the same shapes has them.
+    private const int ElementAlignment = 64;
 
     private readonly List<(string Name, Shape Shape, DType DType)> entries = [];
     private readonly Storage storage;
@@ -41,20 +42,23 @@ public sealed class Arena : IDisposable
         if (shape.Count > int.MaxValue)
             throw new TinyLlmException($"{Name}: {name} {shape} has {shape.Count} elements, more than a tensor can have ({int.MaxValue}); a smaller batch, context or model shrinks it.");
 
+        if (!Backend.Supports(dtype))
+            throw new TinyLlmException($"{Name}: {name} is {dtype}, which --device {Backend.Name} cannot compute with; use --precision fp32.");
+
         var tensor = new Tensor(storage, Bytes / dtype.Size(), shape, dtype);
-        Bytes += (shape.Count * dtype.Size() + Alignment - 1) / Alignment * Alignment;
+        Bytes += (shape.Count + ElementAlignment - 1) / ElementAlignment * ElementAlignment * dtype.Size();
         entries.Add((name, shape, dtype));
         return tensor;
     }
 
     /// <summary>
     /// All elements from the start of <paramref name="first"/> to the end of <paramref name="last"/> as one row, alignment gaps
-    /// (always zero) included: what AdamW and the gradient norm run over in one pass. Both must be F32 tensors of this arena.
+    /// (always zero) included: what AdamW and the gradient norm run over in one pass. Both must be tensors of this arena and of one dtype, as all between them.
     /// </summary>
     public Tensor Range(Tensor first, Tensor last)
     {
         long count = last.Offset + last.Count - first.Offset;
-        return new Tensor(storage, first.Offset, checked((int)count), DType.F32);
+        return new Tensor(storage, first.Offset, checked((int)count), first.DType);
     }
 
     /// <summary>Takes the planned memory, zeroed.</summary>
@@ -65,7 +69,7 @@ public sealed class Arena : IDisposable
         if (Bytes > available)
             throw new TinyLlmException($"{Name}: {Bytes / 1048576.0:F0} MiB are needed and {available / 1048576.0:F0} MiB are free; a smaller batch, context or model shrinks it.");
         allocated = true;
-        storage.Allocate(Math.Max(Bytes, Alignment));
+        storage.Allocate(Math.Max(Bytes, ElementAlignment));
     }
 
     /// <summary>The plan as text, one tensor a line, largest first, with the total.</summary>

@@ -21,7 +21,8 @@ public abstract partial class Backend : IDisposable
     public abstract string Description { get; }
 
     /// <summary>
-    /// Opens a backend. <paramref name="device"/>: <c>auto</c> (the best there is) or <c>cpu</c>.
+    /// Opens a backend. <paramref name="device"/>: <c>auto</c> (the best there is: CUDA, then OpenCL, then the CPU), <c>cpu</c>, <c>cuda</c>, <c>opencl</c>,
+    /// or <c>simulated</c> (GPU kernels without a GPU, for tests).
     /// <paramref name="threads"/>: worker threads on the CPU, 0 for one a core; results do not depend on it.
     /// </summary>
     /// <exception cref="TinyLlmException">The device is unknown or not there.</exception>
@@ -31,12 +32,15 @@ public abstract partial class Backend : IDisposable
             throw new TinyLlmException($"--threads {threads}: expected 0 (one a core) to {MaxThreads}.");
         return device switch
         {
-            "auto" or "cpu" => Cpu.CpuBackend.Create(threads),
-            "cuda" or "opencl" or "simulated" => throw new TinyLlmException(
-                $"--device {device}: this version has no GPU kernels yet; use --device cpu, which is what auto takes."),
+            "auto" => Gpu.GpuDevice.Best() is { } best ? new Gpu.GpuBackend(Gpu.GpuDevice.Choose(best)) : Cpu.CpuBackend.Create(threads),
+            "cpu" => Cpu.CpuBackend.Create(threads),
+            "cuda" or "opencl" or "simulated" => new Gpu.GpuBackend(Gpu.GpuDevice.Choose(device)),
             _ => throw new TinyLlmException($"--device {device}: expected auto, cpu, cuda, opencl or simulated."),
         };
     }
+
+    /// <summary>Whether tensors of this type can be planned here; ops take every type that can.</summary>
+    public abstract bool Supports(DType dtype);
 
     /// <summary>Bytes that can still be allocated, as far as the device tells.</summary>
     public abstract long AvailableBytes { get; }

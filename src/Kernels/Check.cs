@@ -17,6 +17,19 @@ internal static class Check
             throw new ArgumentException($"{op}: {name} {tensor.Shape} is strided; expected a contiguous tensor.");
     }
 
+    /// <summary>
+    /// Checks that a tensor of activations is F32 or BF16, and that it has no gaps unless <paramref name="strided"/>. Returns its dtype, which the op's other
+    /// activations and its matrices must have too; biases, norm weights, statistics and the gradients of parameters are always F32.
+    /// </summary>
+    public static DType Floating(string op, Tensor tensor, bool strided = false, [CallerArgumentExpression(nameof(tensor))] string name = "")
+    {
+        if (tensor.DType is not (DType.F32 or DType.BF16))
+            throw new ArgumentException($"{op}: {name} is {tensor.DType}; expected F32 or BF16.");
+        if (!strided && !tensor.IsContiguous)
+            throw new ArgumentException($"{op}: {name} {tensor.Shape} is strided; expected a contiguous tensor.");
+        return tensor.DType;
+    }
+
     /// <summary>Checks an optional tensor, where there is one.</summary>
     public static void Shape(string op, Tensor? tensor, Shape expected, DType dtype = DType.F32,
         [CallerArgumentExpression(nameof(tensor))] string name = "")

@@ -35,6 +35,8 @@ internal abstract class CpuBackend : Backend
     // What the system or a container grants the process, less what it has. A system that overcommits would kill it later instead of saying no.
     public override long AvailableBytes => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet);
 
+    public override bool Supports(DType dtype) => dtype != DType.BF16;
+
     public override Storage CreateStorage() => new CpuStorage(this);
 }
 

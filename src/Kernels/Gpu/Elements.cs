@@ -39,6 +39,9 @@ internal readonly struct BFloat16 : IElement<BFloat16>
 
     public BFloat16 From(float value) => new(RoundToBits(Interop.FloatAsInt(value)));
 
+    /// <summary>The nearest single-precision number that an element can hold.</summary>
+    public static float Round(float value) => default(BFloat16).From(value).ToFloat();
+
     /// <summary>The upper half of a single-precision number, rounded to nearest, ties to even; NaN stays NaN, and too large numbers become infinite.</summary>
     public static ushort RoundToBits(uint single)
     {

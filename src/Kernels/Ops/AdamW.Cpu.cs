@@ -2,7 +2,8 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    private protected override void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings)
+    private protected override void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings,
+        Tensor? copy)
     {
         float norm = MathF.Sqrt(*Pointer(sumSquares));
         if (!float.IsFinite(norm))

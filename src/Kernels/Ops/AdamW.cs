@@ -23,8 +23,10 @@ public abstract partial class Backend
     /// <param name="sumSquares">(1) F32: square of the global norm of all gradients, of this call or not.</param>
     /// <param name="state">The buffer of <see cref="StepState"/>: learning rate and bias corrections.</param>
     /// <param name="settings">The constants.</param>
+    /// <param name="copy">(N) BF16, or none: the weights that the passes compute with; overwritten with the updated parameters, rounded.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void AdamW(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings)
+    public void AdamW(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings,
+        Tensor? copy = null)
     {
         Check.Shape(nameof(AdamW), parameters, parameters.Shape);
         Check.Shape(nameof(AdamW), gradients, parameters.Shape);
@@ -32,8 +34,10 @@ public abstract partial class Backend
         Check.Shape(nameof(AdamW), v, parameters.Shape);
         Check.Shape(nameof(AdamW), sumSquares, 1);
         Check.Shape(nameof(AdamW), state, StepState.Size, DType.I32);
-        AdamWCore(parameters, gradients, m, v, sumSquares, state, settings);
+        Check.Shape(nameof(AdamW), copy, parameters.Shape, DType.BF16);
+        AdamWCore(parameters, gradients, m, v, sumSquares, state, settings, copy);
     }
 
-    private protected abstract void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings);
+    private protected abstract void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings,
+        Tensor? copy);
 }

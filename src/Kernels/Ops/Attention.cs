@@ -29,10 +29,10 @@ public abstract partial class Backend
     /// With dropout each probability is multiplied by its mask; element (b, h, i, j) draws number ((b H + h) Tq + i) Tk + j of the site,
     /// counted on from micro-batch to micro-batch.
     /// </remarks>
-    /// <param name="q">(B, Tq, H, D) F32; may be strided.</param>
-    /// <param name="k">(B, Tk, Hkv, D) F32, H a multiple of Hkv; may be strided.</param>
-    /// <param name="v">(B, Tk, Hkv, D) F32; may be strided.</param>
-    /// <param name="output">(B, Tq, H, D) F32; overwritten; may be strided.</param>
+    /// <param name="q">(B, Tq, H, D) F32 or BF16; may be strided.</param>
+    /// <param name="k">(B, Tk, Hkv, D), dtype of q, H a multiple of Hkv; may be strided.</param>
+    /// <param name="v">(B, Tk, Hkv, D), dtype of q; may be strided.</param>
+    /// <param name="output">(B, Tq, H, D), dtype of q; overwritten; may be strided.</param>
     /// <param name="logSumExp">(B, H, Tq) F32: log of the sum of the exponentials of a query's scores; overwritten, kept for the backward pass.</param>
     /// <param name="mask">Offsets and document starts.</param>
     /// <param name="dropout">Dropout of the probabilities.</param>
@@ -47,22 +47,22 @@ public abstract partial class Backend
     /// Gradients of <see cref="Attention"/>. With P recomputed from the scores and logSumExp, and delta_i = dOut_i . out_i:
     /// dV = P^T dOut, dP = dOut V^T, dS = P (dP - delta), dQ = dS K / sqrt(D), dK = dS^T Q / sqrt(D).
     /// </summary>
-    /// <param name="dOutput">(B, Tq, H, D) F32; may be strided.</param>
+    /// <param name="dOutput">(B, Tq, H, D), dtype of q; may be strided.</param>
     /// <param name="output">What the forward pass gave.</param>
     /// <param name="logSumExp">What the forward pass gave.</param>
-    /// <param name="dq">(B, Tq, H, D) F32; overwritten; may be strided.</param>
-    /// <param name="dk">(B, Tk, Hkv, D) F32, summed over the queries' heads of a group; overwritten; may be strided.</param>
-    /// <param name="dv">(B, Tk, Hkv, D) F32; overwritten; may be strided.</param>
+    /// <param name="dq">(B, Tq, H, D), dtype of q; overwritten; may be strided.</param>
+    /// <param name="dk">(B, Tk, Hkv, D), dtype of q, summed over the queries' heads of a group; overwritten; may be strided.</param>
+    /// <param name="dv">(B, Tk, Hkv, D), dtype of q; overwritten; may be strided.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void AttentionBackward(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv,
         AttentionMask mask = default, AttentionDropout dropout = default)
     {
         const string op = nameof(AttentionBackward);
         CheckAttention(op, q, k, v, output, logSumExp, mask, dropout);
-        Check.Shape(op, dOutput, q.Shape, strided: true);
-        Check.Shape(op, dq, q.Shape, strided: true);
-        Check.Shape(op, dk, k.Shape, strided: true);
-        Check.Shape(op, dv, k.Shape, strided: true);
+        Check.Shape(op, dOutput, q.Shape, q.DType, strided: true);
+        Check.Shape(op, dq, q.Shape, q.DType, strided: true);
+        Check.Shape(op, dk, k.Shape, q.DType, strided: true);
+        Check.Shape(op, dv, k.Shape, q.DType, strided: true);
         AttentionBackwardCore(dOutput, q, k, v, output, logSumExp, dq, dk, dv, mask, dropout);
     }
 
@@ -76,10 +76,10 @@ public abstract partial class Backend
         Check.That(q.Shape.Rank == 4 && k.Shape.Rank == 4 && q.Shape[0] == k.Shape[0] && q.Shape[3] == k.Shape[3] && k.Shape[2] > 0 && q.Shape[2] % k.Shape[2] == 0, op,
             $"q is {q.Shape}, k is {k.Shape}; expected (B, Tq, H, D) and (B, Tk, Hkv, D) with H a multiple of Hkv.");
         Check.That(mask.Offsets is not null || k.Shape[1] >= q.Shape[1], op, $"q is {q.Shape}, k is {k.Shape}; without offsets there must be a key for each query.");
-        Check.Shape(op, q, q.Shape, strided: true);
-        Check.Shape(op, k, k.Shape, strided: true);
-        Check.Shape(op, v, k.Shape, strided: true);
-        Check.Shape(op, output, q.Shape, strided: true);
+        var dtype = Check.Floating(op, q, strided: true);
+        Check.Shape(op, k, k.Shape, dtype, strided: true);
+        Check.Shape(op, v, k.Shape, dtype, strided: true);
+        Check.Shape(op, output, q.Shape, dtype, strided: true);
         Check.Shape(op, logSumExp, (q.Shape[0], q.Shape[2], q.Shape[1]));
         Check.Shape(op, mask.Offsets, q.Shape[0], DType.I32);
         Check.Shape(op, mask.Starts, (q.Shape[0], q.Shape[1]), DType.I32);

@@ -10,16 +10,15 @@ public abstract partial class Backend
     /// Element i of micro-batch m is number n = m * Count + i; it takes word n % 4 of Philox at counter (n / 4 low, n / 4 high, site, step) under the
     /// key (seed low, seed high), and is kept where word &gt;= p * 2^32. So the mask of a large batch is that of its micro-batches, one after another.
     /// </remarks>
-    /// <param name="x">F32, any shape.</param>
-    /// <param name="y">Shape of x; overwritten; may be x itself.</param>
+    /// <param name="x">F32 or BF16, any shape.</param>
+    /// <param name="y">Shape and dtype of x; overwritten; may be x itself.</param>
     /// <param name="probability">p, at least 0 and less than 1.</param>
     /// <param name="state">The buffer of <see cref="StepState"/>.</param>
     /// <param name="site">Number of the place in the model: a different one for each use.</param>
     /// <exception cref="ArgumentException">The shapes do not match or p is out of range.</exception>
     public void Dropout(Tensor x, Tensor y, float probability, Tensor state, int site)
     {
-        Check.Shape(nameof(Dropout), x, x.Shape);
-        Check.Shape(nameof(Dropout), y, x.Shape);
+        Check.Shape(nameof(Dropout), y, x.Shape, Check.Floating(nameof(Dropout), x));
         Check.Shape(nameof(Dropout), state, StepState.Size, DType.I32);
         Check.That(probability is >= 0 and < 1, nameof(Dropout), $"the probability is {probability}; expected 0 or more and less than 1.");
         DropoutCore(x, y, probability, state, site);

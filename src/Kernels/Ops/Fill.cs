@@ -2,11 +2,11 @@ namespace TinyLlm.Kernels;
 
 public abstract partial class Backend
 {
-    /// <summary>Sets every element of an F32 tensor to <paramref name="value"/>; zeroing the gradients before a step is its main use.</summary>
-    /// <exception cref="ArgumentException">The tensor is strided or no F32.</exception>
+    /// <summary>Sets every element of an F32 or BF16 tensor to <paramref name="value"/>; zeroing the gradients before a step is its main use.</summary>
+    /// <exception cref="ArgumentException">The tensor is strided or I32.</exception>
     public void Fill(Tensor x, float value)
     {
-        Check.Shape(nameof(Fill), x, x.Shape);
+        Check.Floating(nameof(Fill), x);
         FillCore(x, value);
     }
 

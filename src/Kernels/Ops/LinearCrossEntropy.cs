@@ -6,8 +6,8 @@ public abstract partial class Backend
     /// The output layer and the loss in one op: logProbabilities[n] = log softmax(weight hidden[n])[targets[n]]. It works in chunks of rows,
     /// so that (N, V) logits are never kept.
     /// </summary>
-    /// <param name="hidden">(N, C) F32: final hidden states; any shape of as many rows.</param>
-    /// <param name="weight">(Vpadded, C) F32: the head; rows from <paramref name="vocabulary"/> on are padding and are masked.</param>
+    /// <param name="hidden">(N, C) F32 or BF16: final hidden states; any shape of as many rows.</param>
+    /// <param name="weight">(Vpadded, C), dtype of hidden: the head; rows from <paramref name="vocabulary"/> on are padding and are masked.</param>
     /// <param name="targets">(N) I32 in [0, V), or negative where a token is not scored; any shape of as many elements.</param>
     /// <param name="vocabulary">V: the rows of the head that count.</param>
     /// <param name="logProbabilities">(N) F32; overwritten; 0 where the target is negative.</param>
@@ -29,7 +29,7 @@ public abstract partial class Backend
     /// (N) F32. What a stage minimises: 1/N in pretraining, mask/count in supervised finetuning; may be set after the forward pass.
     /// Rows whose target is negative count as 0.
     /// </param>
-    /// <param name="dHidden">Shape of hidden; overwritten.</param>
+    /// <param name="dHidden">Shape and dtype of hidden; overwritten.</param>
     /// <param name="dWeight">(Vpadded, C) F32; accumulated; padding rows get nothing.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void LinearCrossEntropyBackward(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights,
@@ -39,7 +39,7 @@ public abstract partial class Backend
         int n = hidden.Shape.Rows, c = hidden.Shape[-1];
         CheckLinearCrossEntropy(op, hidden, weight, targets, vocabulary, logSumExp);
         Check.Shape(op, tokenWeights, n);
-        Check.Shape(op, dHidden, hidden.Shape);
+        Check.Shape(op, dHidden, hidden.Shape, hidden.DType);
         Check.Shape(op, dWeight, weight.Shape);
         LinearCrossEntropyBackwardCore(hidden.View((n, c)), weight, targets.View(n), vocabulary, logSumExp, tokenWeights, dHidden.View((n, c)), dWeight);
     }
@@ -53,8 +53,7 @@ public abstract partial class Backend
     {
         Check.That(weight.Shape.Rank == 2 && weight.Shape[1] == hidden.Shape[-1] && vocabulary > 0 && vocabulary <= weight.Shape[0], op,
             $"hidden is {hidden.Shape}, weight is {weight.Shape}, the vocabulary is {vocabulary}; expected (N, C), (Vpadded, C) and 1 to Vpadded.");
-        Check.Shape(op, hidden, hidden.Shape);
-        Check.Shape(op, weight, weight.Shape);
+        Check.Shape(op, weight, weight.Shape, Check.Floating(op, hidden));
         Check.Shape(op, targets, targets.Shape, DType.I32);
         Check.That(targets.Count == hidden.Shape.Rows, op, $"hidden is {hidden.Shape}, targets is {targets.Shape}; expected one target a row.");
         Check.Shape(op, logSumExp, hidden.Shape.Rows);

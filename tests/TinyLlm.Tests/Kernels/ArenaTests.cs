@@ -14,14 +14,22 @@ public sealed class ArenaTests : IDisposable
     {
         using var arena = new Arena(backend, "test");
         Tensor a = arena.Add("a", (3, 5)), b = arena.Add("b", 33, DType.I32), c = arena.Add("c", (1, 1));
-        Assert.Equal(128 + 256 + 128, arena.Bytes);
-        Assert.Equal([0, 32, 96], [a.Offset, b.Offset, c.Offset]);
+        Assert.Equal(256 + 256 + 256, arena.Bytes);
+        Assert.Equal([0, 64, 128], [a.Offset, b.Offset, c.Offset]);
         arena.Allocate();
 
-        var all = new float[97];
+        var all = new float[129];
         backend.Read(arena.Range(a, c), all);
         Assert.All(all, v => Assert.Equal(0, v));
         Assert.Throws<InvalidOperationException>(() => arena.Add("d", 1));
+    }
+
+    [Fact]
+    public void TypeThatTheBackendLacks_IsRefusedWhenItIsPlanned()
+    {
+        using var arena = new Arena(backend, "activations");
+        Assert.Equal("activations: x is BF16, which --device cpu cannot compute with; use --precision fp32.",
+            Assert.Throws<TinyLlmException>(() => arena.Add("x", 3, DType.BF16)).Message);
     }
 
     [Fact]

@@ -27,7 +27,7 @@ public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevic
     }
 
     /// <summary>A tensor of Gaussian values: an input, or an output that an op accumulates into.</summary>
-    protected TestTensor Random(Shape shape, double scale = 1, double mean = 0) => Output(shape).Set(random.Floats(shape.Count, scale, mean));
+    protected TestTensor Random(Shape shape, double scale = 1, double mean = 0, DType dtype = DType.F32) => Output(shape, dtype).Set(random.Floats(shape.Count, scale, mean));
 
     /// <summary>A tensor of the given values.</summary>
     protected TestTensor Of(Shape shape, params float[] values) => Output(shape).Set(values);
@@ -39,7 +39,7 @@ public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevic
     protected TestTensor Integers(Shape shape, params int[] values) => New(shape, DType.I32).Set(MemoryMarshal.Cast<int, float>(values));
 
     /// <summary>A tensor of NaN: whatever an op leaves out shows.</summary>
-    protected TestTensor Output(Shape shape) => New(shape, DType.F32);
+    protected TestTensor Output(Shape shape, DType dtype = DType.F32) => New(shape, dtype);
 
     /// <summary>The step state's buffer with these values; see <see cref="StepState"/>.</summary>
     protected TestTensor State(ulong seed = 0x0123456789ABCDEF, int step = 7, int microStep = 0, float learningRate = 1e-3f, float beta1 = 0.9f, float beta2 = 0.99f)

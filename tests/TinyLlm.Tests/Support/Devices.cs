@@ -1,5 +1,6 @@
 using TinyLlm.Kernels;
 using TinyLlm.Kernels.Cpu;
+using TinyLlm.Kernels.Gpu;
 
 namespace TinyLlm.Tests.Support;
 
@@ -37,4 +38,10 @@ public sealed class Cpu128 : IDevice
 public sealed class CpuScalar : IDevice
 {
     public static Backend Create() => CpuBackend.Create(threads: 3, vectorBits: 32);
+}
+
+/// <summary>GPU kernels on ILGPU's simulator.</summary>
+public sealed class Simulated : IDevice
+{
+    public static Backend Create() => new GpuBackend(GpuDevice.Simulated);
 }

@@ -1,11 +1,12 @@
 using TinyLlm.Kernels;
+using TinyLlm.Kernels.Gpu;
 using Xunit;
 
 namespace TinyLlm.Tests.Support;
 
 /// <summary>
 /// Device memory of one test tensor with guard zones before and behind it, and an image of what it should hold. All of it, guards and
-/// the gap up to the next 128 bytes included, is NaN until the test sets values, so that a read past the end shows up in the result.
+/// the gap up to the next 32 elements included, is NaN until the test sets values, so that a read past the end shows up in the result.
 /// </summary>
 internal sealed class TestBlock : IDisposable
 {
@@ -19,8 +20,9 @@ internal sealed class TestBlock : IDisposable
     {
         int size = (int)((shape.Count + Alignment - 1) / Alignment * Alignment) + 2 * Guard;
         storage = backend.CreateStorage();
-        storage.Allocate(size * sizeof(float));
-        whole = new Tensor(storage, 0, size, DType.F32);
+        var stored = dtype == DType.BF16 ? DType.BF16 : DType.F32;
+        storage.Allocate(size * stored.Size());
+        whole = new Tensor(storage, 0, size, stored);
         Tensor = new Tensor(storage, Guard, shape, dtype);
         image = new float[size];
         Array.Fill(image, float.NaN);
@@ -30,13 +32,13 @@ internal sealed class TestBlock : IDisposable
     /// <summary>The tensor between the guards.</summary>
     public Tensor Tensor { get; }
 
-    /// <summary>Writes the elements of a view of this block, given in row-major order; integers as floats of the same bits.</summary>
+    /// <summary>Writes the elements of a view of this block, given in row-major order; integers as floats of the same bits; BF16 elements are rounded.</summary>
     public void Set(Tensor view, ReadOnlySpan<float> values)
     {
         Assert.Equal(view.Count, values.Length);
         int next = 0;
         foreach (int place in Places(view))
-            image[place] = values[next++];
+            image[place] = whole.DType == DType.BF16 ? BFloat16.Round(values[next++]) : values[next++];
         storage.Backend.Write(whole, image);
     }
 

@@ -1,0 +1,48 @@
+// Removed piece by piece as the ops arrive.
+namespace TinyLlm.Kernels.Gpu;
+
+internal sealed partial class GpuBackend
+{
+    private protected override void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings, Tensor? copy) => throw new NotSupportedException();
+
+    private protected override void AttentionCore(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
+
+    private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
+
+    private protected override void CacheWriteCore(Tensor x, Tensor offsets, Tensor cache) => throw new NotSupportedException();
+
+    private protected override void DotCore(Tensor a, Tensor b, float scale, Tensor sum) => throw new NotSupportedException();
+
+    private protected override void DropoutCore(Tensor x, Tensor y, float probability, Tensor state, int site) => throw new NotSupportedException();
+
+    private protected override void EmbeddingCore(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y) => throw new NotSupportedException();
+
+    private protected override void EmbeddingBackwardCore(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight) => throw new NotSupportedException();
+
+    private protected override void LayerNormCore(Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) => throw new NotSupportedException();
+
+    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias) => throw new NotSupportedException();
+
+    private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) => throw new NotSupportedException();
+
+    private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
+
+    private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y) => throw new NotSupportedException();
+
+    private protected override void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate) => throw new NotSupportedException();
+
+    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias) => throw new NotSupportedException();
+
+    private protected override void RmsNormCore(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon) => throw new NotSupportedException();
+
+    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) => throw new NotSupportedException();
+
+    private protected override void RopeCore(Tensor x, Tensor positions, Tensor table, Tensor y, bool inverse) => throw new NotSupportedException();
+
+    private protected override void SumSquaresCore(Tensor x, Tensor sum) => throw new NotSupportedException();
+
+    private protected override void SwiGluCore(Tensor gateUp, Tensor y) => throw new NotSupportedException();
+
+    private protected override void SwiGluBackwardCore(Tensor dy, Tensor gateUp, Tensor dGateUp) => throw new NotSupportedException();
+
+}
