@@ -24,8 +24,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2; absent: 0.99.");
     public readonly Option<double> Clip = Real("--clip", "Largest global norm of the gradients, 0: no clipping; absent: 1.");
     public readonly Option<double> Dropout = Real("--dropout", "Dropout probability; absent: 0.");
-    public readonly Option<string> Device = Choice("--device", "Where to run; absent: auto.", "auto", "cpu", "cuda", "opencl", "simulated");
-    public readonly Option<int> Threads = Number("--threads", "CPU threads, 0 for one a core; the result does not depend on it.");
+    public readonly DeviceOptions Device = new();
     public readonly Option<ulong> Seed = new("--seed") { HelpName = "N", Description = "Seed of weights, order and dropout; absent: 1." };
     public readonly Option<int> EvaluateEvery = Number("--eval-every", "Steps between evaluations, 0: at the end only; absent: a tenth of --steps.");
     public readonly Option<int> EvaluateBatches = Number("--eval-batches", "Validation batches of an evaluation, the same every time; 0: the whole split.");
@@ -38,10 +37,11 @@ internal sealed class LoopOptions(LoopDefaults defaults)
 
     public void AddTo(Command command)
     {
-        Option[] all = [Out, Steps, BatchSize, Accumulate, LearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Device, Threads, Seed,
+        Option[] all = [Out, Steps, BatchSize, Accumulate, LearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Seed,
             EvaluateEvery, EvaluateBatches, SampleEvery, CheckpointEvery, Keep, StopAfter, Resume, Force];
         foreach (var option in all)
             command.Options.Add(option);
+        Device.AddTo(command);
     }
 
     /// <summary>The settings that the options name.</summary>

@@ -42,6 +42,9 @@ public abstract partial class Backend : IDisposable
     /// <summary>Whether tensors of this type can be planned here; ops take every type that can.</summary>
     public abstract bool Supports(DType dtype);
 
+    /// <summary>The type of activations that trains fastest here without a loss of quality.</summary>
+    public virtual DType PreferredComputeType => DType.F32;
+
     /// <summary>Bytes that can still be allocated, as far as the device tells.</summary>
     public abstract long AvailableBytes { get; }
 

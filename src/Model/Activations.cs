@@ -8,23 +8,24 @@ internal sealed class BlockActivations
     public BlockActivations(Arena arena, GptConfig config, int b, int t, string name)
     {
         int c = config.Width, h = config.Heads, kv = config.KvHeads, d = config.HeadSize, f = config.MlpWidth;
-        Norm1Out = arena.Add(name + ".norm1_out", (b, t, c));
+        var type = config.ComputeType;
+        Norm1Out = arena.Add(name + ".norm1_out", (b, t, c), type);
         Norm1 = NormStatistics.Plan(arena, name + ".norm1", b * t);
-        Qkv = arena.Add(name + ".qkv", (b, t, (h + 2 * kv) * d));
+        Qkv = arena.Add(name + ".qkv", (b, t, (h + 2 * kv) * d), type);
         if (config.QueryKeyNorm)
         {
-            Q = arena.Add(name + ".q", (b, t, h, d));
-            K = arena.Add(name + ".k", (b, t, kv, d));
+            Q = arena.Add(name + ".q", (b, t, h, d), type);
+            K = arena.Add(name + ".k", (b, t, kv, d), type);
             QueryNorm = NormStatistics.Plan(arena, name + ".q_norm", b * t * h);
             KeyNorm = NormStatistics.Plan(arena, name + ".k_norm", b * t * kv);
         }
 
-        Attention = arena.Add(name + ".attention", (b, t, h * d));
+        Attention = arena.Add(name + ".attention", (b, t, h * d), type);
         LogSumExp = arena.Add(name + ".logsumexp", (b, h, t));
-        Norm2Out = arena.Add(name + ".norm2_out", (b, t, c));
+        Norm2Out = arena.Add(name + ".norm2_out", (b, t, c), type);
         Norm2 = NormStatistics.Plan(arena, name + ".norm2", b * t);
-        MlpIn = arena.Add(name + ".mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f));
-        MlpOut = arena.Add(name + ".mlp_out", (b, t, f));
+        MlpIn = arena.Add(name + ".mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f), type);
+        MlpOut = arena.Add(name + ".mlp_out", (b, t, f), type);
     }
 
     public Tensor Norm1Out { get; }       // (B, T, C)
@@ -50,19 +51,20 @@ internal sealed class BlockGradients
     public BlockGradients(Arena arena, GptConfig config, int b, int t)
     {
         int c = config.Width, h = config.Heads, kv = config.KvHeads, d = config.HeadSize, f = config.MlpWidth;
-        NormOut = arena.Add("d.norm_out", (b, t, c));
-        Qkv = arena.Add("d.qkv", (b, t, (h + 2 * kv) * d));
+        var type = config.ComputeType;
+        NormOut = arena.Add("d.norm_out", (b, t, c), type);
+        Qkv = arena.Add("d.qkv", (b, t, (h + 2 * kv) * d), type);
         if (config.QueryKeyNorm)
         {
-            Q = arena.Add("d.q", (b, t, h, d));
-            K = arena.Add("d.k", (b, t, kv, d));
+            Q = arena.Add("d.q", (b, t, h, d), type);
+            K = arena.Add("d.k", (b, t, kv, d), type);
         }
 
-        Attention = arena.Add("d.attention", (b, t, h * d));
-        MlpIn = arena.Add("d.mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f));
-        MlpOut = arena.Add("d.mlp_out", (b, t, f));
+        Attention = arena.Add("d.attention", (b, t, h * d), type);
+        MlpIn = arena.Add("d.mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f), type);
+        MlpOut = arena.Add("d.mlp_out", (b, t, f), type);
         if (config.Dropout > 0)
-            Branch = arena.Add("d.branch", (b, t, c));
+            Branch = arena.Add("d.branch", (b, t, c), type);
     }
 
     public Tensor NormOut { get; }
@@ -93,27 +95,28 @@ public sealed class Activations
     {
         (this.config, B, T) = (config, b, t);
         int c = config.Width;
+        var type = config.ComputeType;
         Tokens = arena.Add("tokens", (b, t), DType.I32);
         Positions = arena.Add("positions", (b, t), DType.I32);
         Targets = arena.Add("targets", (b, t), DType.I32);
         TokenWeights = arena.Add("token weights", b * t);
         LogProbabilities = arena.Add("log-probabilities", b * t);
         LogitsLogSumExp = arena.Add("logits.logsumexp", b * t);
-        Hidden = arena.Add("hidden", (b, t, c));
+        Hidden = arena.Add("hidden", (b, t, c), type);
         FinalNorm = NormStatistics.Plan(arena, "final_norm", b * t);
 
-        var branch = arena.Add("branch", (b, t, c));
+        var branch = arena.Add("branch", (b, t, c), type);
         Residual = new Tensor[config.Layers + 1];
         Blocks = new BlockActivations[config.Layers];
-        Residual[0] = arena.Add("residual.0", (b, t, c));
+        Residual[0] = arena.Add("residual.0", (b, t, c), type);
         for (int layer = 0; layer < config.Layers; layer++)
         {
             bool own = training || layer == 0;
-            Residual[layer + 1] = training ? arena.Add($"residual.{layer + 1}", (b, t, c)) : Residual[0];
+            Residual[layer + 1] = training ? arena.Add($"residual.{layer + 1}", (b, t, c), type) : Residual[0];
             Blocks[layer] = own
                 ? new BlockActivations(arena, config, b, t, $"block.{layer}")
                 {
-                    Mid = training ? arena.Add($"block.{layer}.mid", (b, t, c)) : Residual[0],
+                    Mid = training ? arena.Add($"block.{layer}.mid", (b, t, c), type) : Residual[0],
                     Branch = branch,
                 }
                 : Blocks[0];
@@ -122,8 +125,8 @@ public sealed class Activations
         if (training)
         {
             Gradients = new BlockGradients(arena, config, b, t);
-            ResidualGradient = arena.Add("d.residual", (b, t, c));
-            HiddenGradient = arena.Add("d.hidden", (b, t, c));
+            ResidualGradient = arena.Add("d.residual", (b, t, c), type);
+            HiddenGradient = arena.Add("d.hidden", (b, t, c), type);
         }
     }
 

@@ -20,7 +20,7 @@ public sealed class Gpt : IDisposable
     /// <summary>Standard deviation of initial weights; projections into the residual stream have it over sqrt(2L) (GPT-2, section 2.3).</summary>
     public const double InitDeviation = 0.02;
 
-    private readonly Arena values;
+    private readonly Arena values, working;
     private readonly Block[] blocks;
     private readonly Norm finalNorm;
     private readonly Parameter tokenTable, head;
@@ -52,6 +52,9 @@ public sealed class Gpt : IDisposable
         Parameters.PlanValues(values);
         ropeTable = values.Add("rope table", (config.Context, config.HeadSize));
         values.Allocate();
+        working = new Arena(backend, "working weights");
+        Parameters.PlanWorking(working, config.ComputeType);
+        working.Allocate();
         if (!config.LearnedPositions)
             backend.Write(ropeTable, Backend.RopeTable(config.Context, config.HeadSize, config.RopeBase));
 
@@ -71,6 +74,9 @@ public sealed class Gpt : IDisposable
     /// <summary>The weights from <paramref name="first"/> to <paramref name="last"/>, in the order of the table, as one row of memory.</summary>
     public Tensor ValueRange(Parameter first, Parameter last) => values.Range(first.Value, last.Value);
 
+    /// <summary>The working copies of the weights from <paramref name="first"/> to <paramref name="last"/>; none where the passes compute with the weights themselves.</summary>
+    public Tensor? WorkingRange(Parameter first, Parameter last) => first.HasWorkingCopy ? working.Range(first.Working, last.Working) : null;
+
     /// <summary>The gradients from <paramref name="first"/> to <paramref name="last"/>, laid out as the weights; after <see cref="PlanGradients"/>.</summary>
     public Tensor GradientRange(Parameter first, Parameter last) => gradients!.Range(first.Gradient, last.Gradient);
 
@@ -78,7 +84,18 @@ public sealed class Gpt : IDisposable
     public Tensor AllGradients => GradientRange(Parameters.All[0], Parameters.All[^1]);
 
     /// <summary>Draws the initial weights.</summary>
-    public void Initialize(ulong seed) => Parameters.Initialize(Backend, seed);
+    public void Initialize(ulong seed)
+    {
+        Parameters.Initialize(Backend, seed);
+        UpdateWorking();
+    }
+
+    /// <summary>Makes the working copies follow the weights, after these were written by anyone but the optimiser.</summary>
+    public void UpdateWorking()
+    {
+        foreach (var parameter in Parameters.All.Where(p => p.HasWorkingCopy))
+            Backend.Cast(parameter.Value, parameter.Working);
+    }
 
     /// <summary>Plans the gradients in <paramref name="arena"/>: the model can be trained once it is allocated.</summary>
     public void PlanGradients(Arena arena)
@@ -97,7 +114,7 @@ public sealed class Gpt : IDisposable
     {
         cache?.Send();
         var pass = Pass(a, cache, state);
-        Backend.Embedding(a.Tokens, tokenTable.Value, a.Positions, positionTable?.Value, a.Residual[0]);
+        Backend.Embedding(a.Tokens, tokenTable.Working, a.Positions, positionTable?.Working, a.Residual[0]);
         if (pass.Dropout > 0)
             Backend.Dropout(a.Residual[0], a.Residual[0], pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
         for (int layer = 0; layer < blocks.Length; layer++)
@@ -113,7 +130,7 @@ public sealed class Gpt : IDisposable
     {
         var pass = Pass(a, null, state);
         var d = a.Gradients ?? throw new InvalidOperationException("Backward: the activations were planned for inference.");
-        Backend.LinearCrossEntropyBackward(a.Hidden, head.Value, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient);
+        Backend.LinearCrossEntropyBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient);
         Backend.Fill(a.ResidualGradient, 0);
         finalNorm.BackwardResidual(a.HiddenGradient, a.Residual[^1], a.FinalNorm, a.ResidualGradient);
         for (int layer = blocks.Length - 1; layer >= 0; layer--)
@@ -125,18 +142,22 @@ public sealed class Gpt : IDisposable
 
     /// <summary>Log-probabilities of the targets, (B T) in <see cref="Activations.LogProbabilities"/>; after <see cref="Forward"/>.</summary>
     public void LogProbabilities(Activations a) =>
-        Backend.LinearCrossEntropy(a.Hidden, head.Value, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+        Backend.LinearCrossEntropy(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
 
     /// <summary>Logits of hidden states (N, C): (N, Vpadded), whose columns from the vocabulary's size on mean nothing.</summary>
-    public void Logits(Tensor hidden, Tensor logits) => Backend.MatMul(hidden, head.Value, null, logits);
+    public void Logits(Tensor hidden, Tensor logits) => Backend.MatMul(hidden, head.Working, null, logits);
 
     /// <inheritdoc/>
-    public void Dispose() => values.Dispose();
+    public void Dispose()
+    {
+        values.Dispose();
+        working.Dispose();
+    }
 
     // Asked before the first layer is made: a million of them would fill the memory by their names alone.
     private static void CheckFits(GptConfig config, Backend backend)
     {
-        double needed = sizeof(float) * config.MatrixWeights;
+        double needed = (config.ComputeType == DType.F32 ? sizeof(float) : sizeof(float) + config.ComputeType.Size()) * config.MatrixWeights;
         long available = backend.AvailableBytes;
         if (!(needed <= available))
             throw new TinyLlmException($"The model's weights take {needed / 1048576:F0} MiB or more; {available / 1048576.0:F0} MiB are free. A smaller --layers, --width or --vocab-size shrinks them.");

@@ -66,6 +66,12 @@ public sealed record GptConfig
     /// <summary>Dropout probability of embeddings, attention probabilities and both branches of a block; used in training only.</summary>
     public float Dropout { get; init; }
 
+    /// <summary>
+    /// Type of activations, their gradients, and the weights that the passes compute with. The weights themselves, their gradients and statistics are F32. No
+    /// property of the model: its files say nothing of it.
+    /// </summary>
+    public DType ComputeType { get; init; } = DType.F32;
+
     /// <summary>Rows of the token table in memory.</summary>
     public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 

@@ -17,8 +17,8 @@ public sealed class KvCache
         Values = new Tensor[config.Layers];
         for (int layer = 0; layer < config.Layers; layer++)
         {
-            Keys[layer] = arena.Add($"cache.{layer}.keys", (b, config.Context, config.KvHeads, config.HeadSize));
-            Values[layer] = arena.Add($"cache.{layer}.values", (b, config.Context, config.KvHeads, config.HeadSize));
+            Keys[layer] = arena.Add($"cache.{layer}.keys", (b, config.Context, config.KvHeads, config.HeadSize), config.ComputeType);
+            Values[layer] = arena.Add($"cache.{layer}.values", (b, config.Context, config.KvHeads, config.HeadSize), config.ComputeType);
         }
     }
 

@@ -6,12 +6,12 @@ namespace TinyLlm.Model;
 internal sealed class Linear(Backend backend, Parameter weight, Parameter? bias)
 {
     /// <summary>(..., in) to (..., out).</summary>
-    public void Forward(Tensor x, Tensor y) => backend.MatMul(x, weight.Value, bias?.Value, y);
+    public void Forward(Tensor x, Tensor y) => backend.MatMul(x, weight.Working, bias?.Value, y);
 
     /// <summary>dx is overwritten; the parameters' gradients are added to.</summary>
     public void Backward(Tensor dy, Tensor x, Tensor dx)
     {
-        backend.MatMulBackwardInput(dy, weight.Value, dx);
+        backend.MatMulBackwardInput(dy, weight.Working, dx);
         backend.MatMulBackwardWeight(dy, x, weight.Gradient, bias?.Gradient);
     }
 }

@@ -22,10 +22,10 @@ public static class ModelFolder
 
     /// <summary>Opens a model folder on a backend.</summary>
     /// <exception cref="TinyLlmException">The folder or a file is missing, damaged or of an unknown kind, or the parts do not belong together.</exception>
-    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, float dropout = 0)
+    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, DType computeType = DType.F32, float dropout = 0)
     {
         string found = Find(folder);
-        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout };
+        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout, ComputeType = computeType };
         var tokenizer = TokenizerFolder.Load(found);
         if (tokenizer.VocabularySize > config.VocabularySize)
         {

@@ -61,6 +61,15 @@ public sealed class Parameter
     /// <summary>The weights, <see cref="Shape"/> F32.</summary>
     public Tensor Value { get; internal set; }
 
+    /// <summary>
+    /// What the passes compute with: <see cref="Value"/> itself, or a copy of it rounded to the model's <see cref="GptConfig.ComputeType"/>. Matrices and tables
+    /// have copies; biases and norm weights, which are few and are added to or multiplied with whole rows, have none.
+    /// </summary>
+    public Tensor Working { get; internal set; }
+
+    /// <summary>Whether <see cref="Working"/> is a copy.</summary>
+    public bool HasWorkingCopy => Working.Storage != Value.Storage;
+
     /// <summary>The gradient, <see cref="Shape"/> F32; only while training.</summary>
     public Tensor Gradient { get; internal set; }
 
@@ -102,7 +111,16 @@ public sealed class ParameterTable
     public void PlanValues(Arena arena)
     {
         foreach (var (parameter, tensor) in All.Zip(Plan(arena)))
-            parameter.Value = tensor;
+            parameter.Value = parameter.Working = tensor;
+    }
+
+    /// <summary>Plans working copies of type <paramref name="dtype"/> in <paramref name="arena"/>; none for F32, the weights' own type.</summary>
+    public void PlanWorking(Arena arena, DType dtype)
+    {
+        if (dtype == DType.F32)
+            return;
+        foreach (var parameter in All.TakeWhile(p => p.Group != ParameterGroup.Vector))
+            parameter.Working = arena.Add(parameter.Name, parameter.Shape, dtype);
     }
 
     /// <summary>Plans the gradients.</summary>

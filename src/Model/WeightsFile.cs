@@ -80,6 +80,8 @@ public static class WeightsFile
 
             model.Backend.Write(parts.Key.Value, values);
         }
+
+        model.UpdateWorking();
     }
 
     // GPT-2's own files leave the "transformer." out.

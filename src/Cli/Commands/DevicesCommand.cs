@@ -11,9 +11,8 @@ internal static class DevicesCommand
         var command = new Command("devices", "Show what this machine offers, and which device --device auto takes.");
         command.SetAction(_ =>
         {
-            using var backend = Backend.Create("cpu");
-            Console.WriteLine($"{backend.Description}; {backend.AvailableBytes / 1048576.0:N0} MiB of memory free  <- auto");
-            Console.WriteLine("GPUs (cuda, opencl) are not used by this version yet.");
+            foreach (var device in DeviceList.Find())
+                Console.WriteLine($"{device.Name,-10} {device.Text}{(device.IsAuto ? "  <- auto" : "")}");
             return ExitCode.Done;
         });
         return command;

@@ -19,15 +19,15 @@ internal static class EvalCommand
     private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; absent: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatch = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
-    private static readonly Option<string> Device = LoopOptions.Choice("--device", "Where to run.", "auto", "cpu", "cuda", "opencl", "simulated");
-    private static readonly Option<int> Threads = LoopOptions.Number("--threads", "CPU threads, 0 for one a core.");
+    private static readonly DeviceOptions Device = new();
 
     public static Command Create()
     {
         var command = new Command("eval", "Measure a model on a text: loss, perplexity, bits per byte; on conversations also exact answers.")
         {
-            ModelFolderOption, Data, SplitOption, ExactMatch, BatchSize, Device, Threads,
+            ModelFolderOption, Data, SplitOption, ExactMatch, BatchSize,
         };
+        Device.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
         return command;
     }
@@ -38,8 +38,8 @@ internal static class EvalCommand
         if (b < 1)
             throw new TinyLlmException($"--batch-size {b}: expected 1 or more.");
         var split = Enum.Parse<Split>(parse.GetValue(SplitOption) ?? "test", ignoreCase: true);
-        using var backend = Backend.Create(parse.GetValue(Device) ?? "auto", parse.GetValue(Threads));
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, backend);
+        using var device = Device.Open(parse);
+        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType);
         using var owner = model;
         foreach (string source in parse.GetValue(Data)!)
         {

@@ -34,12 +34,11 @@ internal static class FinetuneCommand
         settings.Validate();
         float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
-        string device = reader.Free(loop.Device, "auto");
-        int threads = reader.Free(loop.Threads, 0);
+        var openDevice = loop.Device.Read(reader);
         reader.CheckResume();
 
-        using var backend = Backend.Create(device, threads);
-        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, backend, dropout);
+        using var device = openDevice();
+        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, device.Backend, device.ComputeType, dropout);
         using var owner = gpt;
         var rows = ChatData.Load(sources, validationSource);
         var train = new ChatExamples(rows.Train, tokenizer, gpt.Config.Context);

@@ -19,16 +19,16 @@ internal static class GenerateCommand
     private static readonly Option<string[]> Stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
     private static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; absent: another every time." };
     private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<string> Device = LoopOptions.Choice("--device", "Where to run.", "auto", "cpu", "cuda", "opencl", "simulated");
-    private static readonly Option<int> Threads = LoopOptions.Number("--threads", "CPU threads, 0 for one a core.");
+    private static readonly DeviceOptions Device = new();
     private static readonly Option<bool> Chat = new("--chat") { Description = "Take the prompt as a user's message and answer it, by the chat template." };
 
     public static Command Create()
     {
         var command = new Command("generate", "Write on from a prompt, or answer it (--chat).")
         {
-            ModelFolderOption, Prompt, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop, Seed, Count, Device, Threads, Chat,
+            ModelFolderOption, Prompt, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop, Seed, Count, Chat,
         };
+        Device.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
         return command;
     }
@@ -50,8 +50,8 @@ internal static class GenerateCommand
         if (chat && prompt.Length == 0)
             throw new TinyLlmException("--chat: there is no prompt; give the message by --prompt or on standard input.");
 
-        using var backend = Backend.Create(parse.GetValue(Device) ?? "auto", parse.GetValue(Threads));
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, backend);
+        using var device = Device.Open(parse);
+        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType);
         using var owner = model;
         using var generator = new Generator(model);
         int[] ids = Encode(tokenizer, prompt, chat);

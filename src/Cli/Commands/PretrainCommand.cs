@@ -1,5 +1,4 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
@@ -34,18 +33,17 @@ internal static class PretrainCommand
         settings.Validate();
         var sizes = model.Read(reader, reader.Fixed(loop.Dropout, 0.0));
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
-        string device = reader.Free(loop.Device, "auto");
-        int threads = reader.Free(loop.Threads, 0);
+        var openDevice = loop.Device.Read(reader);
         reader.CheckResume();
 
-        using var backend = Backend.Create(device, threads);
+        using var device = openDevice();
         var text = TextData.Load(sources, validationSource);
         var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, text) : TokenizerFolder.Load(start.Checkpoint);
         int[] train = TextData.Encode(text.Train, tokenizer), held = TextData.Encode(text.Validation, tokenizer);
-        var config = sizes.Config(tokenizer.VocabularySize);
+        var config = sizes.Config(tokenizer.VocabularySize) with { ComputeType = device.ComputeType };
         var windows = new Windows(train, config.Context, keepRest: false, "training");
         var heldWindows = new Windows(held, config.Context, keepRest: true, "validation");
-        using var gpt = new Gpt(config, backend);
+        using var gpt = new Gpt(config, device.Backend);
         gpt.Initialize(settings.Seed);
         string summary = $"{string.Join(", ", sources)}: {train.Length:N0} training and {held.Length:N0} validation tokens ({tokenizer.Kind})";
         var stage = new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.EndOfText], NameOf(sources[0]), [("data", summary)]);

@@ -36,6 +36,9 @@ internal sealed partial class GpuBackend : Backend
 
     public override string Description => device.Description;
 
+    // bf16 is worth it where tensor cores multiply it; without them its smaller traffic does not make up for the conversions.
+    public override DType PreferredComputeType => HasTensorCores ? DType.BF16 : DType.F32;
+
     public override bool Supports(DType dtype) => true;
 
     public override long AvailableBytes => accelerator switch
@@ -122,6 +125,8 @@ internal sealed partial class GpuBackend : Backend
         accelerator.Dispose();
         context.Dispose();
     }
+
+    private bool HasTensorCores => accelerator is CudaAccelerator { Architecture.Major: >= 8 };
 
     private void Download(Tensor source, Span<byte> destination)
     {

@@ -12,7 +12,8 @@ namespace TinyLlm.Kernels.Gpu;
 /// <param name="Name">The vendor's name for it.</param>
 /// <param name="MemoryBytes">Its memory.</param>
 /// <param name="Features">What it supports, for people.</param>
-internal sealed record GpuDevice(string Kind, int Index, string Name, long MemoryBytes, string Features)
+/// <param name="IsGpu">Whether it is a GPU; OpenCL also offers CPUs, which <c>--device cpu</c> uses better.</param>
+internal sealed record GpuDevice(string Kind, int Index, string Name, long MemoryBytes, string Features, bool IsGpu)
 {
     // The simulator runs each thread of a group as a thread of the system; groups of 256 are what kernels are written for.
     private const int SimulatedWarp = 32, SimulatedWarps = 8;
@@ -22,13 +23,15 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
 
     /// <summary>ILGPU's simulator, for tests: it proves that a kernel is right, slowly.</summary>
     public static GpuDevice Simulated { get; } = new("simulated", 0, "ILGPU's simulator on the CPU (for tests: thousands of times slower than --device cpu)",
-        GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "fp32, bf16");
+        GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "fp32, bf16", IsGpu: false);
 
-    /// <summary>All devices of a kind; none where its driver is missing.</summary>
+    /// <summary>All devices of a kind, GPUs first; none where its driver is missing.</summary>
     public static IReadOnlyList<GpuDevice> Find(string kind)
     {
         if (kind == Simulated.Kind)
             return [Simulated];
+        if (!GpuDriver.IsInstalled(kind))
+            return [];
         try
         {
             using var context = CreateContext(kind);
@@ -50,8 +53,8 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
         throw new TinyLlmException($"--device {kind}: {GpuDriver.Missing(kind)}. --device auto would take {Best(except: kind) ?? "cpu"}.");
     }
 
-    /// <summary>The kind of GPU that auto takes: CUDA before OpenCL; none where neither is there.</summary>
-    public static string? Best(string? except = null) => ((string[])["cuda", "opencl"]).FirstOrDefault(kind => kind != except && Find(kind).Count > 0);
+    /// <summary>The kind of device that auto takes where there is a GPU: CUDA before OpenCL; none where there is no GPU.</summary>
+    public static string? Best(string? except = null) => ((string[])["cuda", "opencl"]).FirstOrDefault(kind => kind != except && Find(kind).Any(d => d.IsGpu));
 
     /// <summary>Opens the device.</summary>
     /// <exception cref="TinyLlmException">The driver refused.</exception>
@@ -93,12 +96,14 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
     });
 
     private static IReadOnlyList<GpuDevice> FindCuda(Context context) =>
-        [.. context.Devices.OfType<CudaDevice>().Where(d => d.DriverVersion.Value >= GpuDriver.OldestCuda).Select((d, i) => new GpuDevice("cuda", i, d.Name, d.MemorySize, CudaFeatures(d)))];
+        [.. context.Devices.OfType<CudaDevice>().Where(d => d.DriverVersion.Value >= GpuDriver.OldestCuda).Select((d, i) => new GpuDevice("cuda", i, d.Name, d.MemorySize, CudaFeatures(d), IsGpu: true))];
 
-    private static string CudaFeatures(CudaDevice device) => $"compute capability {device.Architecture}, driver {device.DriverVersion}";
+    private static string CudaFeatures(CudaDevice device) =>
+        $"compute capability {device.Architecture}, driver for CUDA {device.DriverVersion}, {(device.Architecture is { Major: >= 8 } ? "fp32, bf16 on tensor cores" : "fp32, bf16")}";
 
     private static IReadOnlyList<GpuDevice> FindOpenCL(Context context) =>
-        [.. context.Devices.OfType<CLDevice>().Select((d, i) => new GpuDevice("opencl", i, d.Name, d.MemorySize, $"{d.PlatformName}, OpenCL C {d.CVersion}, fp32, bf16"))];
+        [.. context.Devices.OfType<CLDevice>().Select((d, i) => new GpuDevice("opencl", i, d.Name, d.MemorySize,
+            $"{d.PlatformName}, OpenCL C {d.CVersion}, fp32, bf16", d.DeviceType.HasFlag(CLDeviceType.CL_DEVICE_TYPE_GPU))).OrderByDescending(d => d.IsGpu)];
 
     private static bool IsMissingDriver(Exception e) => e is DllNotFoundException or EntryPointNotFoundException or AcceleratorException or NotSupportedException
         || (e.InnerException is { } inner && IsMissingDriver(inner));

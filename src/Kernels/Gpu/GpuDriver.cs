@@ -8,6 +8,15 @@ internal static unsafe class GpuDriver
     /// <summary>The oldest CUDA driver that knows the instructions of our kernels, as the driver counts: 1000 major + 10 minor.</summary>
     public const int OldestCuda = 11000;
 
+    /// <summary>Whether the driver's library can be loaded: quick, where looking for devices is not.</summary>
+    public static bool IsInstalled(string kind)
+    {
+        if (!NativeLibrary.TryLoad(kind == "cuda" ? CudaLibrary : OpenCLLibrary, out nint handle))
+            return false;
+        NativeLibrary.Free(handle);
+        return true;
+    }
+
     /// <summary>What is missing, for one line: the driver, a new enough one, or a device.</summary>
     public static string Missing(string kind) => kind == "cuda" ? MissingCuda(CudaLibrary) : MissingOpenCL(OpenCLLibrary);
 

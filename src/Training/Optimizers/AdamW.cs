@@ -58,6 +58,6 @@ public sealed class AdamW
     {
         var (a, b) = (model.Parameters.All[first], model.Parameters.All[last]);
         model.Backend.AdamW(model.ValueRange(a, b), model.GradientRange(a, b), arena.Range(M[first], M[last]), arena.Range(V[first], V[last]),
-            sumSquares, state.Buffer, settings);
+            sumSquares, state.Buffer, settings, model.WorkingRange(a, b));
     }
 }
