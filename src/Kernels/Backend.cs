@@ -60,6 +60,17 @@ public abstract partial class Backend : IDisposable
     /// <summary>Waits for the ops so far and copies a contiguous F32 tensor to the host.</summary>
     public abstract void Read(Tensor source, Span<float> destination);
 
+    /// <summary>
+    /// Whether ops go on after the call that starts them has returned. The host can then prepare the next step while this one runs.
+    /// </summary>
+    public virtual bool IsAsynchronous => false;
+
+    /// <summary>Makes a sequence of ops that is run many times; see <see cref="OpSequence"/>.</summary>
+    public virtual OpSequence Record(Action ops) => new(ops);
+
+    /// <summary>Makes room on the host for <paramref name="count"/> floats that are read while the device works on; see <see cref="ReadBack"/>.</summary>
+    public virtual ReadBack CreateReadBack(int count) => new(count);
+
     /// <summary>Waits until all ops so far are done.</summary>
     public abstract void Synchronize();
 

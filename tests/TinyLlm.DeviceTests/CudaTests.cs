@@ -1,0 +1,27 @@
+using TinyLlm.Tests.Kernels.Gpu;
+using TinyLlm.Tests.Kernels.Ops;
+using TinyLlm.Tests.Model;
+using TinyLlm.Tests.Support;
+
+namespace TinyLlm.DeviceTests;
+
+// Every op test, and the whole model, on a CUDA device.
+
+public sealed class GpuOpsTestsOnCuda() : GpuOpsTests<Cuda>(OpSizes.Large);
+public sealed class GptReferenceTestsOnCuda : GptReferenceTests<Cuda>;
+public sealed class MatMulTestsOnCuda : MatMulTests<Cuda>;
+public sealed class LayerNormTestsOnCuda : LayerNormTests<Cuda>;
+public sealed class RmsNormTestsOnCuda : RmsNormTests<Cuda>;
+public sealed class RopeTestsOnCuda : RopeTests<Cuda>;
+public sealed class GeluTestsOnCuda : GeluTests<Cuda>;
+public sealed class SwiGluTestsOnCuda : SwiGluTests<Cuda>;
+public sealed class AddTestsOnCuda : AddTests<Cuda>;
+public sealed class FillTestsOnCuda : FillTests<Cuda>;
+public sealed class DotTestsOnCuda : DotTests<Cuda>;
+public sealed class SumSquaresTestsOnCuda : SumSquaresTests<Cuda>;
+public sealed class EmbeddingTestsOnCuda : EmbeddingTests<Cuda>;
+public sealed class CacheWriteTestsOnCuda : CacheWriteTests<Cuda>;
+public sealed class AttentionTestsOnCuda : AttentionTests<Cuda>;
+public sealed class LinearCrossEntropyTestsOnCuda : LinearCrossEntropyTests<Cuda>;
+public sealed class DropoutTestsOnCuda : DropoutTests<Cuda>;
+public sealed class AdamWTestsOnCuda : AdamWTests<Cuda>;
