@@ -124,13 +124,26 @@ public sealed class Gpt : IDisposable
 
     /// <summary>
     /// Gradients of the loss -sum weights[n] log p(targets[n]) with respect to all parameters, added to what is there. The forward pass and
-    /// <see cref="LogProbabilities"/> come first; <see cref="Activations.TokenWeights"/> says what the loss is.
+    /// <see cref="LogProbabilities"/> come first; <see cref="Activations.TokenWeights"/>, which may depend on them, says what the loss is.
     /// </summary>
     public void Backward(Activations a, StepState? state = null)
     {
+        Backend.LinearCrossEntropyBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient);
+        BackwardFromHidden(a, state);
+    }
+
+    /// <summary><see cref="LogProbabilities"/> and <see cref="Backward"/> at once, for token weights that were set before the forward pass: the logits are computed once.</summary>
+    public void LogProbabilitiesAndBackward(Activations a, StepState? state = null)
+    {
+        Backend.LinearCrossEntropyForwardBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.TokenWeights, a.LogProbabilities, a.LogitsLogSumExp,
+            a.HiddenGradient, head.Gradient);
+        BackwardFromHidden(a, state);
+    }
+
+    private void BackwardFromHidden(Activations a, StepState? state)
+    {
         var pass = Pass(a, null, state);
         var d = a.Gradients ?? throw new InvalidOperationException("Backward: the activations were planned for inference.");
-        Backend.LinearCrossEntropyBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient);
         Backend.Fill(a.ResidualGradient, 0);
         finalNorm.BackwardResidual(a.HiddenGradient, a.Residual[^1], a.FinalNorm, a.ResidualGradient);
         for (int layer = blocks.Length - 1; layer >= 0; layer--)

@@ -25,6 +25,8 @@ internal sealed partial class GpuBackend
 
     private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) => throw new NotSupportedException();
 
+    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
+
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
 
     private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y) => throw new NotSupportedException();

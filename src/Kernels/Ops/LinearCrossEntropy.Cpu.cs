@@ -9,32 +9,67 @@ internal sealed unsafe partial class CpuBackend<V>
 
     private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
     {
-        int n = hidden.Shape[0], c = hidden.Shape[1], padded = weight.Shape[0], chunk = RowsPerLogitsChunk(n, padded);
-        float* logits = SharedScratch(SharedLogits, (long)chunk * padded);
-        for (int row = 0; row < n; row += chunk)
+        var head = new Head(this, hidden, weight, targets, vocabulary, logSumExp);
+        for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            int rows = Math.Min(chunk, n - row);
-            Multiply(rows, padded, c, new Operand(Pointer(hidden) + (long)row * c, c), new Operand(Pointer(weight), c, transposed: true), null, logits, accumulate: false);
-            var kernel = new LogProbabilityKernel(logits, IntPointer(targets) + row, Pointer(logProbabilities) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);
-            pool.Run(kernel, Items(rows, RowsPerItem(padded)));
+            head.Logits(row);
+            head.LogProbabilities(row, logProbabilities);
         }
     }
 
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
         Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
     {
-        int n = hidden.Shape[0], c = hidden.Shape[1], padded = weight.Shape[0], chunk = RowsPerLogitsChunk(n, padded);
-        float* logits = SharedScratch(SharedLogits, (long)chunk * padded);
-        for (int row = 0; row < n; row += chunk)
+        var head = new Head(this, hidden, weight, targets, vocabulary, logSumExp);
+        for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            int rows = Math.Min(chunk, n - row);
-            float* x = Pointer(hidden) + (long)row * c;
-            Multiply(rows, padded, c, new Operand(x, c), new Operand(Pointer(weight), c, transposed: true), null, logits, accumulate: false);
-            var kernel = new LogitGradientKernel(logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);
-            pool.Run(kernel, Items(rows, RowsPerItem(padded)));
-            Multiply(rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c), null, Pointer(dHidden) + (long)row * c, accumulate: false);
-            Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(x, c), null, Pointer(dWeight), accumulate: true);
+            head.Logits(row);
+            head.Gradients(row, tokenWeights, dHidden, dWeight);
         }
+    }
+
+    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight)
+    {
+        var head = new Head(this, hidden, weight, targets, vocabulary, logSumExp);
+        for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
+        {
+            head.Logits(row);
+            head.LogProbabilities(row, logProbabilities);
+            head.Gradients(row, tokenWeights, dHidden, dWeight);
+        }
+    }
+
+    /// <summary>The output layer with room for one chunk of logits: what is done with the chunk whose first row is given.</summary>
+    private readonly struct Head(CpuBackend<V> backend, Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp)
+    {
+        private readonly int c = hidden.Shape[1], padded = weight.Shape[0];
+        private readonly float* logits = backend.SharedScratch(SharedLogits, (long)RowsPerLogitsChunk(hidden.Shape[0], weight.Shape[0]) * weight.Shape[0]);
+
+        public int Rows => hidden.Shape[0];
+
+        public int RowsPerChunk => RowsPerLogitsChunk(Rows, padded);
+
+        public void Logits(int row) => backend.Multiply(RowsFrom(row), padded, c, new Operand(Hidden(row), c), new Operand(Pointer(weight), c, transposed: true), null, logits, accumulate: false);
+
+        public void LogProbabilities(int row, Tensor logProbabilities)
+        {
+            var kernel = new LogProbabilityKernel(logits, IntPointer(targets) + row, Pointer(logProbabilities) + row, Pointer(logSumExp) + row, RowsFrom(row), vocabulary, padded);
+            backend.pool.Run(kernel, Items(RowsFrom(row), RowsPerItem(padded)));
+        }
+
+        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
+        {
+            int rows = RowsFrom(row);
+            var kernel = new LogitGradientKernel(logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);
+            backend.pool.Run(kernel, Items(rows, RowsPerItem(padded)));
+            backend.Multiply(rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c), null, Pointer(dHidden) + (long)row * c, accumulate: false);
+            backend.Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c), null, Pointer(dWeight), accumulate: true);
+        }
+
+        private float* Hidden(int row) => Pointer(hidden) + (long)row * c;
+
+        private int RowsFrom(int row) => Math.Min(RowsPerChunk, Rows - row);
     }
 
     private readonly struct LogProbabilityKernel(float* logits, int* targets, float* logProbabilities, float* logSumExp, int rows, int vocabulary, int padded) : IKernel

@@ -96,6 +96,8 @@ internal sealed class OpCalls : IDisposable
         Tensor head = Activation(PaddedV, C), targets = Ids(V, N), logProbabilities = New(N), logSumExp = New(N), weights = New(N), dHidden = Activation(N, C), dHead = New(PaddedV, C);
         yield return new("LinearCrossEntropy", () => backend.LinearCrossEntropy(x, head, targets, V, logProbabilities, logSumExp), [logProbabilities, logSumExp]);
         yield return new("LinearCrossEntropyBackward", () => backend.LinearCrossEntropyBackward(x, head, targets, V, logSumExp, weights, dHidden, dHead), [dHidden, dHead]);
+        yield return new("LinearCrossEntropyForwardBackward", () => backend.LinearCrossEntropyForwardBackward(x, head, targets, V, weights, logProbabilities, logSumExp, dHidden, dHead),
+            [logProbabilities, logSumExp, dHidden, dHead]);
     }
 
     private IEnumerable<OpCall> Norms(Backend backend)

@@ -52,6 +52,28 @@ public abstract class LinearCrossEntropyTests<TDevice> : BackendTests<TDevice> w
         Compare.SameBits("dWeight of the padding", before.Skip(vocabulary * c).Select(v => (float)v).ToArray(), dWeight.Floats().AsSpan(vocabulary * c));
     }
 
+    /// <summary>The pass that does both at once gives what the two give one after the other, in one chunk and in several.</summary>
+    [Theory]
+    [InlineData(1, 1, 2, 2)]
+    [InlineData(65, 33, 200, 256)]
+    [InlineData(600, 3, 40, 32768)]
+    public void ForwardBackward_IsForwardAndBackward(int n, int c, int vocabulary, int padded)
+    {
+        TestTensor hidden = Random((n, c)), weight = Random((padded, c)), ids = Integers(n, [.. Values.Integers(n, -5, vocabulary).Select(t => Math.Max(t, -1))]), weights = Random(n);
+        TestTensor logProbabilities = Output(n), logSumExp = Output(n), dHidden = Output((n, c)), dWeight = Random((padded, c));
+        TestTensor sameLogProbabilities = Output(n), sameLogSumExp = Output(n), sameHidden = Output((n, c)), sameWeight = Output((padded, c)).Set(dWeight.Floats());
+
+        Run(() => Backend.LinearCrossEntropy(hidden, weight, ids, vocabulary, logProbabilities, logSumExp), logProbabilities, logSumExp);
+        Run(() => Backend.LinearCrossEntropyBackward(hidden, weight, ids, vocabulary, logSumExp, weights, dHidden, dWeight), dHidden, dWeight);
+        Run(() => Backend.LinearCrossEntropyForwardBackward(hidden, weight, ids, vocabulary, weights, sameLogProbabilities, sameLogSumExp, sameHidden, sameWeight),
+            sameLogProbabilities, sameLogSumExp, sameHidden, sameWeight);
+
+        Compare.SameBits("logProbabilities", logProbabilities.Floats(), sameLogProbabilities.Floats());
+        Compare.SameBits("logSumExp", logSumExp.Floats(), sameLogSumExp.Floats());
+        Compare.SameBits("dHidden", dHidden.Floats(), sameHidden.Floats());
+        Compare.SameBits("dWeight", dWeight.Floats(), sameWeight.Floats());
+    }
+
     [Fact]
     public void LogitsOfSomeThousands_DoNotOverflow()
     {
