@@ -79,7 +79,8 @@ internal sealed class BlockGradients
 
 /// <summary>
 /// The memory plan of a model for batches of (B, T): inputs, what the blocks keep, and the gradients. Training keeps every block's
-/// activations; inference has one set for all blocks and a residual stream that is updated in place.
+/// activations; with recomputation (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016) only every block's input, and one set of
+/// activations for all blocks, which the backward pass fills again. Inference has one set too, and a residual stream that is updated in place.
 /// </summary>
 public sealed class Activations
 {
@@ -91,9 +92,10 @@ public sealed class Activations
     /// <param name="b">Rows of a batch.</param>
     /// <param name="t">Tokens of a row, at most the model's context.</param>
     /// <param name="training">Whether to keep what a backward pass needs.</param>
-    public Activations(Arena arena, GptConfig config, int b, int t, bool training)
+    /// <param name="recompute">Whether training keeps only the blocks' inputs. The gradients have the same bits.</param>
+    public Activations(Arena arena, GptConfig config, int b, int t, bool training, bool recompute = false)
     {
-        (this.config, B, T) = (config, b, t);
+        (this.config, B, T, Recompute) = (config, b, t, training && recompute);
         int c = config.Width;
         var type = config.ComputeType;
         Tokens = arena.Add("tokens", (b, t), DType.I32);
@@ -111,7 +113,7 @@ public sealed class Activations
         Residual[0] = arena.Add("residual.0", (b, t, c), type);
         for (int layer = 0; layer < config.Layers; layer++)
         {
-            bool own = training || layer == 0;
+            bool own = (training && !recompute) || layer == 0;
             Residual[layer + 1] = training ? arena.Add($"residual.{layer + 1}", (b, t, c), type) : Residual[0];
             Blocks[layer] = own
                 ? new BlockActivations(arena, config, b, t, $"block.{layer}")
@@ -154,6 +156,7 @@ public sealed class Activations
     /// <summary>(B, T, C) F32: the final norm's output, which the head reads.</summary>
     public Tensor Hidden { get; }
 
+    internal bool Recompute { get; }              // whether all blocks share one set in training
     internal Tensor LogitsLogSumExp { get; }      // (B T)
     internal NormStatistics FinalNorm { get; }    // (B T)
     internal Tensor[] Residual { get; }           // L + 1 of (B, T, C): the input of each block, and the last output
@@ -161,6 +164,13 @@ public sealed class Activations
     internal BlockGradients? Gradients { get; }
     internal Tensor ResidualGradient { get; }     // (B, T, C)
     internal Tensor HiddenGradient { get; }       // (B, T, C)
+
+    /// <summary>The most rows of <paramref name="t"/> tokens: no tensor has more elements than 32 bits can number.</summary>
+    public static int MaxRows(GptConfig config, int t)
+    {
+        int qkv = (config.Heads + 2 * config.KvHeads) * config.HeadSize, mlp = config.MlpWidth * (config.Architecture == Architecture.Gpt2 ? 1 : 2);
+        return (int)(int.MaxValue / ((long)t * Math.Max(config.Width, Math.Max(qkv, mlp))));
+    }
 
     /// <summary>Sends token ids and positions, after checking that the model has them.</summary>
     /// <exception cref="TinyLlmException">A token id is outside the vocabulary, or a position beyond the context.</exception>

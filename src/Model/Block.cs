@@ -29,13 +29,20 @@ internal sealed class Block
     /// <summary>x (B, T, C) to y (B, T, C), which may be x itself in inference.</summary>
     public void Forward(Tensor x, BlockActivations a, ForwardPass pass, Tensor y)
     {
+        Activate(x, a, pass);
+        mlp.Project(a, a.Branch);
+        AddBranch(a.Mid, a.Branch, pass, DropoutSite.MlpBranch(layer), y);
+    }
+
+    /// <summary>The forward pass up to the MLP's last product: all that the backward pass reads. x (B, T, C).</summary>
+    public void Activate(Tensor x, BlockActivations a, ForwardPass pass)
+    {
         norm1.Forward(x, a.Norm1Out, a.Norm1);
         attention.Forward(a.Norm1Out, a, pass, a.Branch);
         AddBranch(x, a.Branch, pass, DropoutSite.AttentionBranch(layer), a.Mid);
 
         norm2.Forward(a.Mid, a.Norm2Out, a.Norm2);
-        mlp.Forward(a.Norm2Out, a, a.Branch);
-        AddBranch(a.Mid, a.Branch, pass, DropoutSite.MlpBranch(layer), y);
+        mlp.Activate(a.Norm2Out, a);
     }
 
     /// <summary>

@@ -71,6 +71,9 @@ public sealed class Gpt : IDisposable
     /// <summary>All weights.</summary>
     public ParameterTable Parameters { get; }
 
+    /// <summary>Bytes of the weights in memory.</summary>
+    public long Bytes => values.Bytes;
+
     /// <summary>The weights from <paramref name="first"/> to <paramref name="last"/>, in the order of the table, as one row of memory.</summary>
     public Tensor ValueRange(Parameter first, Parameter last) => values.Range(first.Value, last.Value);
 
@@ -124,7 +127,8 @@ public sealed class Gpt : IDisposable
 
     /// <summary>
     /// Gradients of the loss -sum weights[n] log p(targets[n]) with respect to all parameters, added to what is there. The forward pass and
-    /// <see cref="LogProbabilities"/> come first; <see cref="Activations.TokenWeights"/>, which may depend on them, says what the loss is.
+    /// <see cref="LogProbabilities"/> come first, with recomputation once for each backward pass; <see cref="Activations.TokenWeights"/>, which may depend on them, says what
+    /// the loss is.
     /// </summary>
     public void Backward(Activations a, StepState? state = null)
     {
@@ -147,7 +151,13 @@ public sealed class Gpt : IDisposable
         Backend.Fill(a.ResidualGradient, 0);
         finalNorm.BackwardResidual(a.HiddenGradient, a.Residual[^1], a.FinalNorm, a.ResidualGradient);
         for (int layer = blocks.Length - 1; layer >= 0; layer--)
+        {
+            // The set that all blocks share still holds the last block's activations.
+            if (a.Recompute && layer < blocks.Length - 1)
+                blocks[layer].Activate(a.Residual[layer], a.Blocks[layer], pass);
             blocks[layer].Backward(a.Residual[layer], a.Blocks[layer], d, pass, a.ResidualGradient);
+        }
+
         if (pass.Dropout > 0)
             Backend.Dropout(a.ResidualGradient, a.ResidualGradient, pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
         Backend.EmbeddingBackward(a.ResidualGradient, a.Tokens, tokenTable.Gradient, a.Positions, positionTable?.Gradient);

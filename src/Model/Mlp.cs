@@ -30,16 +30,18 @@ internal sealed class Mlp
         }
     }
 
-    /// <summary>x (B, T, C) to branch (B, T, C).</summary>
-    public void Forward(Tensor x, BlockActivations a, Tensor branch)
+    /// <summary>x (B, T, C) to what the down projection reads, (B, T, F).</summary>
+    public void Activate(Tensor x, BlockActivations a)
     {
-        up.Forward(x, a.MlpIn);          // (B, T, F), or (B, T, 2F) where gated
+        up.Forward(x, a.MlpIn);  // (B, T, F), or (B, T, 2F) where gated
         if (gated)
             backend.SwiGlu(a.MlpIn, a.MlpOut);
         else
             backend.Gelu(a.MlpIn, a.MlpOut);
-        down.Forward(a.MlpOut, branch);  // (B, T, F) to (B, T, C)
     }
+
+    /// <summary>The down projection: (B, T, F) to branch (B, T, C).</summary>
+    public void Project(BlockActivations a, Tensor branch) => down.Forward(a.MlpOut, branch);
 
     /// <summary>dBranch (B, T, C) to dx (B, T, C), overwritten.</summary>
     public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, Tensor dx)

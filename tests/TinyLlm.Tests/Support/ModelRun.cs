@@ -8,12 +8,12 @@ internal sealed class ModelRun : IDisposable
 {
     private readonly Arena arena;
 
-    public ModelRun(Gpt model, int b, int t)
+    public ModelRun(Gpt model, int b, int t, bool recompute = false)
     {
         Model = model;
         arena = new Arena(model.Backend, "test");
         model.PlanGradients(arena);
-        Activations = new Activations(arena, model.Config, b, t, training: true);
+        Activations = new Activations(arena, model.Config, b, t, training: true, recompute);
         State = new StepState(arena);
         LogitsTensor = arena.Add("logits", (b, t, model.Config.PaddedVocabulary));
         arena.Allocate();
