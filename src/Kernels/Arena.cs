@@ -65,9 +65,7 @@ public sealed class Arena : IDisposable
     /// <exception cref="TinyLlmException">It does not fit.</exception>
     public void Allocate()
     {
-        long available = Backend.AvailableBytes;
-        if (Bytes > available)
-            throw new TinyLlmException($"{Name}: {Bytes / 1048576.0:F0} MiB are needed and {available / 1048576.0:F0} MiB are free; a smaller batch, context or model shrinks it.");
+        Backend.CheckFits(Bytes, Name, "a smaller batch, context or model shrinks it");
         allocated = true;
         storage.Allocate(Math.Max(Bytes, ElementAlignment));
     }

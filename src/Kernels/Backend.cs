@@ -48,6 +48,18 @@ public abstract partial class Backend : IDisposable
     /// <summary>Bytes that can still be allocated, as far as the device tells.</summary>
     public abstract long AvailableBytes { get; }
 
+    /// <summary>Refuses what does not fit into the memory that is free.</summary>
+    /// <param name="bytes">How much is needed.</param>
+    /// <param name="what">What needs it.</param>
+    /// <param name="shrink">The options that would shrink it.</param>
+    /// <exception cref="TinyLlmException">It does not fit.</exception>
+    public void CheckFits(double bytes, string what, string shrink)
+    {
+        long available = AvailableBytes;
+        if (!(bytes <= available))
+            throw new TinyLlmException($"{what}: {bytes / 1048576:F0} MiB are needed and {available / 1048576.0:F0} MiB are free; {shrink}.");
+    }
+
     /// <summary>A block of this backend's memory, not yet allocated.</summary>
     public abstract Storage CreateStorage();
 

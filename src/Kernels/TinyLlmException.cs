@@ -9,6 +9,6 @@ public sealed class TinyLlmException : Exception
     /// <summary>Creates the exception with its one-line message.</summary>
     public TinyLlmException(string message) : base(message) { }
 
-    /// <summary>Creates the exception with its one-line message and the exception that caused it.</summary>
-    public TinyLlmException(string message, Exception inner) : base(message, inner) { }
+    /// <summary>Creates the exception with its one-line message and the exception that caused it, where there is one.</summary>
+    public TinyLlmException(string message, Exception? inner) : base(message, inner) { }
 }

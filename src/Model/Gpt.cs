@@ -33,7 +33,9 @@ public sealed class Gpt : IDisposable
     public Gpt(GptConfig config, Backend backend)
     {
         config.Validate();
-        CheckFits(config, backend);
+
+        // Asked before the first layer is made: a million of them would fill the memory by their names alone.
+        backend.CheckFits(sizeof(float) * config.MatrixWeights, "The model's weights", "a smaller --layers, --width or --vocab-size shrinks them");
         (Config, Backend) = (config, backend);
         Parameters = new ParameterTable();
 
@@ -175,15 +177,6 @@ public sealed class Gpt : IDisposable
     {
         values.Dispose();
         working.Dispose();
-    }
-
-    // Asked before the first layer is made: a million of them would fill the memory by their names alone.
-    private static void CheckFits(GptConfig config, Backend backend)
-    {
-        double needed = (config.ComputeType == DType.F32 ? sizeof(float) : sizeof(float) + config.ComputeType.Size()) * config.MatrixWeights;
-        long available = backend.AvailableBytes;
-        if (!(needed <= available))
-            throw new TinyLlmException($"The model's weights take {needed / 1048576:F0} MiB or more; {available / 1048576.0:F0} MiB are free. A smaller --layers, --width or --vocab-size shrinks them.");
     }
 
     private ForwardPass Pass(Activations a, KvCache? cache, StepState? state) => new(

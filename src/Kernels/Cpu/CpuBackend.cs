@@ -33,7 +33,17 @@ internal abstract class CpuBackend : Backend
     }
 
     // What the system or a container grants the process, less what it has. A system that overcommits would kill it later instead of saying no.
-    public override long AvailableBytes => Math.Max(0, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet);
+    public override long AvailableBytes =>
+        Math.Max(0, Math.Min(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet, MemoryLimit - ClaimedBytes));
+
+    /// <summary>For tests, a device with little memory: the most bytes that its tensors take together.</summary>
+    public long MemoryLimit { get; set; } = long.MaxValue;
+
+    /// <summary>For tests, a device whose memory is in pieces: the most bytes at a time, of which <see cref="AvailableBytes"/> does not know.</summary>
+    public long LargestPiece { get; set; } = long.MaxValue;
+
+    /// <summary>Bytes of all tensors.</summary>
+    public long ClaimedBytes { get; set; }
 
     public override bool Supports(DType dtype) => dtype != DType.BF16;
 
@@ -43,15 +53,19 @@ internal abstract class CpuBackend : Backend
 /// <summary>Memory of the CPU backend.</summary>
 internal sealed unsafe class CpuStorage(CpuBackend backend) : Storage(backend)
 {
+    private readonly CpuBackend owner = backend;
     private NativeBuffer? buffer;
 
     public byte* Pointer { get; private set; }
 
     public override void Allocate(long bytes)
     {
+        if (bytes > owner.LargestPiece)
+            throw NativeBuffer.Refused(bytes, "tensors");
         buffer = new NativeBuffer(bytes, "tensors");
         Pointer = buffer.Pointer;
         Bytes = bytes;
+        owner.ClaimedBytes += bytes;
     }
 
     public override void Dispose()
@@ -59,6 +73,7 @@ internal sealed unsafe class CpuStorage(CpuBackend backend) : Storage(backend)
         buffer?.Dispose();
         buffer = null;
         Pointer = null;
+        owner.ClaimedBytes -= Bytes;
         Bytes = 0;
     }
 }

@@ -22,11 +22,15 @@ internal sealed unsafe class NativeBuffer : IDisposable
         }
         catch (Exception e) when (e is OutOfMemoryException or OverflowException)
         {
-            throw new TinyLlmException($"Not enough memory for {what}: {bytes / 1048576.0:F0} MiB asked for.", e);
+            throw Refused(bytes, what, e);
         }
 
         NativeMemory.Clear(Pointer, (nuint)bytes);
     }
+
+    /// <summary>What is thrown where the system does not give the memory.</summary>
+    public static TinyLlmException Refused(long bytes, string what, Exception? inner = null) =>
+        new($"{what}: {bytes / 1048576.0:F0} MiB are needed and the system refused them; a smaller batch, context or model shrinks it.", inner);
 
     public byte* Pointer { get; private set; }
 
