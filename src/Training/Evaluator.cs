@@ -20,29 +20,24 @@ public sealed class Evaluator
 {
     private readonly IExamples examples;
     private readonly int[] tokenBytes;
-    private readonly int batches;
-    private readonly Batch batch;
-    private readonly (long Epoch, long Index)[] places;
-    private readonly int[] positions;
-    private readonly float[] logProbabilities;
+    private readonly long count; // examples that are measured
+    private Batch? batch;
+    private (long Epoch, long Index)[] places = [];
+    private int[] positions = [];
+    private float[] logProbabilities = [];
 
     /// <summary>Prepares the evaluation.</summary>
     /// <param name="examples">What to predict.</param>
     /// <param name="tokenizer">For the length of each token in bytes.</param>
-    /// <param name="b">Rows of a batch.</param>
+    /// <param name="b">Rows of a batch, as they are counted here; the model may take fewer at once.</param>
     /// <param name="batches">How many batches to look at; 0 for all.</param>
-    /// <exception cref="TinyLlmException">The number of batches is negative, or a batch is too large.</exception>
+    /// <exception cref="TinyLlmException">The number of batches is negative.</exception>
     public Evaluator(IExamples examples, Tokenizer tokenizer, int b, int batches = 0)
     {
         if (batches < 0)
             throw new TinyLlmException($"--eval-batches {batches}: expected 0 (all) or more.");
         this.examples = examples;
-        int all = (int)((examples.Count + b - 1) / b), t = examples.Length;
-        this.batches = batches == 0 ? all : Math.Min(batches, all);
-        batch = new Batch(b, t);
-        places = new (long, long)[b];
-        positions = Positions.Of(b, t);
-        logProbabilities = new float[b * t];
+        count = batches == 0 ? examples.Count : Math.Min((long)batches * b, examples.Count);
 
         // Special tokens stand for no bytes of the text.
         tokenBytes = new int[tokenizer.VocabularySize];
@@ -50,18 +45,19 @@ public sealed class Evaluator
             tokenBytes[id] = tokenizer.TokenBytes(id).Length;
     }
 
-    /// <summary>Runs the model over the examples. The activations must be planned for this batch and length; they are overwritten.</summary>
+    /// <summary>
+    /// Runs the model over the examples, as many at once as the activations have rows, which must be as long; they are overwritten. The same tokens
+    /// are measured whatever the number of rows.
+    /// </summary>
     public Evaluation Evaluate(Gpt model, Activations activations)
     {
+        var batch = BatchOf(activations.B, activations.T);
         double loss = 0;
         long tokens = 0, bytes = 0;
-        for (int i = 0; i < batches; i++)
+        for (long first = 0; first < count; first += places.Length)
         {
             for (int row = 0; row < places.Length; row++)
-            {
-                long index = (long)i * places.Length + row;
-                places[row] = (0, index < examples.Count ? index : -1);
-            }
+                places[row] = (0, first + row < count ? first + row : -1);
 
             batch.Fill(examples, places);
             activations.SetInputs(batch.Tokens, positions);
@@ -80,5 +76,16 @@ public sealed class Evaluator
         }
 
         return new Evaluation(loss / tokens, loss / Math.Log(2) / Math.Max(bytes, 1), tokens);
+    }
+
+    // Made by the first evaluation, and the same for all that follow.
+    private Batch BatchOf(int b, int t)
+    {
+        if (batch?.B == b)
+            return batch;
+        places = new (long, long)[b];
+        positions = Positions.Of(b, t);
+        logProbabilities = new float[b * t];
+        return batch = new Batch(b, t);
     }
 }

@@ -88,29 +88,34 @@ public sealed class Trainer : IDisposable
     /// <summary>Plans and takes the memory of a run.</summary>
     /// <param name="model">The model, its weights initialised or loaded.</param>
     /// <param name="examples">What to learn from.</param>
-    /// <param name="evaluator">How to measure, with the same batch size and length; none for no validation.</param>
+    /// <param name="evaluator">How to measure, on examples of the same length; none for no validation.</param>
     /// <param name="settings">How to train.</param>
     /// <exception cref="TinyLlmException">A setting is out of range or the run does not fit into memory.</exception>
     public Trainer(Gpt model, IExamples examples, Evaluator? evaluator, TrainerSettings settings)
     {
         settings.Validate();
         (this.model, this.examples, this.evaluator, this.settings) = (model, examples, evaluator, settings);
-        int b = settings.BatchSize, t = examples.Length;
+        int t = examples.Length;
         arena = new Arena(model.Backend, "training");
         model.PlanGradients(arena);
+        long gradients = arena.Bytes;
         Optimizer = new AdamW(model, settings.AdamW, arena);
-        activations = new Activations(arena, model.Config, b, t, training: true);
         stepState = new StepState(arena);
         lossSum = arena.Add("loss", 1);
-        CheckFits();
-        arena.Allocate();
+        var plan = new MemoryPlan(model, settings, t, gradients, arena.Bytes - gradients);
+        MicroBatch = plan.ChooseMicroBatch();
+        activations = new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute);
+        plan.Allocate(arena, MicroBatch);
 
         order = new ExampleOrder(examples.Count, settings.Seed);
-        batches = Enumerable.Range(0, settings.Accumulate).Select(_ => new Batch(b, t)).ToArray();
-        places = new (long, long)[b];
-        positions = Positions.Of(b, t);
-        tokenWeights = new float[b * t];
+        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / MicroBatch)).Select(_ => new Batch(MicroBatch, t)).ToArray();
+        places = new (long, long)[MicroBatch];
+        positions = Positions.Of(MicroBatch, t);
+        tokenWeights = new float[MicroBatch * t];
     }
+
+    /// <summary>Rows that go through the model at once: those of the settings, or as many as fit.</summary>
+    public int MicroBatch { get; }
 
     /// <summary>The optimiser, whose state belongs into checkpoints.</summary>
     public AdamW Optimizer { get; }
@@ -251,16 +256,4 @@ public sealed class Trainer : IDisposable
 
     private static TinyLlmException Diverged(string fault) =>
         new($"{fault}. The run has stopped; checkpoints written before are good. Train anew with a lower --lr, a longer --warmup or a smaller --clip.");
-
-    private void CheckFits()
-    {
-        // Ids and targets of all micro-batches of a step are on the host.
-        double needed = arena.Bytes + 2.0 * sizeof(int) * settings.Accumulate * settings.BatchSize * examples.Length;
-        long available = model.Backend.AvailableBytes;
-        if (!(needed <= available))
-        {
-            throw new TinyLlmException($"The run needs {needed / 1048576.0:F0} MiB for gradients, optimiser state and activations; {available / 1048576.0:F0} MiB are free. " +
-                "A smaller --batch-size, --accumulate, --context, --width or --layers shrinks it.");
-        }
-    }
 }

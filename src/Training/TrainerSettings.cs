@@ -5,11 +5,20 @@ namespace TinyLlm.Training;
 /// <summary>How a model is trained: what the loop and the optimiser need to know, for every stage.</summary>
 public sealed record TrainerSettings
 {
-    /// <summary>Rows of a micro-batch.</summary>
+    /// <summary>Rows of a batch.</summary>
     public int BatchSize { get; init; } = 16;
 
-    /// <summary>Micro-batches of an optimiser step: a step learns from BatchSize * Accumulate rows, as if they were one batch.</summary>
+    /// <summary>Batches of an optimiser step: a step learns from BatchSize * Accumulate rows, as if they were one batch.</summary>
     public int Accumulate { get; init; } = 1;
+
+    /// <summary>Rows that go through the model at once, a divisor of <see cref="BatchSize"/>; 0 for as many as fit into memory.</summary>
+    public int MicroBatch { get; init; }
+
+    /// <summary>Whether a <see cref="MicroBatch"/> that does not fit gives way to one that does, as in a resumed run; else the run is refused.</summary>
+    public bool MicroBatchMayChange { get; init; }
+
+    /// <summary>Whether the backward pass computes each block's activations once more, so that they need not be kept. It changes no bit.</summary>
+    public bool Recompute { get; init; }
 
     /// <summary>The learning rate at each step, and the number of steps.</summary>
     public required Schedule Schedule { get; init; }
@@ -45,6 +54,15 @@ public sealed record TrainerSettings
         Schedule.Validate();
         AtLeast("--batch-size", BatchSize, 1);
         AtLeast("--accumulate", Accumulate, 1);
+        if ((long)Accumulate * BatchSize > int.MaxValue)
+            throw new TinyLlmException($"--accumulate {Accumulate}: expected at most {int.MaxValue / BatchSize} with --batch-size {BatchSize}.");
+        AtLeast("--micro-batch", MicroBatch, 0);
+        if (MicroBatch > 0 && BatchSize % MicroBatch != 0)
+        {
+            throw new TinyLlmException($"--micro-batch {MicroBatch} does not divide --batch-size {BatchSize}; expected 0 (as many rows as fit) or a divisor, " +
+                $"such as {Divisors(BatchSize).First(d => d <= MicroBatch)}.");
+        }
+
         AtLeast("--eval-every", EvaluateEvery, 0);
         AtLeast("--sample-every", SampleEvery, 0);
         AtLeast("--checkpoint-every", CheckpointEvery, 0);
@@ -55,6 +73,10 @@ public sealed record TrainerSettings
         Within("--weight-decay", AdamW.WeightDecay, AdamW.WeightDecay is >= 0 and < float.PositiveInfinity, "0 or more");
         Within("--clip", AdamW.Clip, AdamW.Clip is >= 0 and < float.PositiveInfinity, "0 (off) or more");
     }
+
+    /// <summary>The divisors of <paramref name="n"/>, the largest first.</summary>
+    internal static IEnumerable<int> Divisors(int n) =>
+        Enumerable.Range(1, (int)Math.Sqrt(n)).Where(d => n % d == 0).SelectMany(d => new[] { d, n / d }).Distinct().OrderDescending();
 
     private static void AtLeast(string option, int value, int least)
     {

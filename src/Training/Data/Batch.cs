@@ -1,23 +1,15 @@
-using TinyLlm.Kernels;
-
 namespace TinyLlm.Training.Data;
 
 /// <summary>Examples of one micro-batch, on the host.</summary>
 public sealed class Batch
 {
-    /// <summary>The most tokens of a batch, far above what any device trains on at once.</summary>
-    public const int MaxTokens = 1 << 26;
-
     private readonly int b, t;
 
     /// <summary>Takes the memory of a batch.</summary>
     /// <param name="b">Rows.</param>
     /// <param name="t">Tokens of a row.</param>
-    /// <exception cref="TinyLlmException">They are more than <see cref="MaxTokens"/>.</exception>
     public Batch(int b, int t)
     {
-        if ((long)b * t > MaxTokens)
-            throw new TinyLlmException($"--batch-size {b}: with {t} tokens a row, expected at most {MaxTokens / t}. A larger --accumulate does the same in less memory.");
         (this.b, this.t) = (b, t);
         (Tokens, Targets) = (new int[b * t], new int[b * t]);
     }
