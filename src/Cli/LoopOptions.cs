@@ -11,10 +11,15 @@ internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRat
 /// <summary>The options of the training loop, the same for every stage.</summary>
 internal sealed class LoopOptions(LoopDefaults defaults)
 {
+    /// <summary>The option whose value a checkpoint keeps as it was chosen.</summary>
+    public const string MicroBatchName = "--micro-batch";
+
     public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
     public readonly Option<int> Steps = Number("--steps", $"Optimiser steps; absent: {defaults.Steps}.");
-    public readonly Option<int> BatchSize = Number("--batch-size", $"Rows of a micro-batch; absent: {defaults.BatchSize}.");
-    public readonly Option<int> Accumulate = Number("--accumulate", "Micro-batches of a step: it learns from batch-size x accumulate rows; absent: 1.");
+    public readonly Option<int> BatchSize = Number("--batch-size", $"Rows of a batch; absent: {defaults.BatchSize}.");
+    public readonly Option<int> Accumulate = Number("--accumulate", "Batches of a step: it learns from batch-size x accumulate rows; absent: 1.");
+    public readonly Option<int> MicroBatch = Number(MicroBatchName, "Rows that go through the model at once, a divisor of --batch-size; 0 or absent: as many as fit into memory.");
+    public readonly Option<bool> Recompute = new("--recompute") { Description = "Less memory, more time, the same result: the backward pass computes each block's activations once more." };
     public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; absent: {defaults.LearningRate.ToString(CultureInfo.InvariantCulture)}.");
     public readonly Option<double> MinLearningRate = Real("--min-lr", "Learning rate at the end of the schedule; absent: a tenth of --lr.");
     public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
@@ -37,7 +42,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
 
     public void AddTo(Command command)
     {
-        Option[] all = [Out, Steps, BatchSize, Accumulate, LearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Seed,
+        Option[] all = [Out, Steps, BatchSize, Accumulate, MicroBatch, Recompute, LearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Seed,
             EvaluateEvery, EvaluateBatches, SampleEvery, CheckpointEvery, Keep, StopAfter, Resume, Force];
         foreach (var option in all)
             command.Options.Add(option);
@@ -53,6 +58,9 @@ internal sealed class LoopOptions(LoopDefaults defaults)
         {
             BatchSize = reader.Fixed(BatchSize, defaults.BatchSize),
             Accumulate = reader.Fixed(Accumulate, 1),
+            MicroBatch = reader.Free(MicroBatch, 0),
+            MicroBatchMayChange = !reader.IsGiven(MicroBatch),
+            Recompute = reader.Free(Recompute, false),
             Schedule = new Schedule(
                 Enum.Parse<ScheduleKind>(reader.Fixed(Schedule, "cosine"), ignoreCase: true),
                 rate,

@@ -6,7 +6,7 @@ namespace TinyLlm.Cli;
 
 /// <summary>
 /// Values of a command's options: from the command line; else, in a resumed run, from the run's <c>trainer.json</c>; else a default. In a resumed
-/// run only options that do not change the result may be given anew (steps, device, threads, cadence); others must be as they were.
+/// run only options that do not change what is learned may be given anew (steps, device, threads, memory, cadence); others must be as they were.
 /// </summary>
 internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string, string>? saved)
 {
@@ -45,7 +45,7 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
         if (conflicts.Count > 0)
         {
             throw new TinyLlmException($"--resume: these settings differ from the run's: {string.Join(", ", conflicts)}. " +
-                "Leave them out, or begin a new run; only steps, device, threads and cadence may change.");
+                "Leave them out, or begin a new run; only steps, device, threads, --micro-batch, --recompute and cadence may change.");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
@@ -39,18 +40,12 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     {
         (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
         dataHash = TextData.Hash(stage.Train, stage.Validation);
+        generator = new Generator(stage.Model); // before the trainer, which fills what is left
         trainer = new Trainer(stage.Model, stage.Train, new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings);
-        generator = new Generator(stage.Model);
+        options[LoopOptions.MicroBatchName] = trainer.MicroBatch.ToString(CultureInfo.InvariantCulture);
         CheckStart();
         run = start.Open(stage.RunName);
-        foreach (var (name, text) in stage.Headings)
-            view.Heading(name, text);
-        var config = stage.Model.Config;
-        view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, {config.Heads} heads, width {config.Width}, context {config.Context}, " +
-            $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
-        view.Heading("memory", $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations");
-        view.Heading("device", stage.Model.Backend.Description);
-        view.Heading("run", run.Root);
+        ShowHeadings();
     }
 
     /// <summary>Trains; from the run's last checkpoint where there is one. Returns the exit code.</summary>
@@ -112,6 +107,27 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     {
         generator.Dispose();
         trainer.Dispose();
+    }
+
+    private void ShowHeadings()
+    {
+        foreach (var (name, text) in stage.Headings)
+            view.Heading(name, text);
+        var config = stage.Model.Config;
+        view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, {config.Heads} heads, width {config.Width}, context {config.Context}, " +
+            $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
+        view.Heading("memory", DescribeMemory());
+        view.Heading("device", stage.Model.Backend.Description);
+        view.Heading("run", run.Root);
+        if (settings.MicroBatch > 0 && settings.MicroBatch != trainer.MicroBatch)
+            view.Line($"--micro-batch {settings.MicroBatch}, which the run had, does not fit into memory any more: it goes on with {trainer.MicroBatch}, whose results may differ in their last bits.");
+    }
+
+    private string DescribeMemory()
+    {
+        string rows = trainer.MicroBatch < settings.BatchSize ? $"; {trainer.MicroBatch} of {settings.BatchSize} rows at a time" : "";
+        string recompute = settings.Recompute ? "; activations are computed twice" : "";
+        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations{rows}{recompute}";
     }
 
     private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash };

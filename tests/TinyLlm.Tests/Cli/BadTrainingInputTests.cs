@@ -39,10 +39,12 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
 
     [Theory]
     [InlineData("--batch-size 0", "--batch-size 0")]
-    [InlineData("--batch-size 1000000000", "--batch-size 1000000000")]
-    [InlineData("--batch-size 4000000", "a smaller batch")]
+    [InlineData("--batch-size 4000000 --micro-batch 4000000", "a smaller batch")]
+    [InlineData("--batch-size 4 --micro-batch 3", "--micro-batch 3 does not divide --batch-size 4; expected 0 (as many rows as fit) or a divisor, such as 2")]
+    [InlineData("--micro-batch 4", "--micro-batch 4 does not divide --batch-size 2")]
+    [InlineData("--micro-batch -1", "--micro-batch -1")]
     [InlineData("--accumulate 0", "--accumulate 0")]
-    [InlineData("--accumulate 2000000000", "MiB are free")]
+    [InlineData("--accumulate 2000000000", "--accumulate 2000000000: expected at most 1073741823 with --batch-size 2")]
     [InlineData("--lr NaN", "--lr is NaN")]
     [InlineData("--lr -1", "--lr is -1")]
     [InlineData("--lr 1e39", "--lr is 1E+39")]
@@ -73,7 +75,7 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
         run.Refuse($"{SmallRun.Pretrain} --steps 2 --out text.txt", "text.txt");
 
         // Even with --force the old run stays until nothing can refuse the new one.
-        run.Refuse($"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 4000000 --out base --force", "a smaller batch");
+        run.Refuse($"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 4000000 --micro-batch 4000000 --out base --force", "a smaller batch");
         run.Refuse($"{SmallRun.Pretrain} --eval-batches -1 --out base --force", "--eval-batches");
         run.Refuse("finetune --model base --data broken.jsonl --out base --force", "broken.jsonl");
     }
