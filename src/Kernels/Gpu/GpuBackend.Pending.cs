@@ -3,15 +3,11 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal sealed partial class GpuBackend
 {
-    private protected override void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings, Tensor? copy) => throw new NotSupportedException();
-
     private protected override void AttentionCore(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
 
     private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
 
     private protected override void CacheWriteCore(Tensor x, Tensor offsets, Tensor cache) => throw new NotSupportedException();
-
-    private protected override void DotCore(Tensor a, Tensor b, float scale, Tensor sum) => throw new NotSupportedException();
 
     private protected override void DropoutCore(Tensor x, Tensor y, float probability, Tensor state, int site) => throw new NotSupportedException();
 
@@ -40,8 +36,6 @@ internal sealed partial class GpuBackend
     private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) => throw new NotSupportedException();
 
     private protected override void RopeCore(Tensor x, Tensor positions, Tensor table, Tensor y, bool inverse) => throw new NotSupportedException();
-
-    private protected override void SumSquaresCore(Tensor x, Tensor sum) => throw new NotSupportedException();
 
     private protected override void SwiGluCore(Tensor gateUp, Tensor y) => throw new NotSupportedException();
 

@@ -8,3 +8,7 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 public sealed class AddTestsOnSimulated : AddTests<Simulated>;
 public sealed class FillTestsOnSimulated : FillTests<Simulated>;
 public sealed class GeluTestsOnSimulated : GeluTests<Simulated>;
+public sealed class AdamWTestsOnSimulated : AdamWTests<Simulated>;
+public sealed class DotTestsOnSimulated : DotTests<Simulated>;
+public sealed class SumSquaresTestsOnSimulated : SumSquaresTests<Simulated>;
+public sealed class AdamWCopyTestsOnSimulated : AdamWCopyTests<Simulated>;
