@@ -21,9 +21,9 @@ internal sealed partial class GpuBackend
 
     private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) => throw new NotSupportedException();
 
-    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
-
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
+
+    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
 
     private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y) => throw new NotSupportedException();
 
@@ -36,9 +36,5 @@ internal sealed partial class GpuBackend
     private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) => throw new NotSupportedException();
 
     private protected override void RopeCore(Tensor x, Tensor positions, Tensor table, Tensor y, bool inverse) => throw new NotSupportedException();
-
-    private protected override void SwiGluCore(Tensor gateUp, Tensor y) => throw new NotSupportedException();
-
-    private protected override void SwiGluBackwardCore(Tensor dy, Tensor gateUp, Tensor dGateUp) => throw new NotSupportedException();
 
 }

@@ -12,3 +12,4 @@ public sealed class AdamWTestsOnSimulated : AdamWTests<Simulated>;
 public sealed class DotTestsOnSimulated : DotTests<Simulated>;
 public sealed class SumSquaresTestsOnSimulated : SumSquaresTests<Simulated>;
 public sealed class AdamWCopyTestsOnSimulated : AdamWCopyTests<Simulated>;
+public sealed class SwiGluTestsOnSimulated : SwiGluTests<Simulated>;
