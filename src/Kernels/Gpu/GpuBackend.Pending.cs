@@ -7,8 +7,6 @@ internal sealed partial class GpuBackend
 
     private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
 
-    private protected override void CacheWriteCore(Tensor x, Tensor offsets, Tensor cache) => throw new NotSupportedException();
-
     private protected override void DropoutCore(Tensor x, Tensor y, float probability, Tensor state, int site) => throw new NotSupportedException();
 
     private protected override void EmbeddingCore(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y) => throw new NotSupportedException();
@@ -34,7 +32,5 @@ internal sealed partial class GpuBackend
     private protected override void RmsNormCore(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon) => throw new NotSupportedException();
 
     private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) => throw new NotSupportedException();
-
-    private protected override void RopeCore(Tensor x, Tensor positions, Tensor table, Tensor y, bool inverse) => throw new NotSupportedException();
 
 }

@@ -13,3 +13,5 @@ public sealed class DotTestsOnSimulated : DotTests<Simulated>;
 public sealed class SumSquaresTestsOnSimulated : SumSquaresTests<Simulated>;
 public sealed class AdamWCopyTestsOnSimulated : AdamWCopyTests<Simulated>;
 public sealed class SwiGluTestsOnSimulated : SwiGluTests<Simulated>;
+public sealed class CacheWriteTestsOnSimulated : CacheWriteTests<Simulated>;
+public sealed class RopeTestsOnSimulated : RopeTests<Simulated>;
