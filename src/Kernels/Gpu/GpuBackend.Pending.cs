@@ -7,8 +7,6 @@ internal sealed partial class GpuBackend
 
     private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
 
-    private protected override void DropoutCore(Tensor x, Tensor y, float probability, Tensor state, int site) => throw new NotSupportedException();
-
     private protected override void EmbeddingCore(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y) => throw new NotSupportedException();
 
     private protected override void EmbeddingBackwardCore(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight) => throw new NotSupportedException();

@@ -29,20 +29,16 @@ internal sealed unsafe partial class CpuBackend<V>
     /// <summary>The mask of one site at one step, as <see cref="Backend.Dropout"/> defines it.</summary>
     private readonly struct DropoutMask
     {
-        private readonly uint key0, key1, site, step, threshold;
+        private readonly uint key0, key1, site, step;
         private readonly ulong start; // number of this micro-batch's first element
-        private readonly float kept;
+        private readonly DropoutRule rule;
 
-        private DropoutMask(uint key0, uint key1, uint site, uint step, ulong start, float probability)
-        {
-            (this.key0, this.key1, this.site, this.step, this.start) = (key0, key1, site, step, start);
-            threshold = (uint)Math.Ceiling(probability * 4294967296.0);
-            kept = 1 / (1 - probability);
-        }
+        private DropoutMask(uint key0, uint key1, uint site, uint step, ulong start, DropoutRule rule) =>
+            (this.key0, this.key1, this.site, this.step, this.start, this.rule) = (key0, key1, site, step, start, rule);
 
         public static DropoutMask For(int* state, float probability, int site, long count) => new(
             (uint)state[StepState.SeedLow], (uint)state[StepState.SeedHigh], (uint)site, (uint)state[StepState.Step],
-            (ulong)((uint)state[StepState.MicroStep] * count), probability);
+            (ulong)((uint)state[StepState.MicroStep] * count), new DropoutRule(probability));
 
         /// <summary>Factors 0 or 1 / (1 - p) of elements <paramref name="first"/> on.</summary>
         public void Factors(long first, int length, float* factors)
@@ -55,7 +51,7 @@ internal sealed unsafe partial class CpuBackend<V>
                 (words[0], words[1], words[2], words[3]) = ((uint)block, (uint)(block >> 32), site, step);
                 Philox.Next(ref words[0], ref words[1], ref words[2], ref words[3], key0, key1);
                 for (int word = (int)(number % 4); word < 4 && i < length; word++, i++, number++)
-                    factors[i] = words[word] >= threshold ? kept : 0;
+                    factors[i] = rule.Factor(words[word]);
             }
         }
     }

@@ -26,3 +26,13 @@ public abstract partial class Backend
 
     private protected abstract void DropoutCore(Tensor x, Tensor y, float probability, Tensor state, int site);
 }
+
+/// <summary>What becomes of an element that draws a random word, as <see cref="Backend.Dropout"/> defines it: the same on every device.</summary>
+internal readonly struct DropoutRule(float probability)
+{
+    private readonly uint threshold = (uint)Math.Ceiling(probability * 4294967296.0);
+    private readonly float kept = 1 / (1 - probability);
+
+    /// <summary>The factor 0 or 1 / (1 - p).</summary>
+    public float Factor(uint word) => word >= threshold ? kept : 0;
+}

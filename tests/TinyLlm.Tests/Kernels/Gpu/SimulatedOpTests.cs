@@ -15,3 +15,5 @@ public sealed class AdamWCopyTestsOnSimulated : AdamWCopyTests<Simulated>;
 public sealed class SwiGluTestsOnSimulated : SwiGluTests<Simulated>;
 public sealed class CacheWriteTestsOnSimulated : CacheWriteTests<Simulated>;
 public sealed class RopeTestsOnSimulated : RopeTests<Simulated>;
+public sealed class DropoutTestsOnSimulated : DropoutTests<Simulated>;
+public sealed class BFloat16RowTestsOnSimulated : BFloat16RowTests<Simulated>;
