@@ -1,0 +1,92 @@
+using System.Runtime.InteropServices;
+
+namespace TinyLlm.Kernels.Gpu;
+
+/// <summary>
+/// What ILGPU does not offer of NVIDIA's driver: shared memory above 48 KB, launches that allocate nothing, and graphs. The driver's library is opened
+/// when this class is first used, so that a machine without one is none the worse. Calls want the accelerator's context bound to the thread.
+/// </summary>
+internal static unsafe class CudaDriver
+{
+    private const int MaxDynamicSharedBytes = 8;
+    private const int CaptureThreadLocal = 1;
+
+    private static readonly nint library = Open();
+
+    private static readonly delegate* unmanaged<int, byte**, int> getErrorName = (delegate* unmanaged<int, byte**, int>)Find("cuGetErrorName");
+
+    private static readonly delegate* unmanaged<nint, int, int, int> funcSetAttribute = (delegate* unmanaged<nint, int, int, int>)Find("cuFuncSetAttribute");
+
+    private static readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> launchKernel =
+        (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Find("cuLaunchKernel");
+
+    private static readonly delegate* unmanaged<nint, int, int> streamBeginCapture = (delegate* unmanaged<nint, int, int>)Find("cuStreamBeginCapture_v2");
+
+    private static readonly delegate* unmanaged<nint, nint*, int> streamEndCapture = (delegate* unmanaged<nint, nint*, int>)Find("cuStreamEndCapture");
+
+    private static readonly delegate* unmanaged<nint*, nint, ulong, int> graphInstantiate =
+        (delegate* unmanaged<nint*, nint, ulong, int>)Find("cuGraphInstantiateWithFlags");
+
+    private static readonly delegate* unmanaged<nint, nint, int> graphLaunch = (delegate* unmanaged<nint, nint, int>)Find("cuGraphLaunch");
+
+    private static readonly delegate* unmanaged<nint, int> graphExecDestroy = (delegate* unmanaged<nint, int>)Find("cuGraphExecDestroy");
+
+    private static readonly delegate* unmanaged<nint, int> graphDestroy = (delegate* unmanaged<nint, int>)Find("cuGraphDestroy");
+
+    /// <summary>Whether the driver is there, with all that is used of it.</summary>
+    public static bool IsAvailable =>
+        getErrorName != null && funcSetAttribute != null && launchKernel != null && streamBeginCapture != null && streamEndCapture != null &&
+        graphInstantiate != null && graphLaunch != null && graphExecDestroy != null && graphDestroy != null;
+
+    /// <summary>Lets <paramref name="function"/> be launched with up to so many bytes of dynamic shared memory.</summary>
+    public static void SetMaxDynamicShared(nint function, int bytes) =>
+        Check("cuFuncSetAttribute", funcSetAttribute(function, MaxDynamicSharedBytes, bytes));
+
+    /// <summary>Launches <paramref name="function"/>; each of <paramref name="arguments"/> holds one parameter in its first bytes. Allocates nothing.</summary>
+    public static void Launch(nint function, int gridX, int gridY, int groupSize, int dynamicSharedBytes, nint stream, ReadOnlySpan<long> arguments)
+    {
+        void** pointers = stackalloc void*[arguments.Length];
+        fixed (long* first = arguments)
+        {
+            for (int i = 0; i < arguments.Length; i++)
+                pointers[i] = first + i;
+            Check("cuLaunchKernel", launchKernel(
+                function, (uint)gridX, (uint)gridY, 1, (uint)groupSize, 1, 1, (uint)dynamicSharedBytes, stream, pointers, null));
+        }
+    }
+
+    /// <summary>From here on, what this thread starts on <paramref name="stream"/> is recorded instead of run.</summary>
+    public static void BeginCapture(nint stream) => Check("cuStreamBeginCapture", streamBeginCapture(stream, CaptureThreadLocal));
+
+    /// <summary>Ends the recording and makes it ready to be launched; to be given to <see cref="DestroyGraph"/>.</summary>
+    public static nint EndCapture(nint stream)
+    {
+        nint graph, executable;
+        Check("cuStreamEndCapture", streamEndCapture(stream, &graph));
+        int result = graphInstantiate(&executable, graph, 0);
+        Check("cuGraphDestroy", graphDestroy(graph));
+        Check("cuGraphInstantiateWithFlags", result);
+        return executable;
+    }
+
+    /// <summary>Runs all that was recorded, as one launch.</summary>
+    public static void LaunchGraph(nint graph, nint stream) => Check("cuGraphLaunch", graphLaunch(graph, stream));
+
+    /// <summary>Frees a recording.</summary>
+    public static void DestroyGraph(nint graph) => Check("cuGraphExecDestroy", graphExecDestroy(graph));
+
+    private static void Check(string call, int result)
+    {
+        if (result == 0)
+            return;
+        byte* name;
+        string? error = getErrorName(result, &name) == 0 ? Marshal.PtrToStringUTF8((nint)name) : null;
+        throw new TinyLlmException($"NVIDIA's driver: {call} gave {error ?? "an unknown error"} ({result}).");
+    }
+
+    private static nint Open() =>
+        NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out nint handle) ? handle : 0;
+
+    private static nint Find(string function) =>
+        library != 0 && NativeLibrary.TryGetExport(library, function, out nint address) ? address : 0;
+}
