@@ -14,9 +14,9 @@ namespace TinyLlm.Kernels.Gpu;
 /// </remarks>
 internal static partial class TensorCoreMatMul
 {
-    private const int Shared128x256 = MatMulText.Stages * (128 + 256) * SharedTile.LineBytes + MatMulShape.SharedAlignment;
-    private const int Shared128x128 = MatMulText.Stages * (128 + 128) * SharedTile.LineBytes + MatMulShape.SharedAlignment;
-    private const int Shared64x64 = MatMulText.Stages * (64 + 64) * SharedTile.LineBytes + MatMulShape.SharedAlignment;
+    private const int Shared128x256 = 3 * (128 + 256) * SharedTile.LineBytes + MatMulShape.SharedAlignment;
+    private const int Shared128x128 = 3 * (128 + 128) * SharedTile.LineBytes + MatMulShape.SharedAlignment;
+    private const int Shared64x64 = 3 * (64 + 64) * SharedTile.LineBytes + MatMulShape.SharedAlignment;
 
     [Kernel(256, Hot = true, ComputeCapability = 80, DynamicSharedBytes = Shared128x256)]
     internal static void Forward128x256(
@@ -85,8 +85,8 @@ internal static partial class TensorCoreMatMul
             SharedTile.Offset(Group.IdxX / SharedTile.LineChunks, Group.IdxX % SharedTile.LineChunks),
             SharedTile.FragmentOffset(default(TA).KMajor, false, warpRow, lane),
             SharedTile.FragmentOffset(default(TB).KMajor, true, warpColumn, lane) + tile.Rows * SharedTile.LineBytes,
-            MatMulText.Stages * (tile.Rows + tile.Columns) * SharedTile.LineBytes);
-        for (int stage = 1; stage < MatMulText.Stages; stage++)
+            tile.Stages * (tile.Rows + tile.Columns) * SharedTile.LineBytes);
+        for (int stage = 1; stage < tile.Stages; stage++)
             PtxText.Emit(Text<TTile, TA, TB>.Copy);
         PtxText.Emit(Text<TTile, TA, TB>.Start);
         for (int k = firstDepth; k < endDepth; k += SharedTile.Depth)
@@ -135,9 +135,9 @@ internal static partial class TensorCoreMatMul
     {
         private static readonly MatMulText text = new(default(TTile), default(TA).KMajor, default(TB).KMajor);
 
-        public static readonly int Declare = PtxText.Add(text.Declare());
-        public static readonly int Copy = PtxText.Add(text.Copy());
-        public static readonly int Start = PtxText.Add(text.Start());
-        public static readonly int Multiply = PtxText.Add(text.Multiply());
+        public static readonly int Declare = text.Declare();
+        public static readonly int Copy = text.Copy();
+        public static readonly int Start = text.Start();
+        public static readonly int Multiply = text.Multiply();
     }
 }

@@ -75,6 +75,7 @@ internal static partial class TensorCoreMatMul
         CudaAsm.Emit(
             "mov.b64 toC, %0; mov.b64 toAddend, %1; mov.b64 toPre, %2; mov.b64 stepC, %3; mov.b64 stepPre, %4; mov.b32 left, %5; mov.b32 rowStep, %6;",
             c + element * size, addend + element * size, pre + element * 2, step * size, step * 2, column < columns ? rows - row : 0, rowStep);
+        PtxText.Emit(EpilogueText.ClearBias);
         if (bias == 0 || column >= columns)
             return;
         CudaAsm.Emit("mov.b64 to, %0;", bias + column * (long)sizeof(float));
@@ -126,7 +127,7 @@ internal static partial class TensorCoreMatMul
     {
         private static readonly SumsText text = new(default(TTile).WarpRows, default(TTile).WarpColumns);
 
-        public static readonly int Store = PtxText.Add(text.Store());
-        public static readonly int Load = PtxText.Add(text.Load());
+        public static readonly int Store = text.Store();
+        public static readonly int Load = text.Load();
     }
 }

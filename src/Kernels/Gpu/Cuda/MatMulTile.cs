@@ -14,6 +14,9 @@ internal interface IMatMulTile
 
     /// <summary>Columns of them that a warp computes: 32 or 64.</summary>
     int WarpColumns { get; }
+
+    /// <summary>Tiles of the depth in shared memory.</summary>
+    int Stages { get; }
 }
 
 /// <summary>8 warps: the fewest loads for a product, where there is one for every multiprocessor.</summary>
@@ -26,6 +29,8 @@ internal readonly struct Tile128x256 : IMatMulTile
     public int WarpRows => 64;
 
     public int WarpColumns => 64;
+
+    public int Stages => 3;
 }
 
 /// <summary>4 warps; two groups of them fit a multiprocessor of compute capability 9.0.</summary>
@@ -38,6 +43,8 @@ internal readonly struct Tile128x128 : IMatMulTile
     public int WarpRows => 64;
 
     public int WarpColumns => 64;
+
+    public int Stages => 3;
 }
 
 /// <summary>4 warps, for small products.</summary>
@@ -50,6 +57,8 @@ internal readonly struct Tile64x64 : IMatMulTile
     public int WarpRows => 32;
 
     public int WarpColumns => 32;
+
+    public int Stages => 3;
 }
 
 /// <summary>Which dimension of an operand is contiguous.</summary>
