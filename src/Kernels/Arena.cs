@@ -67,7 +67,8 @@ public sealed class Arena : IDisposable
     {
         Backend.CheckFits(Bytes, Name, "a smaller batch, context or model shrinks it");
         allocated = true;
-        storage.Allocate(Math.Max(Bytes, ElementAlignment));
+        if (Bytes > 0)
+            storage.Allocate(Bytes);
     }
 
     /// <summary>The plan as text, one tensor a line, largest first, with the total.</summary>

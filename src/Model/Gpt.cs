@@ -74,7 +74,7 @@ public sealed class Gpt : IDisposable
     public ParameterTable Parameters { get; }
 
     /// <summary>Bytes of the weights in memory.</summary>
-    public long Bytes => values.Bytes;
+    public long Bytes => values.Bytes + working.Bytes;
 
     /// <summary>The weights from <paramref name="first"/> to <paramref name="last"/>, in the order of the table, as one row of memory.</summary>
     public Tensor ValueRange(Parameter first, Parameter last) => values.Range(first.Value, last.Value);

@@ -66,24 +66,16 @@ public enum TrainerResult
 }
 
 /// <summary>
-/// The training loop, for every stage. A step reads its examples, runs forward and backward once a micro-batch, and updates the weights;
-/// all memory is planned in the constructor and nothing is allocated in the loop.
+/// The training loop, for every stage: steps, and what is due between them. All memory is planned in the constructor and nothing is allocated in the loop.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
     private readonly Gpt model;
-    private readonly IExamples examples;
-    private readonly ExampleOrder order;
     private readonly Evaluator? evaluator;
     private readonly TrainerSettings settings;
     private readonly Arena arena;
     private readonly Activations activations;
-    private readonly StepState stepState;
-    private readonly Tensor lossSum;
-    private readonly Batch[] batches;         // one for each micro-batch of a step
-    private readonly (long Epoch, long Index)[] places;
-    private readonly int[] positions;
-    private readonly float[] tokenWeights, loss = new float[1];
+    private readonly TrainingStep step;
 
     /// <summary>Plans and takes the memory of a run.</summary>
     /// <param name="model">The model, its weights initialised or loaded.</param>
@@ -94,24 +86,20 @@ public sealed class Trainer : IDisposable
     public Trainer(Gpt model, IExamples examples, Evaluator? evaluator, TrainerSettings settings)
     {
         settings.Validate();
-        (this.model, this.examples, this.evaluator, this.settings) = (model, examples, evaluator, settings);
+        (this.model, this.evaluator, this.settings) = (model, evaluator, settings);
         int t = examples.Length;
         arena = new Arena(model.Backend, "training");
         model.PlanGradients(arena);
         long gradients = arena.Bytes;
-        Optimizer = new AdamW(model, settings.AdamW, arena);
-        stepState = new StepState(arena);
-        lossSum = arena.Add("loss", 1);
+        var (figures, sumSquares) = TrainingStep.PlanFigures(arena);
+        Optimizer = new AdamW(model, settings.AdamW, arena, sumSquares);
+        var stepState = new StepState(arena);
         var plan = new MemoryPlan(model, settings, t, gradients, arena.Bytes - gradients);
         MicroBatch = plan.ChooseMicroBatch();
         activations = new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute);
         plan.Allocate(arena, MicroBatch);
 
-        order = new ExampleOrder(examples.Count, settings.Seed);
-        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / MicroBatch)).Select(_ => new Batch(MicroBatch, t)).ToArray();
-        places = new (long, long)[MicroBatch];
-        positions = Positions.Of(MicroBatch, t);
-        tokenWeights = new float[MicroBatch * t];
+        step = new TrainingStep(model, examples, settings, activations, stepState, Optimizer, figures);
     }
 
     /// <summary>Rows that go through the model at once: those of the settings, or as many as fit.</summary>
@@ -127,7 +115,7 @@ public sealed class Trainer : IDisposable
     public long Bytes => arena.Bytes;
 
     /// <summary>Trains from <paramref name="state"/> to the end of the schedule, or until it is to pause or stop.</summary>
-    /// <exception cref="TinyLlmException">The loss became NaN or infinite; the weights are those of the last good step.</exception>
+    /// <exception cref="TinyLlmException">The loss became NaN or infinite; the step that found it so changed no weight.</exception>
     public TrainerResult Run(TrainerState state, ITrainerEvents events, CancellationToken stop = default)
     {
         int last = settings.StopAfter > 0 ? Math.Min(settings.Schedule.Steps, state.Step + settings.StopAfter) : settings.Schedule.Steps;
@@ -135,16 +123,19 @@ public sealed class Trainer : IDisposable
         var training = new Stopwatch();
         double secondsBefore = state.Seconds;
         long tokensLogged = state.Tokens;
-        int checkpointed = state.Step;
-        while (state.Step < last && !stop.IsCancellationRequested)
+        int checkpointed = state.Step, started = state.Step;
+        while (started > state.Step || (state.Step < last && !stop.IsCancellationRequested))
         {
             training.Start();
+            int ahead = model.Backend.IsAsynchronous && !IsLookedAt(state.Step + 1, last) ? TrainingStep.MaxInFlight : 1;
+            for (; started == state.Step || (started < Math.Min(last, state.Step + ahead) && !stop.IsCancellationRequested); started++)
+                step.Start(started, settings.Schedule.At(started));
             float learningRate = settings.Schedule.At(state.Step);
-            double loss = Step(state, learningRate);
-            float norm = Optimizer.GradientNorm();
+            var (scored, loss, norm) = step.Finish();
             training.Stop();
             CheckFinite($"Step {state.Step + 1}", loss, norm);
             state.Step++;
+            state.Tokens += scored;
             state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
             double speed = (state.Tokens - tokensLogged) / training.Elapsed.TotalSeconds;
             events.Stepped(state.Step, loss, speed);
@@ -184,67 +175,30 @@ public sealed class Trainer : IDisposable
     /// <summary>One optimiser step: forward and backward over its micro-batches, then the update. Returns the mean loss of its tokens.</summary>
     public double Step(TrainerState state, float learningRate)
     {
-        long scored = ReadExamples(state.Step);
-        for (int micro = 0; micro < batches.Length; micro++)
-            AddGradients(state.Step, micro, scored, learningRate);
-        Optimizer.Step(stepState);
-        state.Tokens += scored;
-        return Loss();
+        step.Start(state.Step, learningRate);
+        var figures = step.Finish();
+        state.Tokens += figures.Scored;
+        return figures.Loss;
     }
+
+    // Whether anyone looks at the weights between this number of steps and the next one: then that must not have begun.
+    private bool IsLookedAt(int steps, int last) =>
+        steps == last || IsDue(settings.EvaluateEvery, steps) || IsDue(settings.SampleEvery, steps) || IsDue(settings.CheckpointEvery, steps);
 
     // The last update may be the one that broke the weights: before they replace a good checkpoint, the next step's gradients must be finite.
     private void Checkpoint(TrainerState state, ITrainerEvents events)
     {
-        long scored = ReadExamples(state.Step);
-        AddGradients(state.Step, 0, scored, 0);
-        CheckFinite($"After step {state.Step}", Loss(), Optimizer.MeasureGradients());
+        var (_, loss, norm) = step.Measure(state.Step);
+        CheckFinite($"After step {state.Step}", loss, norm);
         events.Checkpoint(state);
     }
 
-    // The batches of a step, from no gradient. The loss is a mean over all scored tokens of the step, so all of them are counted before the first
-    // backward pass.
-    private long ReadExamples(int step)
-    {
-        long position = (long)step * settings.BatchSize * settings.Accumulate;
-        long scored = 0;
-        foreach (var batch in batches)
-        {
-            for (int row = 0; row < places.Length; row++)
-                places[row] = order.At(position++);
-            batch.Fill(examples, places);
-            scored += batch.Scored;
-        }
-
-        model.Backend.Fill(model.AllGradients, 0);
-        model.Backend.Fill(lossSum, 0);
-        return scored;
-    }
-
-    // Forward and backward of one micro-batch.
-    private void AddGradients(int step, int micro, long scored, float learningRate)
-    {
-        var batch = batches[micro];
-        stepState.Send(settings.Seed, step, micro, learningRate, settings.AdamW.Beta1, settings.AdamW.Beta2);
-        for (int n = 0; n < tokenWeights.Length; n++)
-            tokenWeights[n] = batch.Targets[n] >= 0 ? 1f / scored : 0;
-
-        activations.SetInputs(batch.Tokens, positions);
-        activations.SetTargets(batch.Targets);
-        model.Backend.Write(activations.TokenWeights, tokenWeights);
-        model.Forward(activations, state: stepState);
-        model.LogProbabilities(activations);
-        model.Backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, lossSum);
-        model.Backward(activations, stepState);
-    }
-
-    private double Loss()
-    {
-        model.Backend.Read(lossSum, loss);
-        return loss[0];
-    }
-
     /// <inheritdoc/>
-    public void Dispose() => arena.Dispose();
+    public void Dispose()
+    {
+        step.Dispose();
+        arena.Dispose();
+    }
 
     private static bool IsDue(int every, int step) => every > 0 && step % every == 0;
 

@@ -14,16 +14,15 @@ public sealed class AdamW
     private readonly Tensor sumSquares;
     private readonly Arena arena;
     private readonly int firstVector; // place in the table of the first parameter that does not decay
-    private readonly float[] host = new float[1];
 
     /// <summary>Plans the state in <paramref name="arena"/>; the gradients must have been planned.</summary>
-    public AdamW(Gpt model, AdamWSettings settings, Arena arena)
+    /// <param name="sumSquares">(1) F32: where the square of the gradients' global norm goes.</param>
+    public AdamW(Gpt model, AdamWSettings settings, Arena arena, Tensor sumSquares)
     {
-        (this.model, this.settings, this.arena) = (model, settings, arena);
+        (this.model, this.settings, this.arena, this.sumSquares) = (model, settings, arena, sumSquares);
         firstVector = model.Parameters.All.TakeWhile(p => p.Group != ParameterGroup.Vector).Count();
         M = model.Parameters.Plan(arena);
         V = model.Parameters.Plan(arena);
-        sumSquares = arena.Add("gradient norm", 1);
     }
 
     /// <summary>Mean of the gradients, one tensor a parameter in the order of the table.</summary>
@@ -35,24 +34,13 @@ public sealed class AdamW
     /// <summary>Updates the weights from the gradients. Where the gradient's norm is not finite it changes nothing.</summary>
     public void Step(StepState state)
     {
-        model.Backend.SumSquares(model.AllGradients, sumSquares);
+        MeasureGradients();
         Update(0, firstVector - 1, settings, state);
         Update(firstVector, model.Parameters.All.Count - 1, settings with { WeightDecay = 0 }, state);
     }
 
-    /// <summary>The global norm of the gradients of the last <see cref="Step"/>, before clipping. Waits for the device.</summary>
-    public float GradientNorm()
-    {
-        model.Backend.Read(sumSquares, host);
-        return MathF.Sqrt(host[0]);
-    }
-
-    /// <summary>The global norm of the gradients as they are, without a step. Waits for the device.</summary>
-    public float MeasureGradients()
-    {
-        model.Backend.SumSquares(model.AllGradients, sumSquares);
-        return GradientNorm();
-    }
+    /// <summary>The square of the global norm of the gradients as they are, without a step.</summary>
+    public void MeasureGradients() => model.Backend.SumSquares(model.AllGradients, sumSquares);
 
     private void Update(int first, int last, AdamWSettings settings, StepState state)
     {

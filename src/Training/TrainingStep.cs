@@ -1,0 +1,169 @@
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Training.Data;
+using TinyLlm.Training.Optimizers;
+
+namespace TinyLlm.Training;
+
+/// <summary>What a step tells of itself.</summary>
+/// <param name="Scored">Tokens that it learned from.</param>
+/// <param name="Loss">Their mean loss, before the update.</param>
+/// <param name="GradientNorm">Global norm of the gradients before clipping.</param>
+internal readonly record struct StepFigures(long Scored, double Loss, float GradientNorm);
+
+/// <summary>
+/// One optimiser step on the device: its examples go up, forward and backward run once a micro-batch, the weights are updated, and loss and norm come back. The ops
+/// are the same every time, so they are recorded; where all rows go through the model at once a step is a single launch.
+/// </summary>
+/// <remarks>A step may be started before the one before is finished: the device then goes from one to the next without waiting for the host.</remarks>
+internal sealed class TrainingStep : IDisposable
+{
+    /// <summary>How many steps may be started and not finished.</summary>
+    public const int MaxInFlight = 2;
+
+    private const int LossPlace = 0, SquaresPlace = 1, Figures = 2;
+
+    private readonly Gpt model;
+    private readonly IExamples examples;
+    private readonly ExampleOrder order;
+    private readonly TrainerSettings settings;
+    private readonly Activations activations;
+    private readonly StepState state;
+    private readonly AdamW optimizer;
+    private readonly Tensor figures;
+    private readonly OpSequence wholeStep, firstPass, laterPass, update;
+    private readonly (ReadBack Values, long Scored)[] inFlight = new (ReadBack, long)[MaxInFlight];
+    private readonly Batch[] batches;         // one for each micro-batch of a step
+    private readonly (long Epoch, long Index)[] places;
+    private readonly int[] positions;
+    private readonly float[] tokenWeights;
+    private int started, finished;
+
+    /// <summary>Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.</summary>
+    public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, AdamW optimizer, Tensor figures)
+    {
+        (this.model, this.examples, this.settings, this.activations) = (model, examples, settings, activations);
+        (this.state, this.optimizer, this.figures) = (state, optimizer, figures);
+        int b = activations.B, t = activations.T;
+        order = new ExampleOrder(examples.Count, settings.Seed);
+        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b)).Select(_ => new Batch(b, t)).ToArray();
+        places = new (long, long)[b];
+        positions = Positions.Of(b, t);
+        tokenWeights = new float[b * t];
+
+        var backend = model.Backend;
+        wholeStep = backend.Record(() => { Clear(); Pass(); Update(); });
+        firstPass = backend.Record(() => { Clear(); Pass(); });
+        laterPass = backend.Record(Pass);
+        update = backend.Record(Update);
+        for (int i = 0; i < inFlight.Length; i++)
+            inFlight[i].Values = backend.CreateReadBack(Figures);
+    }
+
+    /// <summary>Plans what a step reports: its loss, and the sum of the squared gradients, which the optimiser computes.</summary>
+    public static (Tensor Figures, Tensor SumSquares) PlanFigures(Arena arena)
+    {
+        var figures = arena.Add("loss and squared gradient norm", Figures);
+        return (figures, figures.Slice(0, SquaresPlace, 1));
+    }
+
+    /// <summary>Starts step number <paramref name="step"/>, counted from 0.</summary>
+    /// <exception cref="InvalidOperationException">Too many steps are started and not finished.</exception>
+    public void Start(int step, float learningRate)
+    {
+        if (started - finished == MaxInFlight)
+            throw new InvalidOperationException($"Start: {MaxInFlight} steps are started and not finished.");
+        long scored = ReadExamples(step);
+        if (batches.Length == 1)
+        {
+            Send(step, 0, scored, learningRate);
+            wholeStep.Run();
+        }
+        else
+        {
+            for (int micro = 0; micro < batches.Length; micro++)
+            {
+                Send(step, micro, scored, learningRate);
+                (micro == 0 ? firstPass : laterPass).Run();
+            }
+
+            update.Run();
+        }
+
+        ref var slot = ref inFlight[started++ % MaxInFlight];
+        slot.Scored = scored;
+        slot.Values.Start(figures);
+    }
+
+    /// <summary>Waits for the first of the steps that are started and not finished.</summary>
+    public StepFigures Finish()
+    {
+        var (values, scored) = inFlight[finished++ % MaxInFlight];
+        return ToFigures(values.Wait(), scored);
+    }
+
+    /// <summary>Loss and norm of the first micro-batch of a step, without a step. None may be in flight.</summary>
+    public StepFigures Measure(int step)
+    {
+        long scored = ReadExamples(step);
+        Send(step, 0, scored, 0);
+        firstPass.Run();
+        optimizer.MeasureGradients();
+        inFlight[0].Values.Start(figures);
+        return ToFigures(inFlight[0].Values.Wait(), scored);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update])
+            sequence.Dispose();
+        foreach (var (values, _) in inFlight)
+            values.Dispose();
+    }
+
+    private static StepFigures ToFigures(ReadOnlySpan<float> values, long scored) => new(scored, values[LossPlace], MathF.Sqrt(values[SquaresPlace]));
+
+    // The loss is a mean over all scored tokens of the step, so all of them are counted before the first backward pass.
+    private long ReadExamples(int step)
+    {
+        long position = (long)step * settings.BatchSize * settings.Accumulate;
+        long scored = 0;
+        foreach (var batch in batches)
+        {
+            for (int row = 0; row < places.Length; row++)
+                places[row] = order.At(position++);
+            batch.Fill(examples, places);
+            scored += batch.Scored;
+        }
+
+        return scored;
+    }
+
+    // All that changes from step to step goes to the device before the ops, which therefore stay the same.
+    private void Send(int step, int micro, long scored, float learningRate)
+    {
+        var batch = batches[micro];
+        for (int n = 0; n < tokenWeights.Length; n++)
+            tokenWeights[n] = batch.Targets[n] >= 0 ? 1f / scored : 0;
+        state.Send(settings.Seed, step, micro, learningRate, settings.AdamW.Beta1, settings.AdamW.Beta2);
+        activations.SetInputs(batch.Tokens, positions);
+        activations.SetTargets(batch.Targets);
+        model.Backend.Write(activations.TokenWeights, tokenWeights);
+    }
+
+    private void Clear()
+    {
+        model.Backend.Fill(model.AllGradients, 0);
+        model.Backend.Fill(figures, 0);
+    }
+
+    private void Pass()
+    {
+        model.Forward(activations, state: state);
+        model.LogProbabilitiesAndBackward(activations, state);
+        model.Backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, figures.Slice(0, LossPlace, 1));
+    }
+
+    private void Update() => optimizer.Step(state);
+}
