@@ -1,0 +1,236 @@
+using TinyLlm.Tests.Support.Ptx;
+using Xunit;
+
+namespace TinyLlm.Tests.Support;
+
+/// <summary>Launches, memory, control flow and barriers of the PTX machine.</summary>
+public sealed class PtxMachineTests
+{
+    private const string DynamicShared = ".extern .shared .align 16 .b8 tile[];";
+
+    [Fact]
+    public void Launch_GivesThreadsAndBlocksTheirPlaces()
+    {
+        const string Text = """
+            .version 8.0 .target sm_80 .address_size 64
+            .visible .entry places(.param .u64 y, .param .s32 scale, .param .f32 shift)
+            {
+                .reg .b32 %r<12>; .reg .b64 %rd<4>; .reg .f32 %f<4>;
+                ld.param.u64 %rd0, [y];
+                ld.param.s32 %r0, [scale];
+                ld.param.f32 %f0, [shift];
+                mov.u32 %r1, %tid.x; mov.u32 %r2, %tid.y; mov.u32 %r3, %ntid.x; mov.u32 %r4, %ntid.y;
+                mov.u32 %r5, %ctaid.x; mov.u32 %r6, %ctaid.y; mov.u32 %r7, %nctaid.x;
+                mad.lo.u32 %r8, %r6, %r7, %r5;    // block
+                mul.lo.u32 %r9, %r3, %r4;
+                mad.lo.u32 %r10, %r2, %r3, %r1;   // thread
+                mad.lo.u32 %r8, %r8, %r9, %r10;
+                mul.wide.u32 %rd1, %r8, 4;
+                add.s64 %rd0, %rd0, %rd1;
+                mul.lo.s32 %r8, %r8, %r0;
+                cvt.rn.f32.s32 %f1, %r8;
+                add.f32 %f1, %f1, %f0;
+                st.global.f32 [%rd0], %f1;
+                ret;
+            }
+            """;
+        using var machine = new PtxMachine(PtxModule.Parse(Text));
+        ulong y = machine.Allocate(4 * 6 * 70);
+        machine.Launch("places", (2, 3), (35, 2), 0, y, -3, 0.5f);
+        Assert.Equal(Enumerable.Range(0, 6 * 70).Select(n => n * -3 + 0.5f), machine.Download<float>(y, 6 * 70));
+    }
+
+    [Fact]
+    public void Branches_LoopsAndGuardsDiverge()
+    {
+        // Each thread adds 1 to its number of steps while it halves its own number.
+        var steps = PtxText.Run("""
+                mov.u32 %r0, %tid;
+                mov.u32 %r1, 0;
+            loop:
+                setp.eq.u32 %p0, %r0, 0;
+                @%p0 bra done;
+                shr.u32 %r0, %r0, 1;
+                add.u32 %r1, %r1, 1;
+                bra.uni loop;
+            done:
+                and.b32 %r2, %tid, 1;
+                setp.ne.u32 %p1, %r2, 0;
+                @%p1 add.u32 %r1, %r1, 100;
+                @!%p1 add.u32 %r1, %r1, 1000;
+                st.global.u32 [%at], %r1;
+            """, 50, new int[50]);
+        Assert.Equal(Enumerable.Range(0, 50).Select(n => (n == 0 ? 0 : (int)Math.Log2(n) + 1) + (n % 2 == 1 ? 100 : 1000)), steps);
+    }
+
+    [Fact]
+    public void Scopes_HideRegistersAndLabels()
+    {
+        var values = PtxText.Run("""
+            mov.u32 %r0, 1;
+            { .reg .b32 %r0; mov.u32 %r0, 7; bra skip; mov.u32 %r0, 8; skip: add.u32 %r1, %r0, 0; }
+            { .reg .b32 a<2>; mov.u32 a1, 20; bra skip; trap; skip: add.u32 %r1, %r1, a1; }
+            add.u32 %r1, %r1, %r0;
+            st.global.u32 [%at], %r1;
+            """, 1, new int[1]);
+        Assert.Equal(28, values[0]);
+    }
+
+    [Fact]
+    public void Calls_PassParametersAndResults()
+    {
+        const string Text = """
+            .version 8.0 .target sm_80 .address_size 64
+            .func (.param .f32 result) weigh(.param .f32 a, .param .align 8 .b8 pair[16]);
+            .visible .entry kernel(.param .u64 y)
+            {
+                .reg .f32 %f<4>; .reg .b64 %rd<4>;
+                ld.param.u64 %rd0, [y];
+                {
+                    .param .f32 a; .param .align 8 .b8 b[16]; .param .f32 r;
+                    st.param.f32 [a], 0f40000000;
+                    st.param.b64 [b], %rd0;
+                    st.param.f32 [b+8], 0f40400000;
+                    call.uni (r), weigh, (a, b);
+                    ld.param.f32 %f0, [r];
+                }
+                st.global.f32 [%rd0+4], %f0;
+                ret;
+            }
+            .func (.param .f32 result) weigh(.param .f32 a, .param .align 8 .b8 pair[16])
+            {
+                .local .align 4 .b8 stack[8];
+                .reg .f32 %f<4>; .reg .b64 %rd<4>;
+                ld.param.f32 %f0, [a];
+                ld.param.u64 %rd0, [pair];
+                ld.param.f32 %f1, [pair+8];
+                st.local.f32 [stack+4], %f1;
+                ld.global.f32 %f2, [%rd0];
+                ld.local.f32 %f3, [stack+4];
+                fma.rn.f32 %f0, %f0, %f2, %f3;
+                st.param.f32 [result], %f0;
+                ret;
+            }
+            """;
+        using var machine = new PtxMachine(PtxModule.Parse(Text));
+        ulong y = machine.Upload<float>([5, 0]);
+        machine.Launch(1, 1, 0, y);
+        Assert.Equal(13, machine.Download<float>(y, 2)[1]);
+    }
+
+    [Fact]
+    public void Barrier_LetsABlockReduce()
+    {
+        var sums = PtxText.Run("""
+                .shared .align 4 .b8 partial[1024];
+                .reg .b32 %base, %mine;
+                mov.u32 %base, partial;
+                shl.b32 %mine, %tid, 2;
+                add.u32 %mine, %mine, %base;
+                ld.global.f32 %f0, [%at];
+                st.shared.f32 [%mine], %f0;
+                mov.u32 %r0, 128;
+            loop:
+                bar.sync 0;
+                setp.ge.u32 %p0, %tid, %r0;
+                @%p0 bra next;
+                shl.b32 %r1, %r0, 2;
+                add.u32 %r1, %r1, %mine;
+                ld.shared.f32 %f1, [%r1];
+                ld.shared.f32 %f0, [%mine];
+                add.f32 %f0, %f0, %f1;
+                st.shared.f32 [%mine], %f0;
+            next:
+                shr.u32 %r0, %r0, 1;
+                setp.ne.u32 %p0, %r0, 0;
+                @%p0 bra loop;
+                bar.sync 0;
+                ld.shared.f32 %f0, [partial];
+                st.global.f32 [%at], %f0;
+            """, 256, Enumerable.Range(0, 256).Select(n => (float)n).ToArray());
+        Assert.All(sums, sum => Assert.Equal(255 * 128, sum));
+    }
+
+    [Theory]
+    [InlineData("bar.sync 0;", 321f)] // with the barrier every thread reads its neighbour's value
+    [InlineData("", float.NaN)] // without it some read what shared memory starts with
+    public void MissingBarrier_Shows(string barrier, float expected)
+    {
+        var values = PtxText.Run($"""
+            shl.b32 %r0, %tid, 2;
+            mov.u32 %r1, tile;
+            add.u32 %r0, %r0, %r1;
+            mov.f32 %f0, 0f43A08000;
+            st.shared.f32 [%r0], %f0;
+            {barrier}
+            xor.b32 %r2, %tid, 63;
+            shl.b32 %r2, %r2, 2;
+            add.u32 %r2, %r2, %r1;
+            ld.shared.f32 %f1, [%r2];
+            st.global.f32 [%at], %f1;
+            """, 64, new float[64], 256, DynamicShared);
+        Assert.Contains(expected, values);
+        Assert.Equal(barrier.Length > 0, values.All(v => v == 321f));
+    }
+
+    [Theory]
+    [InlineData("ld.global.f32 %f0, [%data+256];", "not in global memory: 256 bytes into an allocation of 256")]
+    [InlineData("st.global.f32 [%data+-4], %f0;", "not in global memory")]
+    [InlineData("ld.global.f32 %f0, [%data+2];", "is not a multiple of 4")]
+    [InlineData("ld.global.v4.f32 {%f0, %f1, %f2, %f3}, [%data+4];", "is not a multiple of 16")]
+    [InlineData("ld.global.f32 %f0, [0];", "not in global memory: no allocation is there")]
+    [InlineData("mov.u32 %r0, tile; ld.shared.f32 %f0, [%r0+128];", "not in shared memory")]
+    [InlineData("ld.shared.f32 %f0, [0];", "not in shared memory")]
+    [InlineData("div.s32 %r0, %r1, 0;", "divided by zero")]
+    [InlineData("trap;", "trapped")]
+    public void BadAccess_IsCaughtWithItsThread(string instruction, string message)
+    {
+        var error = Assert.Throws<PtxException>(() => PtxText.Run($"setp.eq.u32 %p0, %tid, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128, DynamicShared));
+        Assert.Contains(message, error.Message);
+        Assert.Contains("kernel: ", error.Message);
+        Assert.Contains(instruction.Split(';')[^2].Trim(), error.Message);
+        Assert.Contains("thread (63, 0, 0) of block (0, 0, 0)", error.Message);
+    }
+
+    [Theory]
+    [InlineData("frobnicate.b32 %r0, %r1;", "the instruction is not known")]
+    [InlineData("add.rz.f32 %f0, %f1, %f2;", "the suffix .rz is not known")]
+    [InlineData("add.u32 %r0, %q1, %r2;", "%q1 is not a register")]
+    [InlineData("bra nowhere;", "there is no label nowhere")]
+    public void UnknownText_IsAnErrorThatShowsIt(string instruction, string message)
+    {
+        var error = Assert.Throws<PtxException>(() => PtxText.Run(instruction, 1, new int[1]));
+        Assert.Contains(message, error.Message);
+        Assert.Contains(instruction.TrimEnd(';'), error.Message);
+    }
+
+    [Theory]
+    [InlineData("setp.lt.u32 %p0, %lane, 16; @%p0 bra end; bar.sync 0; end: bar.sync 1;", "bar.sync")] // half a warp goes past an aligned barrier
+    [InlineData("setp.lt.u32 %p0, %lane, 16; @%p0 shfl.sync.idx.b32 %r0, %r1, 0, 31, -1;", "shfl.sync")]
+    public void Divergence_AtACollectiveIsAnErrorThatNamesIt(string body, string instruction)
+    {
+        // The lanes that leave must not end: barriers count those that are left.
+        var error = Assert.Throws<PtxException>(() => PtxText.Run(body + " bar.sync 2;", 32, new int[32]));
+        Assert.Contains("wait for one another for ever", error.Message);
+        Assert.Contains(instruction, error.Message);
+    }
+
+    [Fact]
+    public void EndlessLoop_Ends()
+    {
+        using var machine = new PtxMachine(PtxModule.Parse(PtxText.Kernel("loop: bra loop;"))) { InstructionLimit = 100_000 };
+        Assert.Contains("has not ended", Assert.Throws<PtxException>(() => machine.Launch(1, 1, 0, 0L)).Message);
+    }
+
+    [Theory]
+    [InlineData("red.global.add.u32", 64 * 63 / 2)]
+    [InlineData("red.global.max.s32", 63)]
+    [InlineData("red.add.global.u32", 64 * 63 / 2)] // as ILGPU writes it
+    public void Atomics_OfManyBlocksAddUp(string operation, int expected)
+    {
+        using var machine = new PtxMachine(PtxModule.Parse(PtxText.Kernel($"mov.u32 %r0, %ctaid.x; mov.u32 %r1, %ntid.x; mad.lo.u32 %r0, %r0, %r1, %tid; {operation} [%data], %r0;")));
+        ulong data = machine.Upload<int>([0]);
+        machine.Launch(8, 8, 0, data);
+        Assert.Equal(expected, machine.Download<int>(data, 1)[0]);
+    }
+}
