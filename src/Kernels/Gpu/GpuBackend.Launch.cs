@@ -17,6 +17,9 @@ internal sealed partial class GpuBackend
     private readonly MemoryBuffer1D<byte, Stride1D.Dense>?[] scratch = new MemoryBuffer1D<byte, Stride1D.Dense>?[ScratchSlots];
     private const int ScratchPartials = 0, ScratchLogits = 1, ScratchRows = 2, ScratchFlags = 3, ScratchSlots = 4;
 
+    /// <summary>Changes whenever scratch memory moves.</summary>
+    public int ScratchVersion { get; private set; }
+
     /// <summary>Scratch memory of at least <paramref name="count"/> elements; its content is whatever the last kernel left.</summary>
     private ArrayView<T> Scratch<T>(int slot, long count) where T : unmanaged
     {
@@ -26,6 +29,7 @@ internal sealed partial class GpuBackend
             Free(scratch[slot]);
             scratch[slot] = null;
             scratch[slot] = buffer = AllocateZeroed(bytes, "scratch");
+            ScratchVersion++;
         }
 
         return buffer.View.SubView(0, bytes).Cast<byte, T>().AsContiguous();

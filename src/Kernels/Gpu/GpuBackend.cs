@@ -28,7 +28,9 @@ internal sealed partial class GpuBackend : Backend
     {
         this.device = device;
         (context, accelerator) = device.Open();
-        stream = accelerator.CreateStream();
+
+        // Not bound to the default stream: a stream that is could not be recorded while anything runs there.
+        stream = accelerator is CudaAccelerator cuda ? cuda.CreateStream(StreamFlags.CU_STREAM_NON_BLOCKING) : accelerator.CreateStream();
         uploads = new UploadRing(accelerator, stream);
     }
 
@@ -47,6 +49,13 @@ internal sealed partial class GpuBackend : Backend
         CLAccelerator => Math.Max(0, device.MemoryBytes - allocated), // OpenCL does not tell what others hold
         _ => Math.Max(0, device.MemoryBytes - Environment.WorkingSet),
     };
+
+    public override bool IsAsynchronous => stream is CudaStream;
+
+    public override OpSequence Record(Action ops) => stream is CudaStream cuda ? new CudaOpSequence(this, cuda.StreamPtr, ops) : base.Record(ops);
+
+    public override ReadBack CreateReadBack(int count) =>
+        stream is CudaStream cuda && CudaDriver.IsAvailable ? new CudaReadBack((CudaAccelerator)accelerator, cuda, count) : base.CreateReadBack(count);
 
     public override Storage CreateStorage() => new GpuStorage(this);
 

@@ -3,13 +3,14 @@ using System.Runtime.InteropServices;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// What ILGPU does not offer of NVIDIA's driver: shared memory above 48 KB, launches that allocate nothing, and graphs. The driver's library is opened
+/// What ILGPU does not offer of NVIDIA's driver: shared memory above 48 KB, launches that allocate nothing, graphs, and marks in a stream. The driver's library is opened
 /// when this class is first used, so that a machine without one is none the worse. Calls want the accelerator's context bound to the thread.
 /// </summary>
 internal static unsafe class CudaDriver
 {
     private const int MaxDynamicSharedBytes = 8;
     private const int CaptureThreadLocal = 1;
+    private const uint EventWithoutTiming = 2;
 
     private static readonly nint library = Open();
 
@@ -33,10 +34,19 @@ internal static unsafe class CudaDriver
 
     private static readonly delegate* unmanaged<nint, int> graphDestroy = (delegate* unmanaged<nint, int>)Find("cuGraphDestroy");
 
+    private static readonly delegate* unmanaged<nint*, uint, int> eventCreate = (delegate* unmanaged<nint*, uint, int>)Find("cuEventCreate");
+
+    private static readonly delegate* unmanaged<nint, nint, int> eventRecord = (delegate* unmanaged<nint, nint, int>)Find("cuEventRecord");
+
+    private static readonly delegate* unmanaged<nint, int> eventSynchronize = (delegate* unmanaged<nint, int>)Find("cuEventSynchronize");
+
+    private static readonly delegate* unmanaged<nint, int> eventDestroy = (delegate* unmanaged<nint, int>)Find("cuEventDestroy_v2");
+
     /// <summary>Whether the driver is there, with all that is used of it.</summary>
     public static bool IsAvailable =>
         getErrorName != null && funcSetAttribute != null && launchKernel != null && streamBeginCapture != null && streamEndCapture != null &&
-        graphInstantiate != null && graphLaunch != null && graphExecDestroy != null && graphDestroy != null;
+        graphInstantiate != null && graphLaunch != null && graphExecDestroy != null && graphDestroy != null &&
+        eventCreate != null && eventRecord != null && eventSynchronize != null && eventDestroy != null;
 
     /// <summary>Lets <paramref name="function"/> be launched with up to so many bytes of dynamic shared memory.</summary>
     public static void SetMaxDynamicShared(nint function, int bytes) =>
@@ -69,11 +79,36 @@ internal static unsafe class CudaDriver
         return executable;
     }
 
+    /// <summary>Ends a recording that failed and forgets it.</summary>
+    public static void AbandonCapture(nint stream)
+    {
+        nint graph;
+        if (streamEndCapture(stream, &graph) == 0 && graph != 0)
+            _ = graphDestroy(graph);
+    }
+
     /// <summary>Runs all that was recorded, as one launch.</summary>
     public static void LaunchGraph(nint graph, nint stream) => Check("cuGraphLaunch", graphLaunch(graph, stream));
 
     /// <summary>Frees a recording.</summary>
     public static void DestroyGraph(nint graph) => Check("cuGraphExecDestroy", graphExecDestroy(graph));
+
+    /// <summary>Makes a mark that can be set into a stream and waited for; to be given to <see cref="DestroyEvent"/>.</summary>
+    public static nint CreateEvent()
+    {
+        nint mark;
+        Check("cuEventCreate", eventCreate(&mark, EventWithoutTiming));
+        return mark;
+    }
+
+    /// <summary>Sets the mark behind all that was started on <paramref name="stream"/> so far.</summary>
+    public static void RecordEvent(nint mark, nint stream) => Check("cuEventRecord", eventRecord(mark, stream));
+
+    /// <summary>Waits until the device has come to where the mark was set last.</summary>
+    public static void WaitForEvent(nint mark) => Check("cuEventSynchronize", eventSynchronize(mark));
+
+    /// <summary>Frees a mark.</summary>
+    public static void DestroyEvent(nint mark) => Check("cuEventDestroy", eventDestroy(mark));
 
     private static void Check(string call, int result)
     {
