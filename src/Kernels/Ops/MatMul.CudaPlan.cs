@@ -36,6 +36,9 @@ internal readonly record struct MatMulCall(long A, long B, long C, long Bias, lo
 /// </summary>
 internal readonly struct MatMulPlan
 {
+    /// <summary>Parameters of the kernel that has most.</summary>
+    public const int MaxParameters = 11;
+
     private const int MaxParts = 32;
 
     // Estimates in clocks of a multiprocessor: filling the pipeline; a second launch; bytes to and from memory in a clock, of all multiprocessors' shares.
@@ -54,6 +57,9 @@ internal readonly struct MatMulPlan
         Groups = candidates[candidate].Groups(rows, columns);
         (this.rows, this.columns, this.depth) = (rows, columns, depth);
     }
+
+    /// <summary>How many tiles there are to choose from, the largest first.</summary>
+    public static int Tiles => candidates.Length;
 
     /// <summary>All kernels that a plan may name, each to be compiled when first needed.</summary>
     public static IReadOnlyList<MethodInfo> Kernels { get; } =
@@ -113,6 +119,9 @@ internal readonly struct MatMulPlan
             throw new TinyLlmException($"MatMul: a group of the device has {device.SharedBytesOfGroup} bytes of shared memory; the tensor core kernels need {candidates[^1].SharedBytes}.");
         return new MatMulPlan(kind, best, bestParts, rows, columns, depth);
     }
+
+    /// <summary>The plan with a tile (one of <see cref="Tiles"/>) and a number of parts of the caller's choice, for tests and measurements.</summary>
+    public static MatMulPlan With(MatMulKind kind, int tile, int parts, int rows, int columns, int depth) => new(kind, tile, parts, rows, columns, depth);
 
     /// <summary>Writes the arguments of the product's kernel to <paramref name="slots"/>; <paramref name="workspace"/> is the address of <see cref="WorkspaceBytes"/>.</summary>
     public ReadOnlySpan<long> Arguments(Span<long> slots, in MatMulCall call, long workspace)
