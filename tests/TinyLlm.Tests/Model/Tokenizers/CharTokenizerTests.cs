@@ -1,6 +1,7 @@
 using System.Text;
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tests.Support;
 using Xunit;
 
 namespace TinyLlm.Tests.Model.Tokenizers;
@@ -79,16 +80,8 @@ public class CharTokenizerTests
     [Fact]
     public void Train_OnTinyShakespeare_HasNanoGptsVocabulary()
     {
-        string path = Path.Combine(RepositoryRoot(), "..", "shared", "data", "tinyshakespeare.txt");
+        string path = Path.Combine(Repository.Root ?? "", "..", "shared", "data", "tinyshakespeare.txt");
         Assert.SkipUnless(File.Exists(path), "tinyshakespeare.txt is not beside this repository");
         Assert.Equal(65 + 3, CharTokenizer.Train(File.ReadAllBytes(path)).VocabularySize);
-    }
-
-    private static string RepositoryRoot()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (folder.Parent != null && !File.Exists(Path.Combine(folder.FullName, "TinyLlm.sln")))
-            folder = folder.Parent;
-        return folder.FullName;
     }
 }

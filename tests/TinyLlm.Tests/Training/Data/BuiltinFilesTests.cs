@@ -1,4 +1,5 @@
 using System.Text;
+using TinyLlm.Tests.Support;
 using TinyLlm.Training.Data;
 using Xunit;
 
@@ -42,12 +43,5 @@ public class BuiltinFilesTests
     [Fact]
     public void Names_AreTheCorpora() => Assert.Equal(["stories", "questions"], BuiltinData.Names);
 
-    private static string DataFile(string name)
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "TinyLlm.sln")))
-                return Path.Combine(folder.FullName, "data", name);
-
-        throw new DirectoryNotFoundException("No folder above the tests has TinyLlm.sln.");
-    }
+    private static string DataFile(string name) => Path.Combine(Repository.Root!, "data", name);
 }
