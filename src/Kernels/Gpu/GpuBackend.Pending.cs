@@ -11,10 +11,6 @@ internal sealed partial class GpuBackend
 
     private protected override void EmbeddingBackwardCore(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight) => throw new NotSupportedException();
 
-    private protected override void LayerNormCore(Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) => throw new NotSupportedException();
-
-    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias) => throw new NotSupportedException();
-
     private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) => throw new NotSupportedException();
 
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
@@ -26,9 +22,5 @@ internal sealed partial class GpuBackend
     private protected override void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate) => throw new NotSupportedException();
 
     private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias) => throw new NotSupportedException();
-
-    private protected override void RmsNormCore(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon) => throw new NotSupportedException();
-
-    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) => throw new NotSupportedException();
 
 }

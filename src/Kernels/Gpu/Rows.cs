@@ -13,11 +13,12 @@ internal readonly struct Rows
 
     public static Rows Of(Tensor x)
     {
-        // A contiguous tensor is one dimension of rows, whatever its rank.
+        // A contiguous tensor is one dimension of rows, whatever its rank; and so are the tokens of a batch of heads, mostly: divisions are slow.
         if (x.IsContiguous)
             return new Rows(1, int.MaxValue, 0, 0, x.Shape[-1]);
         return x.Shape.Rank switch
         {
+            4 when x.Stride(0) == x.Shape[1] * (long)x.Stride(1) => new Rows(int.MaxValue, x.Shape[2], 0, x.Stride(1), x.Stride(2)),
             4 => new Rows(x.Shape[1], x.Shape[2], x.Stride(0), x.Stride(1), x.Stride(2)),
             3 => new Rows(int.MaxValue, x.Shape[1], 0, x.Stride(0), x.Stride(1)),
             _ => new Rows(1, int.MaxValue, 0, 0, x.Stride(0)),
@@ -25,5 +26,11 @@ internal readonly struct Rows
     }
 
     /// <summary>Place of the first element of row <paramref name="row"/>.</summary>
-    public int At(int row) => row / size2 / size1 * stride0 + row / size2 % size1 * stride1 + row % size2 * stride2;
+    public int At(int row)
+    {
+        if (row < size2)
+            return row * stride2;
+        int outer = row / size2, inner = row % size2 * stride2;
+        return inner + (outer < size1 ? outer * stride1 : outer / size1 * stride0 + outer % size1 * stride1);
+    }
 }
