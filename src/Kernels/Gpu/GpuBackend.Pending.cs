@@ -17,10 +17,4 @@ internal sealed partial class GpuBackend
 
     private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
 
-    private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y) => throw new NotSupportedException();
-
-    private protected override void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate) => throw new NotSupportedException();
-
-    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias) => throw new NotSupportedException();
-
 }

@@ -18,3 +18,4 @@ public sealed class RopeTestsOnSimulated : RopeTests<Simulated>;
 public sealed class DropoutTestsOnSimulated : DropoutTests<Simulated>;
 public sealed class BFloat16RowTestsOnSimulated : BFloat16RowTests<Simulated>;
 public sealed class NormKernelTestsOnSimulated : NormKernelTests<Simulated>;
+public sealed class MatMulKernelTestsOnSimulated : MatMulKernelTests<Simulated>;
