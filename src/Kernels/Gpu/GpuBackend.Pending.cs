@@ -11,10 +11,6 @@ internal sealed partial class GpuBackend
 
     private protected override void EmbeddingBackwardCore(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight) => throw new NotSupportedException();
 
-    private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) => throw new NotSupportedException();
-
-    private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
-
     private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
 
 }

@@ -45,3 +45,9 @@ public sealed class Simulated : IDevice
 {
     public static Backend Create() => new GpuBackend(GpuDevice.Simulated);
 }
+
+/// <summary>The same, with room for a few rows of logits at a time.</summary>
+public sealed class SimulatedInChunks : IDevice
+{
+    public static Backend Create() => new GpuBackend(GpuDevice.Simulated) { LogitsBytes = 2048 };
+}

@@ -19,3 +19,5 @@ public sealed class DropoutTestsOnSimulated : DropoutTests<Simulated>;
 public sealed class BFloat16RowTestsOnSimulated : BFloat16RowTests<Simulated>;
 public sealed class NormKernelTestsOnSimulated : NormKernelTests<Simulated>;
 public sealed class MatMulKernelTestsOnSimulated : MatMulKernelTests<Simulated>;
+public sealed class LinearCrossEntropyKernelTestsOnSimulated : LinearCrossEntropyKernelTests<Simulated>;
+public sealed class LinearCrossEntropyKernelTestsOnSimulatedInChunks : LinearCrossEntropyKernelTests<SimulatedInChunks>;
