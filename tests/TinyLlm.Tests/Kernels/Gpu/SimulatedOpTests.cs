@@ -21,3 +21,4 @@ public sealed class NormKernelTestsOnSimulated : NormKernelTests<Simulated>;
 public sealed class MatMulKernelTestsOnSimulated : MatMulKernelTests<Simulated>;
 public sealed class LinearCrossEntropyKernelTestsOnSimulated : LinearCrossEntropyKernelTests<Simulated>;
 public sealed class LinearCrossEntropyKernelTestsOnSimulatedInChunks : LinearCrossEntropyKernelTests<SimulatedInChunks>;
+public sealed class EmbeddingKernelTestsOnSimulated : EmbeddingKernelTests<Simulated>;
