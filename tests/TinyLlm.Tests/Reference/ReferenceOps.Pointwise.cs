@@ -51,6 +51,31 @@ internal static partial class ReferenceOps
         return dGateUp;
     }
 
+    /// <summary>e^x over the sum of the e^x in each row of <paramref name="c"/>.</summary>
+    public static double[] Softmax(double[] x, int c)
+    {
+        var y = new double[x.Length];
+        for (int row = 0; row < x.Length; row += c)
+        {
+            double logSumExp = LogSumExp(x.AsSpan(row, c));
+            for (int i = row; i < row + c; i++)
+                y[i] = Math.Exp(x[i] - logSumExp);
+        }
+
+        return y;
+    }
+
+    /// <summary>Gradient of <see cref="Softmax"/>, by its whole Jacobian dy[i] / dx[j] = y[i] ((i == j) - y[j]), from what the forward pass gave.</summary>
+    public static double[] SoftmaxBackward(double[] dy, double[] y, int c)
+    {
+        var dx = new double[y.Length];
+        for (int row = 0; row < y.Length; row += c)
+            for (int i = row; i < row + c; i++)
+                for (int j = row; j < row + c; j++)
+                    dx[j] += dy[i] * y[i] * ((i == j ? 1 : 0) - y[j]);
+        return dx;
+    }
+
     public static double Dot(double[] a, double[] b) => a.Zip(b, (x, y) => x * y).Sum();
 
     public static double SumSquares(double[] x) => Dot(x, x);

@@ -47,6 +47,16 @@ public sealed class ReferenceOpsTests
     }
 
     [Fact]
+    public void Softmax()
+    {
+        const int c = 5;
+        double[] x = values.Gaussians(3 * c), dy = values.Gaussians(3 * c);
+        double Loss() => ReferenceOps.Dot(dy, ReferenceOps.Softmax(x, c));
+
+        GradientCheck.Check("x", x, ReferenceOps.SoftmaxBackward(dy, ReferenceOps.Softmax(x, c), c), Loss);
+    }
+
+    [Fact]
     public void RmsNorm()
     {
         const double epsilon = 1e-3;

@@ -135,6 +135,8 @@ internal sealed class OpCalls : IDisposable
         yield return new("GeluBackward", () => backend.GeluBackward(dy, x, y), [y]);
         yield return new("SwiGlu", () => backend.SwiGlu(gateUp, product), [product]);
         yield return new("SwiGluBackward", () => backend.SwiGluBackward(product, gateUp, dGateUp), [dGateUp]);
+        yield return new("Softmax", () => backend.Softmax(gateUp, dGateUp), [dGateUp]);
+        yield return new("SoftmaxBackward", () => backend.SoftmaxBackward(gateUp, dGateUp, dGateUp), [dGateUp]);
         yield return new("Dropout", () => backend.Dropout(x, y, 0.1f, state.Buffer, 5), [y]);
         yield return new("Cast", () => backend.Cast(x, single), [single]);
         yield return new("Fill", () => backend.Fill(y, 2), [y]);

@@ -70,6 +70,18 @@ public abstract class BFloat16RowTests<TDevice> : BackendTests<TDevice> where TD
         Close("dx in place", ReferenceOps.Rope(before, places, heads, d, 100, inverse: true), x, Tolerance);
     }
 
+    [Theory]
+    [InlineData(9, 31)]
+    [InlineData(1, 1030)]
+    public void Softmax(int rows, int c)
+    {
+        TestTensor x = Inputs((rows, c)), dy = Inputs((rows, c)), y = Outputs((rows, c)), dx = Outputs((rows, c));
+        Run(() => Backend.Softmax(x, y), y);
+        Run(() => Backend.SoftmaxBackward(dy, y, dx), dx);
+        Close("y", ReferenceOps.Softmax(x.Doubles(), c), y, Tolerance);
+        Close("dx", ReferenceOps.SoftmaxBackward(dy.Doubles(), y.Doubles(), c), dx, Tolerance);
+    }
+
     private TestTensor Inputs(Shape shape) => Random(shape, dtype: DType.BF16);
 
     private TestTensor Outputs(Shape shape) => Output(shape, DType.BF16);

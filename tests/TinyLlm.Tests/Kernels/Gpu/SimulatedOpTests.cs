@@ -22,3 +22,4 @@ public sealed class MatMulKernelTestsOnSimulated : MatMulKernelTests<Simulated>;
 public sealed class LinearCrossEntropyKernelTestsOnSimulated : LinearCrossEntropyKernelTests<Simulated>;
 public sealed class LinearCrossEntropyKernelTestsOnSimulatedInChunks : LinearCrossEntropyKernelTests<SimulatedInChunks>;
 public sealed class EmbeddingKernelTestsOnSimulated : EmbeddingKernelTests<Simulated>;
+public sealed class SoftmaxTestsOnSimulated : SoftmaxTests<Simulated>;
