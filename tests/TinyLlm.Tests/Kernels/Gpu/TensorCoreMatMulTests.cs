@@ -1,0 +1,229 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using TinyLlm.Kernels.Gpu;
+using TinyLlm.Tests.Support;
+using TinyLlm.Tests.Support.Ptx;
+using Xunit;
+
+namespace TinyLlm.Tests.Kernels.Gpu;
+
+/// <summary>
+/// The tensor core kernels' PTX, run by the emulator, against products in double precision: every layout, tile and output, odd shapes. Memory is NaN where
+/// nothing was written, and an access beyond a tensor's end fails.
+/// </summary>
+public sealed class TensorCoreMatMulTests
+{
+    private const double ToleranceF32 = 2e-6;
+    private const double ToleranceBf16 = 4e-3; // bf16 has 8 bits
+
+    private static readonly ConcurrentDictionary<int, Lazy<PtxModule>> modules = new();
+
+    /// <summary>Kind, tile, M, N, K: single tiles, edges in both dimensions, depths around the tile's and around the number of stages.</summary>
+    public static TheoryData<string, int, int, int, int> Shapes()
+    {
+        var shapes = new TheoryData<string, int, int, int, int>();
+        foreach (string kind in Enum.GetNames<MatMulKind>())
+        {
+            shapes.Add(kind, 0, 128, 256, 256);
+            shapes.Add(kind, 0, 136, 264, 72);
+            shapes.Add(kind, 1, 128, 128, 64);
+            shapes.Add(kind, 1, 200, 136, 200);
+            shapes.Add(kind, 2, 64, 64, 64);
+            shapes.Add(kind, 2, 1, 8, 8);
+            shapes.Add(kind, 2, 72, 88, 456);
+            shapes.Add(kind, 2, 65, 200, 72);
+            shapes.Add(kind, 2, 321, 8, 16);
+        }
+
+        return shapes;
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Product_MatchesReference(string kind, int tile, int m, int n, int k)
+    {
+        var product = new Product(Enum.Parse<MatMulKind>(kind), m, n, k, seed: m + n + k);
+        product.Check(product.Plan(tile, parts: 1), MatMulOutput.F32, ToleranceF32);
+    }
+
+    [Theory]
+    [InlineData("Forward", 1, 136, 72, 320, 2)]
+    [InlineData("BackwardWeight", 2, 300, 72, 88, 3)]
+    [InlineData("BackwardWeight", 1, 260, 136, 152, 5)]
+    [InlineData("BackwardInput", 2, 33, 200, 80, 4)]
+    public void SplitDepth_MatchesReference(string kind, int tile, int m, int n, int k, int parts)
+    {
+        var product = new Product(Enum.Parse<MatMulKind>(kind), m, n, k, seed: m + n + k);
+        product.Check(product.Plan(tile, parts), MatMulOutput.F32, ToleranceF32, hasAddend: true);
+        product.Check(product.Plan(tile, parts), MatMulOutput.GeluSlope, ToleranceBf16, hasBias: true, hasAddend: true);
+    }
+
+    /// <summary>Every combination of what may follow a product, of both types of C and with both widths of a warp's tile.</summary>
+    [Theory]
+    [InlineData(1, 72, 136)]
+    [InlineData(2, 40, 88)]
+    public void Outputs_MatchReference(int tile, int m, int n)
+    {
+        var product = new Product(MatMulKind.Forward, m, n, 64, seed: 7);
+        foreach (MatMulOutput type in new[] { MatMulOutput.None, MatMulOutput.F32 })
+            foreach (MatMulOutput activation in new[] { MatMulOutput.None, MatMulOutput.Gelu, MatMulOutput.GeluSlope })
+                foreach (bool hasBias in new[] { false, true })
+                    foreach (bool hasAddend in new[] { false, true })
+                        product.Check(product.Plan(tile, 1), type | activation, type == MatMulOutput.F32 ? 1e-5 : ToleranceBf16, hasBias, hasAddend);
+    }
+
+    [Fact]
+    public void Accumulation_AddsToC()
+    {
+        var product = new Product(MatMulKind.BackwardWeight, 100, 64, 72, seed: 3);
+        product.Check(product.Plan(2, 1), MatMulOutput.F32, ToleranceF32, hasAddend: true, addendIsC: true);
+        product.Check(product.Plan(1, 2), MatMulOutput.None, ToleranceBf16, hasAddend: true, addendIsC: true);
+    }
+
+    /// <summary>A NaN in a row of A shows in that row of C and nowhere else, as it would not if rows beyond the last or the zeros beyond the depth were mixed up.</summary>
+    [Fact]
+    public void NotFiniteValues_StayInTheirRow()
+    {
+        var product = new Product(MatMulKind.Forward, 70, 72, 72, seed: 5);
+        product.A[3 * 72 + 71] = float.NaN;
+        float[] c = product.Run(product.Plan(2, 1), MatMulOutput.F32);
+        Assert.All(Enumerable.Range(0, c.Length), i => Assert.Equal(i / 72 == 3, float.IsNaN(c[i])));
+    }
+
+    [Fact]
+    public void SmallIntegers_AreExact()
+    {
+        var product = new Product(MatMulKind.BackwardInput, 65, 72, 80, seed: 0);
+        for (int i = 0; i < product.A.Length; i++)
+            product.A[i] = i * 7 % 13 - 6;
+        for (int i = 0; i < product.B.Length; i++)
+            product.B[i] = i * 5 % 11 - 5;
+        Assert.Equal(product.Reference(MatMulOutput.F32, false, false).C.Select(v => (float)v), product.Run(product.Plan(2, 1), MatMulOutput.F32));
+    }
+
+    [Fact]
+    public void EqualRuns_GiveEqualBits()
+    {
+        var product = new Product(MatMulKind.BackwardWeight, 400, 64, 64, seed: 1);
+        Compare.SameBits("dW", product.Run(product.Plan(2, 4), MatMulOutput.F32), product.Run(product.Plan(2, 4), MatMulOutput.F32));
+    }
+
+    /// <summary>One product with its operands, run on the emulator.</summary>
+    private sealed class Product
+    {
+        private readonly MatMulKind kind;
+        private readonly int rows, columns, depth, seed;
+        private readonly float[] bias, addend, pre;
+
+        public Product(MatMulKind kind, int m, int n, int k, int seed)
+        {
+            (this.kind, this.seed) = (kind, seed);
+            (rows, columns, depth) = kind switch
+            {
+                MatMulKind.Forward => (m, n, k),
+                MatMulKind.BackwardInput => (m, k, n),
+                _ => (n, k, m),
+            };
+            var random = new RandomValues(seed);
+            A = RoundedFloats(random, (long)rows * depth);
+            B = RoundedFloats(random, (long)columns * depth);
+            bias = random.Floats(columns);
+            addend = RoundedFloats(random, (long)rows * columns);
+            pre = RoundedFloats(random, (long)rows * columns);
+        }
+
+        /// <summary>Row-major, as the layer has them: x or dy, (rows, depth) or for a weight's gradient (depth, rows).</summary>
+        public float[] A { get; }
+
+        /// <summary>W (columns, depth) or (depth, columns), or x (depth, columns).</summary>
+        public float[] B { get; }
+
+        public MatMulPlan Plan(int tile, int parts) => MatMulPlan.With(kind, tile, parts, rows, columns, depth);
+
+        public void Check(MatMulPlan plan, MatMulOutput output, double tolerance, bool hasBias = false, bool hasAddend = false, bool addendIsC = false)
+        {
+            float[] c = Run(plan, output, hasBias, hasAddend, addendIsC, out float[] preAfter);
+            var (expected, expectedPre) = Reference(output, hasBias, hasAddend);
+            string what = $"{MatMulPlan.Kernels[plan.KernelIndex].Name} in {plan.Parts} parts, {output}{(hasBias ? ", bias" : "")}{(hasAddend ? ", addend" : "")}";
+            Compare.Close(what, expected, c, (rows, columns), tolerance, seed);
+            if ((output & MatMulOutput.Gelu) != 0)
+                Compare.Close($"{what}: pre", expectedPre, preAfter, (rows, columns), ToleranceBf16, seed);
+            else
+                Compare.SameBits($"{what}: pre", pre, preAfter);
+        }
+
+        public float[] Run(MatMulPlan plan, MatMulOutput output) => Run(plan, output, false, false, false, out _);
+
+        private float[] Run(MatMulPlan plan, MatMulOutput output, bool hasBias, bool hasAddend, bool addendIsC, out float[] preAfter)
+        {
+            using PtxMachine product = Machine(plan.KernelIndex);
+            long a = Upload(product, A, false), b = Upload(product, B, false), workspace = (long)product.Allocate(plan.WorkspaceBytes);
+            var slots = new long[MatMulPlan.MaxParameters];
+            if (plan.Parts > 1)
+                Launch(product, plan.KernelIndex, plan.Groups, plan.Parts, plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace));
+
+            using PtxMachine last = plan.Parts > 1 ? Machine(MatMulPlan.AddPartsIndex) : product;
+            bool isF32 = (output & MatMulOutput.F32) != 0;
+            long addendAt = Upload(last, addend, isF32), preAt = Upload(last, pre, false), c = addendIsC ? addendAt : (long)last.Allocate((long)rows * columns * (isF32 ? 4 : 2));
+            var call = new MatMulCall(a, b, c, hasBias ? Upload(last, bias, true) : 0, hasAddend ? addendAt : 0, preAt, output);
+            if (plan.Parts == 1)
+                Launch(last, plan.KernelIndex, plan.Groups, 1, plan.Arguments(slots, call, 0));
+            else
+                Launch(last, MatMulPlan.AddPartsIndex, plan.PartGroups, 1, plan.PartArguments(slots, call, Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
+            preAfter = Download(last, preAt, false);
+            return Download(last, c, isF32);
+        }
+
+        private float[] Download(PtxMachine machine, long address, bool isF32) => isF32
+            ? machine.Download<float>((ulong)address, (long)rows * columns)
+            : Array.ConvertAll(machine.Download<ushort>((ulong)address, (long)rows * columns), ToFloat);
+
+        public (double[] C, double[] Pre) Reference(MatMulOutput output, bool hasBias, bool hasAddend)
+        {
+            var (c, sums) = (new double[rows * columns], new double[rows * columns]);
+            for (int i = 0; i < c.Length; i++)
+            {
+                int row = i / columns, column = i % columns;
+                double sum = hasBias ? bias[column] : 0;
+                for (int k = 0; k < depth; k++)
+                {
+                    double a = kind == MatMulKind.BackwardWeight ? A[k * rows + row] : A[row * depth + k];
+                    sum += a * (kind == MatMulKind.Forward ? B[column * depth + k] : B[k * columns + column]);
+                }
+
+                sums[i] = sum;
+                if ((output & MatMulOutput.Gelu) != 0)
+                    sum = Gelu(sum);
+                if ((output & MatMulOutput.GeluSlope) != 0)
+                    sum *= (Gelu(pre[i] + 1e-5) - Gelu(pre[i] - 1e-5)) / 2e-5;
+                c[i] = sum + (hasAddend ? addend[i] : 0);
+            }
+
+            return (c, sums);
+        }
+
+        private static double Gelu(double x) => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+
+        private static float[] RoundedFloats(RandomValues random, long count) => Array.ConvertAll(random.Floats(count), v => ToFloat(ToBf16(v)));
+    }
+
+    private static PtxMachine Machine(int kernel) =>
+        new(modules.GetOrAdd(kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
+
+    private static long Upload(PtxMachine machine, float[] values, bool isF32) =>
+        (long)(isF32 ? machine.Upload<float>(values) : machine.Upload<ushort>(Array.ConvertAll(values, ToBf16)));
+
+    private static void Launch(PtxMachine machine, int kernel, int gridX, int gridY, ReadOnlySpan<long> arguments)
+    {
+        MethodInfo method = MatMulPlan.Kernels[kernel];
+        var traits = method.GetCustomAttribute<KernelAttribute>()!;
+        var values = new object[arguments.Length];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = method.GetParameters()[i].ParameterType == typeof(int) ? (int)arguments[i] : (object)arguments[i];
+        machine.Launch((gridX, gridY), traits.GroupSize, traits.DynamicSharedBytes, values);
+    }
+
+    private static ushort ToBf16(float value) => BFloat16.RoundToBits(BitConverter.SingleToUInt32Bits(value));
+
+    private static float ToFloat(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
+}
