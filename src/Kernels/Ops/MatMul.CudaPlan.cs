@@ -16,10 +16,11 @@ internal enum MatMulKind
 }
 
 /// <summary>What the choice of a kernel depends on beside the shape.</summary>
+/// <param name="ComputeCapability">Ten times the device's: 80 and up.</param>
 /// <param name="Multiprocessors">How many there are.</param>
 /// <param name="SharedBytesOfGroup">The most shared memory that a group can ask for.</param>
 /// <param name="WorkspaceBytes">Device memory for the sums of parts of the depth; 0 to never split it.</param>
-internal readonly record struct MatMulDevice(int Multiprocessors, int SharedBytesOfGroup, long WorkspaceBytes);
+internal readonly record struct MatMulDevice(int ComputeCapability, int Multiprocessors, int SharedBytesOfGroup, long WorkspaceBytes);
 
 /// <summary>Addresses on the device, multiples of 16, and what to do with the sums. Bias, Addend and Pre are 0 where there is none.</summary>
 /// <param name="A">The left operand, bf16.</param>
@@ -44,33 +45,34 @@ internal readonly struct MatMulPlan
     // Estimates in clocks of a multiprocessor: filling the pipeline; a second launch; bytes to and from memory in a clock, of all multiprocessors' shares.
     private const long StartClocks = 2500, LaunchClocks = 4000, BytesInClock = 12;
 
+    // The largest tiles first. The warpgroups' instructions exist on compute capability 9.0 only, not on later ones.
     private static readonly Candidate[] candidates =
-        [Candidate.Of(new Tile128x256(), 1650), Candidate.Of(new Tile128x128(), 860), Candidate.Of(new Tile64x64(), 400)];
+    [
+        new("Warpgroup{0}128x256", new WarpgroupTile128x256(), 1150),
+        new("Warpgroup{0}128x128", new WarpgroupTile128x128(), 620),
+        new("{0}128x256", new Tile128x256(), 1650),
+        new("{0}128x128", new Tile128x128(), 860),
+        new("{0}64x64", new Tile64x64(), 400),
+    ];
 
     private readonly int rows, columns, depth, depthOfPart;
 
-    private MatMulPlan(MatMulKind kind, int candidate, int parts, int rows, int columns, int depth)
+    private MatMulPlan(int kernel, int parts, int rows, int columns, int depth)
     {
-        KernelIndex = (int)kind * candidates.Length + candidate;
+        KernelIndex = kernel;
         depthOfPart = DepthOfPart(depth, parts);
         Parts = parts;
-        Groups = candidates[candidate].Groups(rows, columns);
+        Groups = candidates[kernel % candidates.Length].Groups(rows, columns);
         (this.rows, this.columns, this.depth) = (rows, columns, depth);
     }
 
-    /// <summary>How many tiles there are to choose from, the largest first.</summary>
-    public static int Tiles => candidates.Length;
-
-    /// <summary>All kernels that a plan may name, each to be compiled when first needed.</summary>
+    /// <summary>All kernels that a plan may name, each to be compiled when first needed: for each kind those of all tiles, then <see cref="TensorCoreMatMul.AddParts"/>.</summary>
     public static IReadOnlyList<MethodInfo> Kernels { get; } =
     [
-        .. new[]
-        {
-            nameof(TensorCoreMatMul.Forward128x256), nameof(TensorCoreMatMul.Forward128x128), nameof(TensorCoreMatMul.Forward64x64),
-            nameof(TensorCoreMatMul.BackwardInput128x256), nameof(TensorCoreMatMul.BackwardInput128x128), nameof(TensorCoreMatMul.BackwardInput64x64),
-            nameof(TensorCoreMatMul.BackwardWeight128x256), nameof(TensorCoreMatMul.BackwardWeight128x128), nameof(TensorCoreMatMul.BackwardWeight64x64),
-            nameof(TensorCoreMatMul.AddParts),
-        }.Select(name => typeof(TensorCoreMatMul).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!),
+        .. from kind in Enum.GetNames<MatMulKind>()
+           from candidate in candidates
+           select FindKernel(string.Format(candidate.Name, kind)),
+        FindKernel(nameof(TensorCoreMatMul.AddParts)),
     ];
 
     /// <summary>Place in <see cref="Kernels"/> of the one that adds the parts of a depth.</summary>
@@ -102,7 +104,7 @@ internal readonly struct MatMulPlan
         var (best, bestParts, bestClocks) = (0, 0, long.MaxValue);
         for (int i = 0; i < candidates.Length; i++)
         {
-            if (candidates[i].SharedBytes > device.SharedBytesOfGroup)
+            if (!candidates[i].RunsOn(device))
                 continue;
             for (int parts = 1; parts <= MaxParts; parts++)
             {
@@ -117,11 +119,11 @@ internal readonly struct MatMulPlan
 
         if (bestParts == 0)
             throw new TinyLlmException($"MatMul: a group of the device has {device.SharedBytesOfGroup} bytes of shared memory; the tensor core kernels need {candidates[^1].SharedBytes}.");
-        return new MatMulPlan(kind, best, bestParts, rows, columns, depth);
+        return new MatMulPlan((int)kind * candidates.Length + best, bestParts, rows, columns, depth);
     }
 
-    /// <summary>The plan with a tile (one of <see cref="Tiles"/>) and a number of parts of the caller's choice, for tests and measurements.</summary>
-    public static MatMulPlan With(MatMulKind kind, int tile, int parts, int rows, int columns, int depth) => new(kind, tile, parts, rows, columns, depth);
+    /// <summary>The plan with a kernel (its place in <see cref="Kernels"/>) and a number of parts of the caller's choice, for tests and measurements.</summary>
+    public static MatMulPlan With(int kernel, int parts, int rows, int columns, int depth) => new(kernel, parts, rows, columns, depth);
 
     /// <summary>Writes the arguments of the product's kernel to <paramref name="slots"/>; <paramref name="workspace"/> is the address of <see cref="WorkspaceBytes"/>.</summary>
     public ReadOnlySpan<long> Arguments(Span<long> slots, in MatMulCall call, long workspace)
@@ -155,12 +157,27 @@ internal readonly struct MatMulPlan
 
     private static int Ceiling(int value, int divisor) => (value + divisor - 1) / divisor;
 
-    /// <summary>A kernel's sizes and its speed, as estimated for H100: clocks of a multiprocessor for a tile of the depth, and to store the sums.</summary>
-    private readonly record struct Candidate(int Rows, int Columns, int SharedBytes, long TileClocks, long StoreClocks)
-    {
-        public static Candidate Of(IMatMulTile tile, long tileClocks) =>
-            new(tile.Rows, tile.Columns, MatMulShape.SharedBytes(tile), tileClocks, tile.Rows * tile.Columns / 10);
+    private static MethodInfo FindKernel(string name) =>
+        typeof(TensorCoreMatMul).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic) ?? throw new InvalidOperationException($"There is no kernel {name}.");
 
-        public int Groups(int rows, int columns) => Ceiling(rows, Rows) * Ceiling(columns, Columns);
+    /// <summary>A tile's kernels by name and what they need and cost.</summary>
+    private sealed class Candidate(string name, IMatMulTile tile, long tileClocks)
+    {
+        private readonly bool usesWarpgroups = tile.WarpRows == 16;
+
+        /// <summary>Of the kernel, {0} standing for the kind.</summary>
+        public string Name => name;
+
+        public int SharedBytes { get; } = MatMulShape.SharedBytes(tile);
+
+        /// <summary>Clocks of a multiprocessor, as estimated for H100, for a tile of the depth.</summary>
+        public long TileClocks => tileClocks;
+
+        /// <summary>Clocks to store the sums.</summary>
+        public long StoreClocks { get; } = tile.Rows * tile.Columns / 10;
+
+        public bool RunsOn(MatMulDevice device) => SharedBytes <= device.SharedBytesOfGroup && (!usesWarpgroups || device.ComputeCapability == 90);
+
+        public int Groups(int rows, int columns) => Ceiling(rows, tile.Rows) * Ceiling(columns, tile.Columns);
     }
 }

@@ -12,7 +12,7 @@ internal interface IMatMulTile
     /// <summary>Rows of them that a warp computes: a multiple of 16.</summary>
     int WarpRows { get; }
 
-    /// <summary>Columns of them that a warp computes: 32 or 64.</summary>
+    /// <summary>Columns of them that a warp computes: 32, or a multiple of 64.</summary>
     int WarpColumns { get; }
 
     /// <summary>Tiles of the depth in shared memory.</summary>
@@ -57,6 +57,34 @@ internal readonly struct Tile64x64 : IMatMulTile
     public int WarpRows => 32;
 
     public int WarpColumns => 32;
+
+    public int Stages => 3;
+}
+
+/// <summary>2 warpgroups of compute capability 9.0, each with 64 rows and all columns; their warps have 16 rows each.</summary>
+internal readonly struct WarpgroupTile128x256 : IMatMulTile
+{
+    public int Rows => 128;
+
+    public int Columns => 256;
+
+    public int WarpRows => 16;
+
+    public int WarpColumns => 256;
+
+    public int Stages => 4;
+}
+
+/// <summary>Likewise; two such groups fit a multiprocessor.</summary>
+internal readonly struct WarpgroupTile128x128 : IMatMulTile
+{
+    public int Rows => 128;
+
+    public int Columns => 128;
+
+    public int WarpRows => 16;
+
+    public int WarpColumns => 128;
 
     public int Stages => 3;
 }

@@ -46,6 +46,23 @@ internal static class SharedTile
             : Offset(rowOfLane / Depth * Depth + depth + eighth, rowOfLane % Depth / ChunkElements);
     }
 
+    /// <summary>How much further a tile's next 16 of the depth lie, for tensor cores that read shared memory themselves: they add before they swizzle.</summary>
+    public static int BytesOfStep(bool kMajor) => kMajor ? 2 * 16 : LineBytes * 16;
+
+    /// <summary>
+    /// The upper half of a matrix descriptor of <c>wgmma</c> (PTX ISA, "Matrix descriptor format"): the 128-byte swizzle, and 8 lines as the distance between
+    /// groups of 8 rows (K-major) or of 8 depths (MN-major).
+    /// </summary>
+    public const int DescriptorHigh = (1 << 30) | ((8 * LineBytes) >> 4);
+
+    /// <summary>
+    /// The lower half: where the tile starts in shared memory, at a multiple of 8 lines, and, for an MN-major one, the distance between panels.
+    /// </summary>
+    public static int DescriptorLow(bool kMajor, int place) => DescriptorStep(place) | ((kMajor ? 1 : DescriptorStep(Depth * LineBytes)) << 16);
+
+    /// <summary>What is added to the lower half to turn to a place so many bytes further.</summary>
+    public static int DescriptorStep(int bytes) => bytes >> 4;
+
     /// <summary>
     /// Row, within the 16 x 8 tile of sums of one <c>mma</c>, of the four that <paramref name="lane"/> holds: the first two lie side by side in this row,
     /// the others 8 rows below.

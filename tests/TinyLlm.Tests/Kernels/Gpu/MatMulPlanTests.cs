@@ -7,7 +7,7 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 
 public sealed class MatMulPlanTests
 {
-    private static readonly MatMulDevice hopper = new(132, 232448, 256L << 20);
+    private static readonly MatMulDevice hopper = new(90, 132, 232448, 256L << 20), ampere = new(80, 108, 166912, 256L << 20);
 
     [Theory]
     [InlineData(1, 1)]
@@ -24,13 +24,19 @@ public sealed class MatMulPlanTests
     }
 
     [Theory]
-    [InlineData("Forward", 4096, 4096, 4096, "128x256")]
-    [InlineData("BackwardInput", 16384, 768, 3072, "128x256")]
-    [InlineData("Forward", 64, 64, 64, "64x64")]
-    public void Kernel_FollowsTheShape(string kind, int rows, int columns, int depth, string tile)
+    [InlineData("Forward", 4096, 4096, 4096, "Forward128x256", "WarpgroupForward128x256")]
+    [InlineData("BackwardInput", 16384, 768, 3072, "BackwardInput128x256", "WarpgroupBackwardInput128x256")]
+    [InlineData("Forward", 64, 64, 64, "Forward64x64", "Forward64x64")]
+    public void Kernel_FollowsShapeAndDevice(string kind, int rows, int columns, int depth, string onAmpere, string onHopper)
     {
-        MatMulPlan plan = MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper);
-        Assert.Equal(kind + tile, MatMulPlan.Kernels[plan.KernelIndex].Name);
+        CheckKernel(onAmpere, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, ampere));
+        CheckKernel(onHopper, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper));
+        CheckKernel(onAmpere, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper with { ComputeCapability = 120 }));
+    }
+
+    private static void CheckKernel(string expected, MatMulPlan plan)
+    {
+        Assert.Equal(expected, MatMulPlan.Kernels[plan.KernelIndex].Name);
         Assert.Equal((1, 0L), (plan.Parts, plan.WorkspaceBytes));
     }
 
@@ -96,9 +102,11 @@ public sealed class MatMulPlanTests
         foreach (MethodInfo kernel in MatMulPlan.Kernels)
         {
             var traits = kernel.GetCustomAttribute<KernelAttribute>()!;
-            IMatMulTile? tile = kernel.Name.Contains("128x256") ? new Tile128x256() : kernel.Name.Contains("128x128") ? new Tile128x128() : kernel.Name.Contains("64x64") ? new Tile64x64() : null;
+            IMatMulTile? tile = kernel.Name.StartsWith("Warpgroup") ? kernel.Name.EndsWith("128x256") ? new WarpgroupTile128x256() : new WarpgroupTile128x128() :
+                kernel.Name.Contains("128x256") ? new Tile128x256() : kernel.Name.Contains("128x128") ? new Tile128x128() : kernel.Name.Contains("64x64") ? new Tile64x64() : null;
             Assert.Equal(tile is null ? TensorCoreMatMul.PartThreads : MatMulShape.Threads(tile), traits.GroupSize);
             Assert.Equal(tile is null ? 0 : MatMulShape.SharedBytes(tile), traits.DynamicSharedBytes);
+            Assert.Equal(tile?.WarpRows == 16 ? 90 : 80, traits.ComputeCapability);
             Assert.Equal(tile is null ? 9 : 11, kernel.GetParameters().Length);
         }
     }

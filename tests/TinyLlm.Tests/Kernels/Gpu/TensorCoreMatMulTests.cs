@@ -18,21 +18,26 @@ public sealed class TensorCoreMatMulTests
 
     private static readonly ConcurrentDictionary<int, Lazy<PtxModule>> modules = new();
 
-    /// <summary>Kind, tile, M, N, K: single tiles, edges in both dimensions, depths around the tile's and around the number of stages.</summary>
-    public static TheoryData<string, int, int, int, int> Shapes()
+    /// <summary>Kernel, M, N, K: single tiles, edges in both dimensions, depths around the tile's and around the number of stages.</summary>
+    public static TheoryData<string, int, int, int> Shapes()
     {
-        var shapes = new TheoryData<string, int, int, int, int>();
+        var shapes = new TheoryData<string, int, int, int>();
         foreach (string kind in Enum.GetNames<MatMulKind>())
         {
-            shapes.Add(kind, 0, 128, 256, 256);
-            shapes.Add(kind, 0, 136, 264, 72);
-            shapes.Add(kind, 1, 128, 128, 64);
-            shapes.Add(kind, 1, 200, 136, 200);
-            shapes.Add(kind, 2, 64, 64, 64);
-            shapes.Add(kind, 2, 1, 8, 8);
-            shapes.Add(kind, 2, 72, 88, 456);
-            shapes.Add(kind, 2, 65, 200, 72);
-            shapes.Add(kind, 2, 321, 8, 16);
+            foreach (string prefix in new[] { "", "Warpgroup" })
+            {
+                shapes.Add($"{prefix}{kind}128x256", 128, 256, 256);
+                shapes.Add($"{prefix}{kind}128x256", 136, 264, 72);
+                shapes.Add($"{prefix}{kind}128x128", 128, 128, 64);
+                shapes.Add($"{prefix}{kind}128x128", 200, 136, 200);
+                shapes.Add($"{prefix}{kind}128x128", 72, 328, 88);
+            }
+
+            shapes.Add($"{kind}64x64", 64, 64, 64);
+            shapes.Add($"{kind}64x64", 1, 8, 8);
+            shapes.Add($"{kind}64x64", 72, 88, 456);
+            shapes.Add($"{kind}64x64", 65, 200, 72);
+            shapes.Add($"{kind}64x64", 321, 8, 16);
         }
 
         return shapes;
@@ -40,84 +45,91 @@ public sealed class TensorCoreMatMulTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Product_MatchesReference(string kind, int tile, int m, int n, int k)
-    {
-        var product = new Product(Enum.Parse<MatMulKind>(kind), m, n, k, seed: m + n + k);
-        product.Check(product.Plan(tile, parts: 1), MatMulOutput.F32, ToleranceF32);
-    }
+    public void Product_MatchesReference(string kernel, int m, int n, int k) =>
+        new Product(kernel, m, n, k).Check(1, MatMulOutput.F32, ToleranceF32);
 
     [Theory]
-    [InlineData("Forward", 1, 136, 72, 320, 2)]
-    [InlineData("BackwardWeight", 2, 300, 72, 88, 3)]
-    [InlineData("BackwardWeight", 1, 260, 136, 152, 5)]
-    [InlineData("BackwardInput", 2, 33, 200, 80, 4)]
-    public void SplitDepth_MatchesReference(string kind, int tile, int m, int n, int k, int parts)
+    [InlineData("Forward128x128", 136, 72, 320, 2)]
+    [InlineData("BackwardWeight64x64", 300, 72, 88, 3)]
+    [InlineData("BackwardWeight128x128", 260, 136, 152, 5)]
+    [InlineData("BackwardInput64x64", 33, 200, 80, 4)]
+    [InlineData("WarpgroupBackwardWeight128x128", 400, 72, 136, 3)]
+    public void SplitDepth_MatchesReference(string kernel, int m, int n, int k, int parts)
     {
-        var product = new Product(Enum.Parse<MatMulKind>(kind), m, n, k, seed: m + n + k);
-        product.Check(product.Plan(tile, parts), MatMulOutput.F32, ToleranceF32, hasAddend: true);
-        product.Check(product.Plan(tile, parts), MatMulOutput.GeluSlope, ToleranceBf16, hasBias: true, hasAddend: true);
+        var product = new Product(kernel, m, n, k);
+        product.Check(parts, MatMulOutput.F32, ToleranceF32, hasAddend: true);
+        product.Check(parts, MatMulOutput.GeluSlope, ToleranceBf16, hasBias: true, hasAddend: true);
     }
 
-    /// <summary>Every combination of what may follow a product, of both types of C and with both widths of a warp's tile.</summary>
+    /// <summary>Every combination of what may follow a product, of both types of C and with all shapes of a warp's tile.</summary>
     [Theory]
-    [InlineData(1, 72, 136)]
-    [InlineData(2, 40, 88)]
-    public void Outputs_MatchReference(int tile, int m, int n)
+    [InlineData("Forward128x128", 72, 136)]
+    [InlineData("Forward64x64", 40, 88)]
+    [InlineData("WarpgroupForward128x128", 72, 136)]
+    public void Outputs_MatchReference(string kernel, int m, int n)
     {
-        var product = new Product(MatMulKind.Forward, m, n, 64, seed: 7);
+        var product = new Product(kernel, m, n, 64);
         foreach (MatMulOutput type in new[] { MatMulOutput.None, MatMulOutput.F32 })
             foreach (MatMulOutput activation in new[] { MatMulOutput.None, MatMulOutput.Gelu, MatMulOutput.GeluSlope })
                 foreach (bool hasBias in new[] { false, true })
                     foreach (bool hasAddend in new[] { false, true })
-                        product.Check(product.Plan(tile, 1), type | activation, type == MatMulOutput.F32 ? 1e-5 : ToleranceBf16, hasBias, hasAddend);
+                        product.Check(1, type | activation, type == MatMulOutput.F32 ? 1e-5 : ToleranceBf16, hasBias, hasAddend);
     }
 
-    [Fact]
-    public void Accumulation_AddsToC()
+    [Theory]
+    [InlineData("BackwardWeight64x64", 1, 2)]
+    [InlineData("WarpgroupBackwardWeight128x256", 1, 1)]
+    public void Accumulation_AddsToC(string kernel, int parts, int otherParts)
     {
-        var product = new Product(MatMulKind.BackwardWeight, 100, 64, 72, seed: 3);
-        product.Check(product.Plan(2, 1), MatMulOutput.F32, ToleranceF32, hasAddend: true, addendIsC: true);
-        product.Check(product.Plan(1, 2), MatMulOutput.None, ToleranceBf16, hasAddend: true, addendIsC: true);
+        var product = new Product(kernel, 100, 64, 72);
+        product.Check(parts, MatMulOutput.F32, ToleranceF32, hasAddend: true, addendIsC: true);
+        product.Check(otherParts, MatMulOutput.None, ToleranceBf16, hasAddend: true, addendIsC: true);
     }
 
-    /// <summary>A NaN in a row of A shows in that row of C and nowhere else, as it would not if rows beyond the last or the zeros beyond the depth were mixed up.</summary>
-    [Fact]
-    public void NotFiniteValues_StayInTheirRow()
+    /// <summary>A NaN in a row of A shows in that row of C and nowhere else: neither rows beyond the last nor the zeros beyond the depth are mixed up with it.</summary>
+    [Theory]
+    [InlineData("Forward64x64")]
+    [InlineData("WarpgroupForward128x128")]
+    public void NotFiniteValues_StayInTheirRow(string kernel)
     {
-        var product = new Product(MatMulKind.Forward, 70, 72, 72, seed: 5);
+        var product = new Product(kernel, 70, 72, 72);
         product.A[3 * 72 + 71] = float.NaN;
-        float[] c = product.Run(product.Plan(2, 1), MatMulOutput.F32);
+        float[] c = product.Run(1, MatMulOutput.F32);
         Assert.All(Enumerable.Range(0, c.Length), i => Assert.Equal(i / 72 == 3, float.IsNaN(c[i])));
     }
 
-    [Fact]
-    public void SmallIntegers_AreExact()
+    [Theory]
+    [InlineData("BackwardInput64x64")]
+    [InlineData("WarpgroupBackwardInput128x128")]
+    public void SmallIntegers_AreExact(string kernel)
     {
-        var product = new Product(MatMulKind.BackwardInput, 65, 72, 80, seed: 0);
+        var product = new Product(kernel, 65, 72, 80);
         for (int i = 0; i < product.A.Length; i++)
             product.A[i] = i * 7 % 13 - 6;
         for (int i = 0; i < product.B.Length; i++)
             product.B[i] = i * 5 % 11 - 5;
-        Assert.Equal(product.Reference(MatMulOutput.F32, false, false).C.Select(v => (float)v), product.Run(product.Plan(2, 1), MatMulOutput.F32));
+        Assert.Equal(product.Reference(MatMulOutput.F32, false, false).C.Select(v => (float)v), product.Run(1, MatMulOutput.F32));
     }
 
     [Fact]
     public void EqualRuns_GiveEqualBits()
     {
-        var product = new Product(MatMulKind.BackwardWeight, 400, 64, 64, seed: 1);
-        Compare.SameBits("dW", product.Run(product.Plan(2, 4), MatMulOutput.F32), product.Run(product.Plan(2, 4), MatMulOutput.F32));
+        var product = new Product("BackwardWeight64x64", 400, 64, 64);
+        Compare.SameBits("dW", product.Run(4, MatMulOutput.F32), product.Run(4, MatMulOutput.F32));
     }
 
     /// <summary>One product with its operands, run on the emulator.</summary>
     private sealed class Product
     {
+        private readonly int kernel, rows, columns, depth, seed;
         private readonly MatMulKind kind;
-        private readonly int rows, columns, depth, seed;
         private readonly float[] bias, addend, pre;
 
-        public Product(MatMulKind kind, int m, int n, int k, int seed)
+        public Product(string kernelName, int m, int n, int k)
         {
-            (this.kind, this.seed) = (kind, seed);
+            kernel = MatMulPlan.Kernels.Select(method => method.Name).ToList().IndexOf(kernelName);
+            kind = Enum.GetValues<MatMulKind>().Single(name => kernelName.Contains(name.ToString()));
+            seed = m + n + k;
             (rows, columns, depth) = kind switch
             {
                 MatMulKind.Forward => (m, n, k),
@@ -138,13 +150,11 @@ public sealed class TensorCoreMatMulTests
         /// <summary>W (columns, depth) or (depth, columns), or x (depth, columns).</summary>
         public float[] B { get; }
 
-        public MatMulPlan Plan(int tile, int parts) => MatMulPlan.With(kind, tile, parts, rows, columns, depth);
-
-        public void Check(MatMulPlan plan, MatMulOutput output, double tolerance, bool hasBias = false, bool hasAddend = false, bool addendIsC = false)
+        public void Check(int parts, MatMulOutput output, double tolerance, bool hasBias = false, bool hasAddend = false, bool addendIsC = false)
         {
-            float[] c = Run(plan, output, hasBias, hasAddend, addendIsC, out float[] preAfter);
+            float[] c = Run(parts, output, hasBias, hasAddend, addendIsC, out float[] preAfter);
             var (expected, expectedPre) = Reference(output, hasBias, hasAddend);
-            string what = $"{MatMulPlan.Kernels[plan.KernelIndex].Name} in {plan.Parts} parts, {output}{(hasBias ? ", bias" : "")}{(hasAddend ? ", addend" : "")}";
+            string what = $"{MatMulPlan.Kernels[kernel].Name} in {parts} parts, {output}{(hasBias ? ", bias" : "")}{(hasAddend ? ", addend" : "")}";
             Compare.Close(what, expected, c, (rows, columns), tolerance, seed);
             if ((output & MatMulOutput.Gelu) != 0)
                 Compare.Close($"{what}: pre", expectedPre, preAfter, (rows, columns), ToleranceBf16, seed);
@@ -152,22 +162,23 @@ public sealed class TensorCoreMatMulTests
                 Compare.SameBits($"{what}: pre", pre, preAfter);
         }
 
-        public float[] Run(MatMulPlan plan, MatMulOutput output) => Run(plan, output, false, false, false, out _);
+        public float[] Run(int parts, MatMulOutput output) => Run(parts, output, false, false, false, out _);
 
-        private float[] Run(MatMulPlan plan, MatMulOutput output, bool hasBias, bool hasAddend, bool addendIsC, out float[] preAfter)
+        private float[] Run(int parts, MatMulOutput output, bool hasBias, bool hasAddend, bool addendIsC, out float[] preAfter)
         {
-            using PtxMachine product = Machine(plan.KernelIndex);
+            MatMulPlan plan = MatMulPlan.With(kernel, parts, rows, columns, depth);
+            using PtxMachine product = Machine(kernel);
             long a = Upload(product, A, false), b = Upload(product, B, false), workspace = (long)product.Allocate(plan.WorkspaceBytes);
             var slots = new long[MatMulPlan.MaxParameters];
-            if (plan.Parts > 1)
-                Launch(product, plan.KernelIndex, plan.Groups, plan.Parts, plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace));
+            if (parts > 1)
+                Launch(product, kernel, plan.Groups, plan.Parts, plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace));
 
-            using PtxMachine last = plan.Parts > 1 ? Machine(MatMulPlan.AddPartsIndex) : product;
+            using PtxMachine last = parts > 1 ? Machine(MatMulPlan.AddPartsIndex) : product;
             bool isF32 = (output & MatMulOutput.F32) != 0;
             long addendAt = Upload(last, addend, isF32), preAt = Upload(last, pre, false), c = addendIsC ? addendAt : (long)last.Allocate((long)rows * columns * (isF32 ? 4 : 2));
             var call = new MatMulCall(a, b, c, hasBias ? Upload(last, bias, true) : 0, hasAddend ? addendAt : 0, preAt, output);
-            if (plan.Parts == 1)
-                Launch(last, plan.KernelIndex, plan.Groups, 1, plan.Arguments(slots, call, 0));
+            if (parts == 1)
+                Launch(last, kernel, plan.Groups, 1, plan.Arguments(slots, call, 0));
             else
                 Launch(last, MatMulPlan.AddPartsIndex, plan.PartGroups, 1, plan.PartArguments(slots, call, Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
             preAfter = Download(last, preAt, false);
@@ -208,7 +219,11 @@ public sealed class TensorCoreMatMulTests
     }
 
     private static PtxMachine Machine(int kernel) =>
-        new(modules.GetOrAdd(kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
+        new(modules.GetOrAdd(kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(Text(MatMulPlan.Kernels[i])))).Value);
+
+    private static string Text(MethodInfo kernel) => kernel.GetCustomAttribute<KernelAttribute>()!.ComputeCapability == 90
+        ? CudaFunction.WithHopperTarget(OfflineCompiler.Ptx(kernel, 90))
+        : OfflineCompiler.Ptx(kernel);
 
     private static long Upload(PtxMachine machine, float[] values, bool isF32) =>
         (long)(isF32 ? machine.Upload<float>(values) : machine.Upload<ushort>(Array.ConvertAll(values, ToBf16)));
