@@ -7,6 +7,4 @@ internal sealed partial class GpuBackend
 
     private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout) => throw new NotSupportedException();
 
-    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight) => throw new NotSupportedException();
-
 }

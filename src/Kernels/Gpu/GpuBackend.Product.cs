@@ -23,6 +23,8 @@ internal sealed partial class GpuBackend
     private void Multiply<T, TC>(int m, int n, int k, ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
         ArrayView<TC> c, bool accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
     {
+        if (TryTensorCores(m, n, k, a, layoutA, b, layoutB, bias, c, accumulate))
+            return;
         int depthOfPart = DepthOfPart(m, n, k), parts = Math.Max(Items(k, depthOfPart), 1);
         var size = new ProductSize(m, n, k, depthOfPart);
         var config = new KernelConfig(new Index3D(Items(n, TileLines), Items(m, TileLines), parts), new Index3D(GroupSize, 1, 1));

@@ -20,6 +20,7 @@ internal sealed partial class GpuBackend : Backend
     private readonly Accelerator accelerator;
     private readonly AcceleratorStream stream;
     private readonly UploadRing uploads;
+    private readonly TensorCores? tensorCores;
     private long allocated;
 
     /// <summary>Opens a device.</summary>
@@ -32,6 +33,11 @@ internal sealed partial class GpuBackend : Backend
         // Not bound to the default stream: a stream that is could not be recorded while anything runs there.
         stream = accelerator is CudaAccelerator cuda ? cuda.CreateStream(StreamFlags.CU_STREAM_NON_BLOCKING) : accelerator.CreateStream();
         uploads = new UploadRing(accelerator, stream);
+        if (accelerator is CudaAccelerator withCores)
+            tensorCores = TensorCores.Find(withCores, (CudaStream)stream);
+
+        // A forty-eighth of the memory: all of a batch's logits on a large card, a handful of rows on a small one.
+        LogitsBytes = Math.Clamp(device.MemoryBytes / 48, 64 << 20, 2L << 30);
     }
 
     public override string Name => device.Kind;
@@ -39,7 +45,7 @@ internal sealed partial class GpuBackend : Backend
     public override string Description => device.Description;
 
     // bf16 is worth it where tensor cores multiply it; without them its smaller traffic does not make up for the conversions.
-    public override DType PreferredComputeType => HasTensorCores ? DType.BF16 : DType.F32;
+    public override DType PreferredComputeType => tensorCores is null ? DType.F32 : DType.BF16;
 
     public override bool Supports(DType dtype) => true;
 
@@ -129,13 +135,12 @@ internal sealed partial class GpuBackend : Backend
     {
         foreach (var buffer in scratch)
             Free(buffer);
+        tensorCores?.Dispose();
         uploads.Dispose();
         stream.Dispose();
         accelerator.Dispose();
         context.Dispose();
     }
-
-    private bool HasTensorCores => accelerator is CudaAccelerator { Architecture.Major: >= 8 };
 
     private void Download(Tensor source, Span<byte> destination)
     {

@@ -7,7 +7,7 @@ namespace TinyLlm.Kernels.Gpu;
 internal sealed partial class GpuBackend
 {
     /// <summary>Bytes of logits that are held at once: enough rows to fill a device, little beside its memory.</summary>
-    public long LogitsBytes { get; init; } = 256 << 20;
+    public long LogitsBytes { get; init; }
 
     private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
     {
@@ -26,44 +26,84 @@ internal sealed partial class GpuBackend
             LinearCrossEntropyBackward<Float32>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight);
     }
 
+    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight)
+    {
+        if (hidden.DType == DType.BF16)
+            LinearCrossEntropyForwardBackward<BFloat16>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight);
+        else
+            LinearCrossEntropyForwardBackward<Float32>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight);
+    }
+
     private void LinearCrossEntropy<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
         where T : unmanaged, IElement<T>
     {
-        int n = hidden.Shape[0], padded = weight.Shape[0], chunk = RowsOfLogits<T>(n, padded);
-        var logits = Scratch<T>(ScratchLogits, (long)chunk * padded);
-        for (int row = 0; row < n; row += chunk)
+        var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
+        for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            int rows = Math.Min(chunk, n - row);
-            Logits(hidden.Slice(0, row, rows), weight, logits);
-            Launch(new KernelConfig(rows, GroupSize), LogProbabilityKernel, logits, vocabulary, padded, Integers(targets.Slice(0, row, rows)),
-                Floats(logProbabilities.Slice(0, row, rows)), Floats(logSumExp.Slice(0, row, rows)));
+            head.Logits(row);
+            head.LogProbabilities(row, logProbabilities);
         }
     }
 
     private void LinearCrossEntropyBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden,
         Tensor dWeight) where T : unmanaged, IElement<T>
     {
-        int n = hidden.Shape[0], c = hidden.Shape[1], padded = weight.Shape[0], chunk = RowsOfLogits<T>(n, padded);
-        var logits = Scratch<T>(ScratchLogits, (long)chunk * padded);
-        OperandLayout rowsOfLogits = OperandLayout.DepthContiguous(padded), columnsOfLogits = OperandLayout.LineContiguous(padded), columns = OperandLayout.LineContiguous(c);
-        for (int row = 0; row < n; row += chunk)
+        var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
+        for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            int rows = Math.Min(chunk, n - row);
-            var x = hidden.Slice(0, row, rows);
-            Logits(x, weight, logits);
-            Launch(new KernelConfig(rows, GroupSize), LogitGradientKernel, logits, vocabulary, padded, Integers(targets.Slice(0, row, rows)),
-                Floats(logSumExp.Slice(0, row, rows)), Floats(tokenWeights.Slice(0, row, rows)));
-            Multiply(rows, c, padded, logits, rowsOfLogits, View<T>(weight), columns, ArrayView<float>.Empty, View<T>(dHidden.Slice(0, row, rows)), accumulate: false);
-            Multiply(padded, c, rows, logits, columnsOfLogits, View<T>(x), columns, ArrayView<float>.Empty, View<Float32>(dWeight), accumulate: true);
+            head.Logits(row);
+            head.Gradients(row, tokenWeights, dHidden, dWeight);
         }
     }
 
-    // logits (rows, Vpadded) = x (rows, C) W^T
-    private void Logits<T>(Tensor x, Tensor weight, ArrayView<T> logits) where T : unmanaged, IElement<T>
+    private void LinearCrossEntropyForwardBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities,
+        Tensor logSumExp, Tensor dHidden, Tensor dWeight) where T : unmanaged, IElement<T>
     {
-        int c = x.Shape[1];
-        var contiguous = OperandLayout.DepthContiguous(c);
-        Multiply(x.Shape[0], weight.Shape[0], c, View<T>(x), contiguous, View<T>(weight), contiguous, ArrayView<float>.Empty, logits, accumulate: false);
+        var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
+        for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
+        {
+            head.Logits(row);
+            head.LogProbabilities(row, logProbabilities);
+            head.Gradients(row, tokenWeights, dHidden, dWeight);
+        }
+    }
+
+    /// <summary>The output layer with room for one chunk of logits: what is done with the chunk whose first row is given.</summary>
+    private readonly struct Head<T>(GpuBackend backend, Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp) where T : unmanaged, IElement<T>
+    {
+        private readonly int c = hidden.Shape[1], padded = weight.Shape[0];
+        private readonly ArrayView<T> logits = backend.Scratch<T>(ScratchLogits, (long)backend.RowsOfLogits<T>(hidden.Shape[0], weight.Shape[0]) * weight.Shape[0]);
+
+        public int Rows => hidden.Shape[0];
+
+        public int RowsPerChunk => backend.RowsOfLogits<T>(Rows, padded);
+
+        // logits (rows, Vpadded) = x (rows, C) W^T
+        public void Logits(int row)
+        {
+            var contiguous = OperandLayout.DepthContiguous(c);
+            backend.Multiply(RowsFrom(row), padded, c, View<T>(Chunk(hidden, row)), contiguous, View<T>(weight), contiguous, ArrayView<float>.Empty, logits, accumulate: false);
+        }
+
+        public void LogProbabilities(int row, Tensor logProbabilities) => backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogProbabilityKernel, logits, vocabulary, padded,
+            Integers(Chunk(targets, row)), Floats(Chunk(logProbabilities, row)), Floats(Chunk(logSumExp, row)));
+
+        // dHidden = dLogits W, dWeight += dLogits^T x
+        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
+        {
+            backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogitGradientKernel, logits, vocabulary, padded, Integers(Chunk(targets, row)),
+                Floats(Chunk(logSumExp, row)), Floats(Chunk(tokenWeights, row)));
+            var columns = OperandLayout.LineContiguous(c);
+            backend.Multiply(RowsFrom(row), c, padded, logits, OperandLayout.DepthContiguous(padded), View<T>(weight), columns, ArrayView<float>.Empty,
+                View<T>(Chunk(dHidden, row)), accumulate: false);
+            backend.Multiply(padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded), View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
+                View<Float32>(dWeight), accumulate: true);
+        }
+
+        private Tensor Chunk(Tensor all, int row) => all.Slice(0, row, RowsFrom(row));
+
+        private int RowsFrom(int row) => Math.Min(RowsPerChunk, Rows - row);
     }
 
     // Whole tiles of rows where there is room for one.

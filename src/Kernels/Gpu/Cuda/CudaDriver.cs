@@ -8,13 +8,16 @@ namespace TinyLlm.Kernels.Gpu;
 /// </summary>
 internal static unsafe class CudaDriver
 {
-    private const int MaxDynamicSharedBytes = 8;
+    private const int MaxDynamicSharedBytes = 8;           // of a function
+    private const int MaxSharedBytesOfGroupOptIn = 97;     // of a device
     private const int CaptureThreadLocal = 1;
     private const uint EventWithoutTiming = 2;
 
     private static readonly nint library = Open();
 
     private static readonly delegate* unmanaged<int, byte**, int> getErrorName = (delegate* unmanaged<int, byte**, int>)Find("cuGetErrorName");
+
+    private static readonly delegate* unmanaged<int*, int, int, int> deviceGetAttribute = (delegate* unmanaged<int*, int, int, int>)Find("cuDeviceGetAttribute");
 
     private static readonly delegate* unmanaged<nint, int, int, int> funcSetAttribute = (delegate* unmanaged<nint, int, int, int>)Find("cuFuncSetAttribute");
 
@@ -44,9 +47,17 @@ internal static unsafe class CudaDriver
 
     /// <summary>Whether the driver is there, with all that is used of it.</summary>
     public static bool IsAvailable =>
-        getErrorName != null && funcSetAttribute != null && launchKernel != null && streamBeginCapture != null && streamEndCapture != null &&
+        getErrorName != null && deviceGetAttribute != null && funcSetAttribute != null && launchKernel != null && streamBeginCapture != null && streamEndCapture != null &&
         graphInstantiate != null && graphLaunch != null && graphExecDestroy != null && graphDestroy != null &&
         eventCreate != null && eventRecord != null && eventSynchronize != null && eventDestroy != null;
+
+    /// <summary>The most shared memory that a group can ask for on device number <paramref name="device"/>, in bytes.</summary>
+    public static int MaxSharedBytesOfGroup(int device)
+    {
+        int bytes;
+        Check("cuDeviceGetAttribute", deviceGetAttribute(&bytes, MaxSharedBytesOfGroupOptIn, device));
+        return bytes;
+    }
 
     /// <summary>Lets <paramref name="function"/> be launched with up to so many bytes of dynamic shared memory.</summary>
     public static void SetMaxDynamicShared(nint function, int bytes) =>
