@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Runtime;
 
 namespace TinyLlm.Kernels.Gpu;
 
@@ -6,7 +7,10 @@ internal sealed partial class GpuBackend
 {
     private protected override void FillCore(Tensor x, float value)
     {
-        if (x.DType == DType.BF16)
+        // Zeros are what gradients begin with, every step: the device has a fast way for equal bytes.
+        if (BitConverter.SingleToInt32Bits(value) == 0 && x.Count > 0)
+            Bytes(x).MemSetToZero(stream);
+        else if (x.DType == DType.BF16)
             Fill<BFloat16>(x, value);
         else
             Fill<Float32>(x, value);

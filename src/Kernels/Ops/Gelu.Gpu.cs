@@ -1,4 +1,3 @@
-using ILGPU;
 using ILGPU.Algorithms;
 
 namespace TinyLlm.Kernels.Gpu;
@@ -8,48 +7,23 @@ internal sealed partial class GpuBackend
     private const float GeluScale = 0.7978845608f; // sqrt(2 / pi)
     private const float GeluCubic = 0.044715f;
 
-    private protected override void GeluCore(Tensor x, Tensor y)
+    private protected override void GeluCore(Tensor x, Tensor y) => Map<GeluMap>(x, y);
+
+    private protected override void GeluBackwardCore(Tensor dy, Tensor x, Tensor dx) => Map2<GeluGradient>(dy, x, dx);
+
+    private readonly struct GeluMap : IMap
     {
-        if (x.DType == DType.BF16)
-            Gelu<BFloat16>(x, y);
-        else
-            Gelu<Float32>(x, y);
-    }
-
-    private protected override void GeluBackwardCore(Tensor dy, Tensor x, Tensor dx)
-    {
-        if (x.DType == DType.BF16)
-            GeluBackward<BFloat16>(dy, x, dx);
-        else
-            GeluBackward<Float32>(dy, x, dx);
-    }
-
-    private void Gelu<T>(Tensor x, Tensor y) where T : unmanaged, IElement<T> =>
-        Launch(Each(x.Count), GeluKernel, View<T>(x), View<T>(y));
-
-    private void GeluBackward<T>(Tensor dy, Tensor x, Tensor dx) where T : unmanaged, IElement<T> =>
-        Launch(Each(x.Count), GeluBackwardKernel, View<T>(dy), View<T>(x), View<T>(dx));
-
-    [Kernel(GroupSize)]
-    private static void GeluKernel<T>(ArrayView<T> x, ArrayView<T> y) where T : unmanaged, IElement<T>
-    {
-        int i = Grid.IdxX * Group.DimX + Group.IdxX;
-        if (i >= x.IntLength)
-            return;
-        float u = x[i].ToFloat();
-        y[i] = default(T).From(0.5f * u * (1 + GeluTanh(u)));
+        public float Of(float x) => 0.5f * x * (1 + GeluTanh(x));
     }
 
     // With t = tanh(s (x + c x^3)): Gelu' = (1 + t)/2 + x/2 (1 - t^2) s (1 + 3 c x^2).
-    [Kernel(GroupSize)]
-    private static void GeluBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> x, ArrayView<T> dx) where T : unmanaged, IElement<T>
+    private readonly struct GeluGradient : IMap2
     {
-        int i = Grid.IdxX * Group.DimX + Group.IdxX;
-        if (i >= x.IntLength)
-            return;
-        float u = x[i].ToFloat(), t = GeluTanh(u);
-        float derivative = 0.5f * (1 + t) + 0.5f * u * (1 - t * t) * GeluScale * (1 + 3 * GeluCubic * u * u);
-        dx[i] = default(T).From(dy[i].ToFloat() * derivative);
+        public float Of(float dy, float x)
+        {
+            float t = GeluTanh(x);
+            return dy * (0.5f * (1 + t) + 0.5f * x * (1 - t * t) * GeluScale * (1 + 3 * GeluCubic * x * x));
+        }
     }
 
     private static float GeluTanh(float u) => Tanh(GeluScale * (u + GeluCubic * u * u * u));

@@ -23,42 +23,46 @@ internal sealed partial class GpuBackend
 
     private void LayerNorm<T>(Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) where T : unmanaged, IElement<T>
     {
-        int rows = x.Shape.Rows, c = x.Shape[-1];
-        Launch(EachRow(rows, c), LayerNormKernel, View<T>(x), Floats(weight), Floats(bias), View<T>(y), Floats(mean), Floats(rstd), epsilon, ThreadsPerRow(c));
+        int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(x) && FourElements.FitRows(y) ? 1 : 0;
+        Launch(EachRow(rows, c), LayerNormKernel, View<T>(x), View<Float32>(weight), View<Float32>(bias), View<T>(y), Floats(mean), Floats(rstd), epsilon, ThreadsPerRow(c), packed);
     }
 
     private void LayerNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias) where T : unmanaged, IElement<T>
     {
-        int rows = x.Shape.Rows, c = x.Shape[-1];
+        int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(dy) && FourElements.FitRows(x) && FourElements.FitRows(dx) ? 1 : 0;
 
         // The sums first: dx may lie where dy does.
         AddNormGradients<T>(dy, x, mean, rstd, dWeight, dBias);
-        Launch(EachRow(rows, c), LayerNormBackwardKernel, View<T>(dy), View<T>(x), Floats(weight), Floats(mean), Floats(rstd), View<T>(dx), ThreadsPerRow(c));
+        Launch(EachRow(rows, c), LayerNormBackwardKernel, View<T>(dy), View<T>(x), View<Float32>(weight), Floats(mean), Floats(rstd), View<T>(dx), ThreadsPerRow(c), packed);
     }
 
     [Kernel(GroupSize)]
-    private static void LayerNormKernel<T>(ArrayView<T> x, ArrayView<float> weight, ArrayView<float> bias, ArrayView<T> y, ArrayView<float> mean, ArrayView<float> rstd,
-        float epsilon, int threads) where T : unmanaged, IElement<T>
+    private static void LayerNormKernel<T>(ArrayView<T> x, ArrayView<Float32> weight, ArrayView<Float32> bias, ArrayView<T> y, ArrayView<float> mean, ArrayView<float> rstd,
+        float epsilon, int threads, int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = Group.IdxX % threads, place = row * c;
+        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = 4 * (Group.IdxX % threads), place = row * c;
         int end = row < rstd.IntLength ? c : 0; // threads without a row go along to the barriers
-        float sum = 0;
-        for (int i = first; i < end; i += threads)
-            sum += x[place + i].ToFloat();
-        float average = GroupReduction.Sum(sum, shared, threads) / c;
+        Float4 sum = default;
+        for (int i = first; i < end; i += 4 * threads)
+            sum += FourElements.Load(x, place + i, end - i, packed);
+        float average = GroupReduction.Sum(sum.Sum, shared, threads) / c;
 
-        // The variance in a second pass over the cached row: E[x^2] - E[x]^2 would cancel.
-        float squares = 0;
-        for (int i = first; i < end; i += threads)
+        // The variance in a second pass over the cached row: E[x^2] - E[x]^2 would cancel. Zeros behind the end of a row are not at its average.
+        Float4 squares = default;
+        for (int i = first; i < end; i += 4 * threads)
         {
-            float difference = x[place + i].ToFloat() - average;
-            squares += difference * difference;
+            var difference = FourElements.Load(x, place + i, end - i, packed) - average;
+            squares += (difference * difference).First(end - i);
         }
 
-        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares, shared, threads) / c + epsilon);
-        for (int i = first; i < end; i += threads)
-            y[place + i] = default(T).From((x[place + i].ToFloat() - average) * scale * weight[i] + bias[i]);
+        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares.Sum, shared, threads) / c + epsilon);
+        for (int i = first; i < end; i += 4 * threads)
+        {
+            var normed = (FourElements.Load(x, place + i, end - i, packed) - average) * scale;
+            FourElements.Store(y, place + i, end - i, packed, normed * FourElements.Load(weight, i, end - i, packed) + FourElements.Load(bias, i, end - i, packed));
+        }
+
         if (first == 0 && end > 0)
         {
             mean[row] = average;
@@ -66,27 +70,31 @@ internal sealed partial class GpuBackend
         }
     }
 
+    // The weight is zero behind the end of a row, so that g is too.
     [Kernel(GroupSize)]
-    private static void LayerNormBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> x, ArrayView<float> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx, int threads)
-        where T : unmanaged, IElement<T>
+    private static void LayerNormBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx, int threads,
+        int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = Group.IdxX % threads, place = row * c;
+        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = 4 * (Group.IdxX % threads), place = row * c;
         bool exists = row < rstd.IntLength;
         int end = exists ? c : 0;
-        float average = exists ? mean[row] : 0, scale = exists ? rstd[row] : 0, sumG = 0, sumGn = 0;
-        for (int i = first; i < end; i += threads)
+        float average = exists ? mean[row] : 0, scale = exists ? rstd[row] : 0;
+        Float4 sumG = default, sumGn = default;
+        for (int i = first; i < end; i += 4 * threads)
         {
-            float g = dy[place + i].ToFloat() * weight[i];
+            var g = FourElements.Load(dy, place + i, end - i, packed) * FourElements.Load(weight, i, end - i, packed);
             sumG += g;
-            sumGn += g * (x[place + i].ToFloat() - average) * scale;
+            sumGn += g * (FourElements.Load(x, place + i, end - i, packed) - average);
         }
 
-        float averageG = GroupReduction.Sum(sumG, shared, threads) / c, averageGn = GroupReduction.Sum(sumGn, shared, threads) / c;
-        for (int i = first; i < end; i += threads)
+        float averageG = GroupReduction.Sum(sumG.Sum, shared, threads) / c, averageGn = GroupReduction.Sum(sumGn.Sum, shared, threads) * scale / c;
+        for (int i = first; i < end; i += 4 * threads)
         {
-            float g = dy[place + i].ToFloat() * weight[i], n = (x[place + i].ToFloat() - average) * scale;
-            dx[place + i] = default(T).From(dx[place + i].ToFloat() + scale * (g - averageG - n * averageGn));
+            int count = end - i;
+            var g = FourElements.Load(dy, place + i, count, packed) * FourElements.Load(weight, i, count, packed);
+            var n = (FourElements.Load(x, place + i, count, packed) - average) * scale;
+            FourElements.Store(dx, place + i, count, packed, FourElements.Load(dx, place + i, count, packed) + (g - averageG - n * averageGn) * scale);
         }
     }
 }

@@ -23,60 +23,69 @@ internal sealed partial class GpuBackend
 
     private void RmsNorm<T>(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon) where T : unmanaged, IElement<T>
     {
-        int rows = x.Shape.Rows, c = x.Shape[-1];
-        Launch(EachRow(rows, c), RmsNormKernel, View<T>(x), Rows.Of(x), Floats(weight), View<T>(y), Rows.Of(y), Floats(rstd), epsilon, ThreadsPerRow(c));
+        int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(x) && FourElements.FitRows(y) ? 1 : 0;
+        Launch(EachRow(rows, c), RmsNormKernel, View<T>(x), Rows.Of(x), View<Float32>(weight), View<T>(y), Rows.Of(y), Floats(rstd), epsilon, ThreadsPerRow(c), packed);
     }
 
     private void RmsNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) where T : unmanaged, IElement<T>
     {
-        int rows = x.Shape.Rows, c = x.Shape[-1];
+        int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(dy) && FourElements.FitRows(x) && FourElements.FitRows(dx) ? 1 : 0;
 
         // The sums first: dx may lie where dy does.
         AddNormGradients<T>(dy, x, null, rstd, dWeight, null);
-        Launch(EachRow(rows, c), RmsNormBackwardKernel, View<T>(dy), Rows.Of(dy), View<T>(x), Rows.Of(x), Floats(weight), Floats(rstd), View<T>(dx), Rows.Of(dx),
-            accumulate ? 1 : 0, ThreadsPerRow(c));
+        Launch(EachRow(rows, c), RmsNormBackwardKernel, View<T>(dy), Rows.Of(dy), View<T>(x), Rows.Of(x), View<Float32>(weight), Floats(rstd), View<T>(dx), Rows.Of(dx),
+            accumulate ? 1 : 0, ThreadsPerRow(c), packed);
     }
 
     [Kernel(GroupSize)]
-    private static void RmsNormKernel<T>(ArrayView<T> x, Rows xRows, ArrayView<float> weight, ArrayView<T> y, Rows yRows, ArrayView<float> rstd, float epsilon, int threads)
-        where T : unmanaged, IElement<T>
+    private static void RmsNormKernel<T>(ArrayView<T> x, Rows xRows, ArrayView<Float32> weight, ArrayView<T> y, Rows yRows, ArrayView<float> rstd, float epsilon, int threads,
+        int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = Group.IdxX % threads;
+        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = 4 * (Group.IdxX % threads);
         int end = row < rstd.IntLength ? c : 0; // threads without a row go along to the barriers
         int source = xRows.At(row), target = yRows.At(row);
-        float squares = 0;
-        for (int i = first; i < end; i += threads)
+        Float4 squares = default;
+        for (int i = first; i < end; i += 4 * threads)
         {
-            float value = x[source + i].ToFloat();
-            squares += value * value;
+            var values = FourElements.Load(x, source + i, end - i, packed);
+            squares += values * values;
         }
 
-        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares, shared, threads) / c + epsilon);
-        for (int i = first; i < end; i += threads)
-            y[target + i] = default(T).From(x[source + i].ToFloat() * scale * weight[i]);
+        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares.Sum, shared, threads) / c + epsilon);
+        for (int i = first; i < end; i += 4 * threads)
+        {
+            var normed = FourElements.Load(x, source + i, end - i, packed) * scale * FourElements.Load(weight, i, end - i, packed);
+            FourElements.Store(y, target + i, end - i, packed, normed);
+        }
+
         if (first == 0 && end > 0)
             rstd[row] = scale;
     }
 
     [Kernel(GroupSize)]
-    private static void RmsNormBackwardKernel<T>(ArrayView<T> dy, Rows dyRows, ArrayView<T> x, Rows xRows, ArrayView<float> weight, ArrayView<float> rstd,
-        ArrayView<T> dx, Rows dxRows, int accumulate, int threads) where T : unmanaged, IElement<T>
+    private static void RmsNormBackwardKernel<T>(ArrayView<T> dy, Rows dyRows, ArrayView<T> x, Rows xRows, ArrayView<Float32> weight, ArrayView<float> rstd,
+        ArrayView<T> dx, Rows dxRows, int accumulate, int threads, int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = Group.IdxX % threads;
+        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = 4 * (Group.IdxX % threads);
         bool exists = row < rstd.IntLength;
         int end = exists ? c : 0;
         int source = xRows.At(row), gradient = dyRows.At(row), target = dxRows.At(row);
-        float scale = exists ? rstd[row] : 0, sum = 0;
-        for (int i = first; i < end; i += threads)
-            sum += dy[gradient + i].ToFloat() * weight[i] * x[source + i].ToFloat() * scale;
+        float scale = exists ? rstd[row] : 0;
+        Float4 sum = default;
+        for (int i = first; i < end; i += 4 * threads)
+            sum += FourElements.Load(dy, gradient + i, end - i, packed) * FourElements.Load(weight, i, end - i, packed) * FourElements.Load(x, source + i, end - i, packed);
 
-        float average = GroupReduction.Sum(sum, shared, threads) / c;
-        for (int i = first; i < end; i += threads)
+        float average = GroupReduction.Sum(sum.Sum, shared, threads) * scale / c;
+        for (int i = first; i < end; i += 4 * threads)
         {
-            float n = x[source + i].ToFloat() * scale, g = dy[gradient + i].ToFloat() * weight[i], result = scale * (g - n * average);
-            dx[target + i] = default(T).From(accumulate != 0 ? dx[target + i].ToFloat() + result : result);
+            int count = end - i;
+            Float4 n = FourElements.Load(x, source + i, count, packed) * scale, g = FourElements.Load(dy, gradient + i, count, packed) * FourElements.Load(weight, i, count, packed);
+            var result = (g - n * average) * scale;
+            if (accumulate != 0)
+                result += FourElements.Load(dx, target + i, count, packed);
+            FourElements.Store(dx, target + i, count, packed, result);
         }
     }
 }

@@ -21,34 +21,47 @@ internal sealed partial class GpuBackend
             SwiGluBackward<Float32>(dy, gateUp, dGateUp);
     }
 
-    private void SwiGlu<T>(Tensor gateUp, Tensor y) where T : unmanaged, IElement<T> =>
-        Launch(Each(y.Count), SwiGluKernel, View<T>(gateUp), View<T>(y), y.Shape[-1]);
+    private void SwiGlu<T>(Tensor gateUp, Tensor y) where T : unmanaged, IElement<T>
+    {
+        int rows = y.Shape.Rows, f = y.Shape[-1];
+        Launch(EachFourOfRows(rows, f), SwiGluKernel, View<T>(gateUp), View<T>(y), rows, f, Packed(f, gateUp, y));
+    }
 
-    private void SwiGluBackward<T>(Tensor dy, Tensor gateUp, Tensor dGateUp) where T : unmanaged, IElement<T> =>
-        Launch(Each(dy.Count), SwiGluBackwardKernel, View<T>(dy), View<T>(gateUp), View<T>(dGateUp), dy.Shape[-1]);
+    private void SwiGluBackward<T>(Tensor dy, Tensor gateUp, Tensor dGateUp) where T : unmanaged, IElement<T>
+    {
+        int rows = dy.Shape.Rows, f = dy.Shape[-1];
+        Launch(EachFourOfRows(rows, f), SwiGluBackwardKernel, View<T>(dy), View<T>(gateUp), View<T>(dGateUp), rows, f, Packed(f, gateUp, dy) & Starts(dGateUp, dy));
+    }
+
+    private static KernelConfig EachFourOfRows(int rows, int f) => Each((long)rows * Items(f, 4));
+
+    private static int Packed(int f, Tensor gateUp, Tensor product) => f % 4 == 0 ? Starts(gateUp, product) : 0;
 
     [Kernel(GroupSize)]
-    private static void SwiGluKernel<T>(ArrayView<T> gateUp, ArrayView<T> y, int f) where T : unmanaged, IElement<T>
+    private static void SwiGluKernel<T>(ArrayView<T> gateUp, ArrayView<T> y, int rows, int f, int packed) where T : unmanaged, IElement<T>
     {
-        int i = Grid.IdxX * Group.DimX + Group.IdxX;
-        if (i >= y.IntLength)
+        int thread = Grid.IdxX * Group.DimX + Group.IdxX, threadsOfRow = (f + 3) / 4, row = thread / threadsOfRow, i = 4 * (thread % threadsOfRow), count = f - i;
+        if (row >= rows)
             return;
-        int place = i + i / f * f; // of the gate: a row of gates and ups is twice as long
-        float gate = gateUp[place].ToFloat();
-        y[i] = default(T).From(gate * Sigmoid(gate) * gateUp[place + f].ToFloat());
+        int place = 2 * row * f + i; // of the gate: a row of gates and ups is twice as long
+        Float4 gate = FourElements.Load(gateUp, place, count, packed), up = FourElements.Load(gateUp, place + f, count, packed);
+        FourElements.Store(y, row * f + i, count, packed, gate * Sigmoid(gate) * up);
     }
 
     [Kernel(GroupSize)]
-    private static void SwiGluBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> gateUp, ArrayView<T> dGateUp, int f) where T : unmanaged, IElement<T>
+    private static void SwiGluBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> gateUp, ArrayView<T> dGateUp, int rows, int f, int packed) where T : unmanaged, IElement<T>
     {
-        int i = Grid.IdxX * Group.DimX + Group.IdxX;
-        if (i >= dy.IntLength)
+        int thread = Grid.IdxX * Group.DimX + Group.IdxX, threadsOfRow = (f + 3) / 4, row = thread / threadsOfRow, i = 4 * (thread % threadsOfRow), count = f - i;
+        if (row >= rows)
             return;
-        int place = i + i / f * f;
-        float d = dy[i].ToFloat(), gate = gateUp[place].ToFloat(), s = Sigmoid(gate);
-        dGateUp[place] = default(T).From(d * gateUp[place + f].ToFloat() * s * (1 + gate * (1 - s)));
-        dGateUp[place + f] = default(T).From(d * gate * s);
+        int place = 2 * row * f + i;
+        Float4 gate = FourElements.Load(gateUp, place, count, packed), up = FourElements.Load(gateUp, place + f, count, packed);
+        Float4 d = FourElements.Load(dy, row * f + i, count, packed), s = Sigmoid(gate);
+        FourElements.Store(dGateUp, place, count, packed, d * up * s * ((gate - gate * s) + 1));
+        FourElements.Store(dGateUp, place + f, count, packed, d * gate * s);
     }
+
+    private static Float4 Sigmoid(Float4 x) => new(Sigmoid(x.X), Sigmoid(x.Y), Sigmoid(x.Z), Sigmoid(x.W));
 
     // Far below zero the exponential is infinite, and the quotient the right limit.
     private static float Sigmoid(float x) => 1 / (1 + XMath.Exp(-x));
