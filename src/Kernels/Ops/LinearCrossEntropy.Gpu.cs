@@ -121,11 +121,15 @@ internal sealed partial class GpuBackend
         var tree = SharedMemory.Allocate<float>(GroupSize);
         int row = Grid.IdxX, start = row * padded;
         float max = float.NegativeInfinity, sum = 0;
-        for (int i = Group.IdxX; i < vocabulary; i += GroupSize)
+        for (int i = 4 * Group.IdxX; i < vocabulary; i += 4 * GroupSize)
         {
-            float x = logits[start + i].ToFloat(), smaller = XMath.Exp(-XMath.Abs(x - max));
-            sum = x > max ? sum * smaller + 1 : sum + smaller;
-            max = XMath.Max(max, x);
+            int count = vocabulary - i;
+            var x = FourElements.Load(logits, start + i, count, padded % 4 == 0 ? 1 : 0);
+            float b = count > 1 ? x.Y : x.X, c = count > 2 ? x.Z : x.X, d = count > 3 ? x.W : x.X; // behind the end: no new maximum
+            float larger = XMath.Max(max, XMath.Max(XMath.Max(x.X, b), XMath.Max(c, d)));
+            var powers = new Float4(XMath.Exp(x.X - larger), XMath.Exp(b - larger), XMath.Exp(c - larger), XMath.Exp(d - larger));
+            sum = sum * XMath.Exp(max - larger) + powers.First(count).Sum;
+            max = larger;
         }
 
         float largest = MaxOfGroup(max, tree), total = SumOfGroup(sum * XMath.Exp(max - largest), tree);
@@ -142,14 +146,23 @@ internal sealed partial class GpuBackend
     private static void LogitGradientKernel<T>(ArrayView<T> logits, int vocabulary, int padded, ArrayView<int> targets, ArrayView<float> logSumExp,
         ArrayView<float> tokenWeights) where T : unmanaged, IElement<T>
     {
-        int row = Grid.IdxX, start = row * padded, target = targets[row];
+        int row = Grid.IdxX, start = row * padded, target = targets[row], packed = padded % 4 == 0 ? 1 : 0;
         float weight = target < 0 ? 0 : tokenWeights[row], lse = logSumExp[row];
-        for (int i = Group.IdxX; i < padded; i += GroupSize)
+        for (int i = 4 * Group.IdxX; i < padded; i += 4 * GroupSize)
         {
-            float gradient = 0;
-            if (weight != 0 && i < vocabulary)
-                gradient = weight * (XMath.Exp(logits[start + i].ToFloat() - lse) - (i == target ? 1 : 0));
-            logits[start + i] = default(T).From(gradient);
+            Float4 gradient = default;
+            if (weight != 0)
+            {
+                var x = FourElements.Load(logits, start + i, padded - i, packed);
+                gradient = new Float4(
+                    LogitGradient(x.X, lse, i, target, vocabulary), LogitGradient(x.Y, lse, i + 1, target, vocabulary),
+                    LogitGradient(x.Z, lse, i + 2, target, vocabulary), LogitGradient(x.W, lse, i + 3, target, vocabulary)) * weight;
+            }
+
+            FourElements.Store(logits, start + i, padded - i, packed, gradient);
         }
     }
+
+    // softmax - one-hot; 0 in the padding.
+    private static float LogitGradient(float logit, float lse, int id, int target, int vocabulary) => id < vocabulary ? XMath.Exp(logit - lse) - (id == target ? 1 : 0) : 0;
 }
