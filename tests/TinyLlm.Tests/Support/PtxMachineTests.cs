@@ -6,8 +6,6 @@ namespace TinyLlm.Tests.Support;
 /// <summary>Launches, memory, control flow and barriers of the PTX machine.</summary>
 public sealed class PtxMachineTests
 {
-    private const string DynamicShared = ".extern .shared .align 16 .b8 tile[];";
-
     [Fact]
     public void Launch_GivesThreadsAndBlocksTheirPlaces()
     {
@@ -151,26 +149,28 @@ public sealed class PtxMachineTests
         Assert.All(sums, sum => Assert.Equal(255 * 128, sum));
     }
 
-    [Theory]
-    [InlineData("bar.sync 0;", 321f)] // with the barrier every thread reads its neighbour's value
-    [InlineData("", float.NaN)] // without it some read what shared memory starts with
-    public void MissingBarrier_Shows(string barrier, float expected)
+    /// <summary>Each thread writes 321 to its place and reads that of thread 63 - n.</summary>
+    private static float[] Neighbours(string barrier, bool watched) => PtxText.Run($"""
+        shl.b32 %r0, %tid, 2;
+        mov.u32 %r1, tile;
+        add.u32 %r0, %r0, %r1;
+        mov.f32 %f0, 0f43A08000;
+        st.shared.f32 [%r0], %f0;
+        {barrier}
+        xor.b32 %r2, %tid, 63;
+        shl.b32 %r2, %r2, 2;
+        add.u32 %r2, %r2, %r1;
+        ld.shared.f32 %f1, [%r2];
+        st.global.f32 [%at], %f1;
+        """, 64, new float[64], 256, watched);
+
+    [Fact]
+    public void MissingBarrier_ShowsInTheResultsAndToTheWatch()
     {
-        var values = PtxText.Run($"""
-            shl.b32 %r0, %tid, 2;
-            mov.u32 %r1, tile;
-            add.u32 %r0, %r0, %r1;
-            mov.f32 %f0, 0f43A08000;
-            st.shared.f32 [%r0], %f0;
-            {barrier}
-            xor.b32 %r2, %tid, 63;
-            shl.b32 %r2, %r2, 2;
-            add.u32 %r2, %r2, %r1;
-            ld.shared.f32 %f1, [%r2];
-            st.global.f32 [%at], %f1;
-            """, 64, new float[64], 256, DynamicShared);
-        Assert.Contains(expected, values);
-        Assert.Equal(barrier.Length > 0, values.All(v => v == 321f));
+        Assert.All(Neighbours("bar.sync 0;", true), v => Assert.Equal(321, v));
+        Assert.Contains(float.NaN, Neighbours("", false));
+        Assert.Contains("without a barrier", Assert.Throws<PtxException>(() => Neighbours("", true)).Message);
+        Assert.Contains("without a barrier", Assert.Throws<PtxException>(() => Neighbours("bar.warp.sync -1;", true)).Message);
     }
 
     [Theory]
@@ -185,7 +185,7 @@ public sealed class PtxMachineTests
     [InlineData("trap;", "trapped")]
     public void BadAccess_IsCaughtWithItsThread(string instruction, string message)
     {
-        var error = Assert.Throws<PtxException>(() => PtxText.Run($"setp.eq.u32 %p0, %tid, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128, DynamicShared));
+        var error = Assert.Throws<PtxException>(() => PtxText.Run($"setp.eq.u32 %p0, %tid, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128));
         Assert.Contains(message, error.Message);
         Assert.Contains("kernel: ", error.Message);
         Assert.Contains(instruction.Split(';')[^2].Trim(), error.Message);
@@ -213,6 +213,81 @@ public sealed class PtxMachineTests
         var error = Assert.Throws<PtxException>(() => PtxText.Run(body + " bar.sync 2;", 32, new int[32]));
         Assert.Contains("wait for one another for ever", error.Message);
         Assert.Contains(instruction, error.Message);
+    }
+
+    [Theory]
+    [InlineData("bar.warp.sync -1;", true)]
+    [InlineData("", false)]
+    [InlineData("shfl.sync.idx.b32 %r9, %r0, 0, 31, -1;", false)] // a shuffle brings lanes together, but does not order memory
+    public void Watch_KnowsBarriersOfAWarp(string barrier, bool isOrdered)
+    {
+        string body = $"""
+            shl.b32 %r0, %tid, 2;
+            mov.u32 %r1, tile;
+            add.u32 %r0, %r0, %r1;
+            st.shared.u32 [%r0], %tid;
+            {barrier}
+            xor.b32 %r0, %r0, 4;
+            ld.shared.u32 %r2, [%r0];
+            st.global.u32 [%at], %r2;
+            """;
+        if (isOrdered)
+            Assert.Equal(Enumerable.Range(0, 64).Select(n => n ^ 1), PtxText.Run(body, 64, new int[64], 256));
+        else
+            Assert.Contains("without a barrier", Assert.Throws<PtxException>(() => PtxText.Run(body, 64, new int[64], 256)).Message);
+    }
+
+    [Fact]
+    public void Watch_FindsATileOverwrittenWhileOthersStillReadIt()
+    {
+        string Body(string barrier) => $"""
+            shl.b32 %r0, %tid, 2;
+            mov.u32 %r1, tile;
+            add.u32 %r0, %r0, %r1;
+            st.shared.u32 [%r0], %tid;
+            bar.sync 0;
+            ld.shared.u32 %r2, [tile+4];
+            {barrier}
+            st.shared.u32 [%r0], %r2;
+            """;
+        PtxText.Run(Body("bar.sync 0;"), 64, new int[64], 256);
+        Assert.Contains("read it", Assert.Throws<PtxException>(() => PtxText.Run(Body(""), 64, new int[64], 256)).Message);
+    }
+
+    [Theory]
+    [InlineData("popc.u32", "%r0", 20)]
+    [InlineData("and.pred", "%p1", 0)]
+    [InlineData("or.pred", "%p1", 1)]
+    public void BarrierReductions(string operation, string result, int expected)
+    {
+        string body = $"""
+            mov.u32 %r0, 0;
+            setp.lt.u32 %p0, %tid, 20;
+            bar.red.{operation} {result}, 0, %p0;
+            {(result == "%p1" ? "selp.u32 %r0, 1, 0, %p1;" : "")}
+            st.global.u32 [%at], %r0;
+            """;
+        Assert.All(PtxText.Run(body, 96, new int[96]), v => Assert.Equal(expected, v));
+    }
+
+    [Fact]
+    public void NamedBarriers_LetProducersArriveAndConsumersWait()
+    {
+        // Warp 0 waits at barrier 1, where warp 1 only arrives; both are counted.
+        var values = PtxText.Run("""
+                mov.u32 %r1, tile;
+                setp.lt.u32 %p0, %tid, 32;
+                @%p0 bra consumer;
+                st.shared.u32 [tile], 77;
+                bar.arrive 1, 64;
+                bra end;
+            consumer:
+                bar.sync 1, 64;
+                ld.shared.u32 %r0, [tile];
+                st.global.u32 [%at], %r0;
+            end:
+            """.Replace("st.shared.u32 [tile], 77;", "setp.eq.u32 %p1, %tid, 32; mov.u32 %r2, 77; @%p1 st.shared.u32 [tile], %r2;"), 64, new int[64], 256, watchesSharedMemory: false);
+        Assert.Equal(Enumerable.Repeat(77, 32).Concat(new int[32]), values);
     }
 
     [Fact]

@@ -5,13 +5,16 @@ namespace TinyLlm.Tests.Support;
 /// <summary>Short PTX kernels for tests.</summary>
 internal static class PtxText
 {
+    /// <summary>Declares "tile", the dynamic part of shared memory.</summary>
+    public const string DynamicShared = ".extern .shared .align 128 .b8 tile[];";
+
     /// <summary>
-    /// An entry with one pointer parameter, "data": %data is its address, %tid the thread's number, %lane its lane, %at the address of its own element of 4 bytes, %p, %r, %rd,
-    /// %f, %fd, %h are registers.
+    /// An entry with one pointer parameter, "data": %data is its address, %tid the thread's number, %lane its lane, %at the address of its own element of 4 bytes; %p, %h, %r,
+    /// %rd, %f, %fd are registers.
     /// </summary>
-    public static string Kernel(string body, string target = "sm_90a", string declarations = "") => $$"""
+    public static string Kernel(string body, string declarations = DynamicShared) => $$"""
         .version 8.0
-        .target {{target}}
+        .target sm_90a
         .address_size 64
         {{declarations}}
         .visible .entry kernel(.param .u64 data)
@@ -20,7 +23,7 @@ internal static class PtxText
             .reg .b16 %h<16>;
             .reg .b32 %r<64>;
             .reg .b64 %rd<32>;
-            .reg .f32 %f<64>;
+            .reg .f32 %f<256>;
             .reg .f64 %fd<8>;
             .reg .b32 %tid, %lane;
             .reg .b64 %data, %at;
@@ -36,9 +39,9 @@ internal static class PtxText
         """;
 
     /// <summary>Runs a kernel's body in one block over an array that it changes.</summary>
-    public static T[] Run<T>(string body, int threads, T[] data, int dynamicSharedBytes = 0, string declarations = "") where T : unmanaged
+    public static T[] Run<T>(string body, int threads, T[] data, int dynamicSharedBytes = 0, bool watchesSharedMemory = true) where T : unmanaged
     {
-        using var machine = new PtxMachine(PtxModule.Parse(Kernel(body, declarations: declarations)));
+        using var machine = new PtxMachine(PtxModule.Parse(Kernel(body))) { WatchesSharedMemory = watchesSharedMemory };
         ulong address = machine.Upload<T>(data);
         machine.Launch(1, threads, dynamicSharedBytes, address);
         return machine.Download<T>(address, data.Length);

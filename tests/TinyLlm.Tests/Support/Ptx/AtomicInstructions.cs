@@ -68,7 +68,7 @@ internal static unsafe class AtomicInstructions
     {
         lock (Order)
         {
-            T* place = (T*)TSpace.At(MemoryInstructions.Address(r, i), sizeof(T), t, i);
+            T* place = (T*)TSpace.At(MemoryInstructions.Address(r, i), sizeof(T), PtxAccess.Unwatched, t, i);
             T old = *place;
             *place = TOp.Apply(old, Slots.Read<T>(r, i->B));
             Slots.Write(r, i->D, old);
@@ -79,7 +79,7 @@ internal static unsafe class AtomicInstructions
     {
         lock (Order)
         {
-            var place = (ushort*)TSpace.At(MemoryInstructions.Address(r, i), 2, t, i);
+            var place = (ushort*)TSpace.At(MemoryInstructions.Address(r, i), 2, PtxAccess.Unwatched, t, i);
             ushort old = *place;
             *place = TFormat.Round(TOp.Apply(TFormat.ToFloat(old), TFormat.ToFloat(Slots.Read<ushort>(r, i->B))));
             Slots.Write(r, i->D, old);
@@ -90,7 +90,7 @@ internal static unsafe class AtomicInstructions
     {
         lock (Order)
         {
-            var place = (ushort*)TSpace.At(MemoryInstructions.Address(r, i), 4, t, i);
+            var place = (ushort*)TSpace.At(MemoryInstructions.Address(r, i), 4, PtxAccess.Unwatched, t, i);
             uint old = *(uint*)place, value = Slots.Read<uint>(r, i->B);
             place[0] = TFormat.Round(TOp.Apply(TFormat.ToFloat((ushort)old), TFormat.ToFloat((ushort)value)));
             place[1] = TFormat.Round(TOp.Apply(TFormat.ToFloat((ushort)(old >> 16)), TFormat.ToFloat((ushort)(value >> 16))));
@@ -102,7 +102,7 @@ internal static unsafe class AtomicInstructions
     {
         lock (Order)
         {
-            T* place = (T*)TSpace.At(MemoryInstructions.Address(r, i), sizeof(T), t, i);
+            T* place = (T*)TSpace.At(MemoryInstructions.Address(r, i), sizeof(T), PtxAccess.Unwatched, t, i);
             T old = *place;
             *place = TOp.Apply(old, Slots.Read<T>(r, i->B));
             Slots.Write(r, i->D, old);
@@ -113,7 +113,7 @@ internal static unsafe class AtomicInstructions
     {
         lock (Order)
         {
-            T* place = (T*)TSpace.At(MemoryInstructions.Address(r, i), sizeof(T), t, i);
+            T* place = (T*)TSpace.At(MemoryInstructions.Address(r, i), sizeof(T), PtxAccess.Unwatched, t, i);
             T old = *place;
             if (old == Slots.Read<T>(r, i->B))
                 *place = Slots.Read<T>(r, i->C);

@@ -85,17 +85,25 @@ internal static unsafe class BarrierInstructions
             thread.Registers[i->D] = i->Immediate switch { And => votes == voters ? 1ul : 0, Or => votes > 0 ? 1ul : 0, _ => (ulong)votes };
     }
 
-    private static void WarpBarrier(PtxWarp warp, PtxInstruction* i, uint members) => warp.Resume(members);
+    private static void WarpBarrier(PtxWarp warp, PtxInstruction* i, uint members)
+    {
+        if (members == warp.Alive)
+            warp.Barriers++;
+        warp.Resume(members);
+    }
 
-    /// <summary>Fences order accesses; here each access is seen by all at once.</summary>
+    /// <summary>Fences order accesses; here each access is seen by all at once, except what asynchronous work sees of ordinary stores.</summary>
     private static bool EmitFence(PtxDecoder d)
     {
-        d.TakeAny("proxy");
-        d.TakeAny("async", "alias", "async.shared::cta");
-        d.TakeAny("sc", "acq_rel", "mbarrier_init", "acquire", "release");
+        bool proxy = d.Take("proxy");
+        string? kind = d.TakeAny("async", "alias");
+        d.TakeAny("sc", "acq_rel", "mbarrier_init");
+        d.TakeAny("acquire", "release");
         d.TakeAny("global", "shared::cta", "shared::cluster");
         d.TakeAny("cta", "cluster", "gpu", "sys", "gl");
-        d.Emit(d.New(&ControlInstructions.Nothing));
-        return true;
+        d.Emit(d.New(proxy && kind == "async" ? &FenceProxy : &ControlInstructions.Nothing));
+        return proxy == kind is not null;
     }
+
+    private static void FenceProxy(ulong* r, PtxInstruction* i, PtxThread t) => t.ProxyFences++;
 }

@@ -5,7 +5,7 @@ internal static unsafe class CopyInstructions
 {
     public static bool Decode(PtxDecoder d)
     {
-        if (d.Name != "cp" || !d.Take("async"))
+        if (d.Name != "cp" || d.Has("bulk") || d.Has("mbarrier") || !d.Take("async"))
             return false;
         if (d.Take("commit_group"))
         {
@@ -54,11 +54,12 @@ internal static unsafe class CopyInstructions
         var sourceBytes = (uint)r[i->C];
         if (sourceBytes > bytes)
             throw t.Fault(i, $"the source has {sourceBytes} bytes, more than the {bytes} of the copy");
-        byte* to = t.Shared(MemoryInstructions.Address(r, i), bytes, i);
+        ulong to = MemoryInstructions.Address(r, i);
+        t.Shared(to, bytes, PtxAccess.Unwatched, i);
         ulong from = r[i->B] + (ulong)i->SourceOffset;
         if (from % (ulong)bytes != 0)
             throw t.Fault(i, $"the source address 0x{from:x} is not a multiple of {bytes}");
-        t.Copies.Add(to, sourceBytes == 0 ? null : t.GlobalBytes(from, (int)sourceBytes, i), bytes, (int)sourceBytes);
+        t.Copies.Add((int)to, sourceBytes == 0 ? null : t.GlobalBytes(from, (int)sourceBytes, i), bytes, (int)sourceBytes, i);
     }
 
     private static void Commit(ulong* r, PtxInstruction* i, PtxThread t) => t.Copies.Commit();

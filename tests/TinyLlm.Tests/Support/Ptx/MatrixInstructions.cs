@@ -52,10 +52,10 @@ internal static unsafe class MatrixInstructions
     }
 
     /// <summary>Lane 8 m + j holds the address of row j of matrix m.</summary>
-    private static ushort* Row(PtxWarp warp, PtxInstruction* i, int matrix, int row)
+    private static ushort* Row(PtxWarp warp, PtxInstruction* i, int matrix, int row, PtxAccess access)
     {
         PtxThread thread = warp.Lanes[8 * matrix + row];
-        return (ushort*)thread.Shared(MemoryInstructions.Address(thread.Registers, i) + (ulong)i->SourceOffset, 16, i);
+        return (ushort*)thread.Shared(MemoryInstructions.Address(thread.Registers, i) + (ulong)i->SourceOffset, 16, access, i);
     }
 
     private static void Load<TPlacement>(PtxWarp warp, PtxInstruction* i, uint members) where TPlacement : IPlacement
@@ -63,7 +63,7 @@ internal static unsafe class MatrixInstructions
         // All rows are read before any register is written: a destination may be the address register.
         var rows = stackalloc ushort*[32];
         for (int row = 0; row < 8 * i->OperandCount; row++)
-            rows[row] = Row(warp, i, row / 8, row % 8);
+            rows[row] = Row(warp, i, row / 8, row % 8, PtxAccess.Read);
         for (int lane = 0; lane < PtxWarp.Size; lane++)
         {
             var low = TPlacement.Element(lane, 0);
@@ -77,16 +77,18 @@ internal static unsafe class MatrixInstructions
 
     private static void Store<TPlacement>(PtxWarp warp, PtxInstruction* i, uint members) where TPlacement : IPlacement
     {
-        for (int matrix = 0; matrix < i->OperandCount; matrix++)
+        var rows = stackalloc ushort*[32];
+        for (int row = 0; row < 8 * i->OperandCount; row++)
+            rows[row] = Row(warp, i, row / 8, row % 8, PtxAccess.Write);
+        for (int lane = 0; lane < PtxWarp.Size; lane++)
         {
-            for (int lane = 0; lane < PtxWarp.Size; lane++)
+            var low = TPlacement.Element(lane, 0);
+            var high = TPlacement.Element(lane, 1);
+            for (int matrix = 0; matrix < i->OperandCount; matrix++)
             {
                 var value = (uint)warp.Lanes[lane].Registers[i->Operands[matrix]];
-                for (int n = 0; n < 2; n++)
-                {
-                    var (row, column) = TPlacement.Element(lane, n);
-                    Row(warp, i, matrix, row)[column] = (ushort)(value >> (16 * n));
-                }
+                rows[8 * matrix + low.Row][low.Column] = (ushort)value;
+                rows[8 * matrix + high.Row][high.Column] = (ushort)(value >> 16);
             }
         }
         warp.Resume(members);

@@ -3,38 +3,38 @@ namespace TinyLlm.Tests.Support.Ptx;
 /// <summary>Where an address leads: one implementation a state space.</summary>
 internal unsafe interface IStateSpace
 {
-    static abstract byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i);
+    static abstract byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i);
 }
 
 internal readonly unsafe struct GlobalSpace : IStateSpace
 {
-    public static byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i) => t.Global(address, bytes, i);
+    public static byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i) => t.Global(address, bytes, i);
 }
 
 internal readonly unsafe struct SharedSpace : IStateSpace
 {
-    public static byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i) => t.Shared(address, bytes, i);
+    public static byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i) => t.Shared(address, bytes, access, i);
 }
 
 internal readonly unsafe struct LocalSpace : IStateSpace
 {
-    public static byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i) => t.Local(address, bytes, i);
+    public static byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i) => t.Local(address, bytes, i);
 }
 
 internal readonly unsafe struct EntryParameterSpace : IStateSpace
 {
-    public static byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i) => t.EntryParameter(address, bytes, i);
+    public static byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i) => t.EntryParameter(address, bytes, i);
 }
 
 internal readonly unsafe struct FrameParameterSpace : IStateSpace
 {
-    public static byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i) => t.FrameParameter(address, bytes, i);
+    public static byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i) => t.FrameParameter(address, bytes, i);
 }
 
 internal readonly unsafe struct GenericSpace : IStateSpace
 {
-    public static byte* At(ulong address, int bytes, PtxThread t, PtxInstruction* i) =>
-        PtxMemory.IsShared(address) ? t.Shared(address - PtxMemory.SharedWindow, bytes, i)
+    public static byte* At(ulong address, int bytes, PtxAccess access, PtxThread t, PtxInstruction* i) =>
+        PtxMemory.IsShared(address) ? t.Shared(address - PtxMemory.SharedWindow, bytes, access, i)
         : PtxMemory.IsLocal(address) ? t.Local(address - PtxMemory.LocalWindow, bytes, i)
         : t.Global(address, bytes, i);
 }
@@ -119,21 +119,21 @@ internal static unsafe class MemoryInstructions
     internal static ulong Address(ulong* r, PtxInstruction* i) => ((r[i->A] & i->AddressMask) + (ulong)i->Immediate) & i->AddressMask;
 
     private static void Load<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace where T : unmanaged =>
-        Slots.Write(r, i->D, *(T*)TSpace.At(Address(r, i), sizeof(T), t, i));
+        Slots.Write(r, i->D, *(T*)TSpace.At(Address(r, i), sizeof(T), PtxAccess.Read, t, i));
 
     private static void LoadVector<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace where T : unmanaged
     {
-        T* from = (T*)TSpace.At(Address(r, i), sizeof(T) * i->OperandCount, t, i);
+        T* from = (T*)TSpace.At(Address(r, i), sizeof(T) * i->OperandCount, PtxAccess.Read, t, i);
         for (int n = 0; n < i->OperandCount; n++)
             Slots.Write(r, i->Operands[n], from[n]);
     }
 
     private static void Store<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace where T : unmanaged =>
-        *(T*)TSpace.At(Address(r, i), sizeof(T), t, i) = Slots.Read<T>(r, i->B);
+        *(T*)TSpace.At(Address(r, i), sizeof(T), PtxAccess.Write, t, i) = Slots.Read<T>(r, i->B);
 
     private static void StoreVector<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace where T : unmanaged
     {
-        T* to = (T*)TSpace.At(Address(r, i), sizeof(T) * i->OperandCount, t, i);
+        T* to = (T*)TSpace.At(Address(r, i), sizeof(T) * i->OperandCount, PtxAccess.Write, t, i);
         for (int n = 0; n < i->OperandCount; n++)
             to[n] = Slots.Read<T>(r, i->Operands[n]);
     }

@@ -42,10 +42,18 @@ internal sealed unsafe class PtxBarrier(int id)
     }
 
     /// <summary>Lets the waiting threads go on if all have arrived.</summary>
-    public bool TryRelease(int alive)
+    public bool TryRelease(PtxBlock block)
     {
-        if (arrived == 0 || arrived < (expected > 0 ? expected : alive))
+        if (arrived == 0 || arrived < (expected > 0 ? expected : block.Alive))
             return false;
+        if (block.Watch is { } watch)
+        {
+            // A barrier of a part of the block, or one at which some only arrive, orders some threads and not others.
+            if (voters == block.Alive && waiting.Sum(w => BitOperations.PopCount(w.Lanes)) == block.Alive)
+                watch.PassBlockBarrier();
+            else
+                watch.OrdersByBarriers = false;
+        }
         foreach (var (warp, lanes) in waiting)
         {
             for (uint left = lanes; left != 0; left &= left - 1)

@@ -12,6 +12,7 @@ internal sealed unsafe class PtxBlock : IDisposable
     public PtxBlock(PtxLaunch launch)
     {
         Launch = launch;
+        BulkCopies = new PtxBulkCopies(this);
         int threads = (int)launch.Block.Count, shared = PtxParser.AlignUp(launch.SharedEnd, 1024);
         int local = PtxParser.AlignUp(launch.LocalBytes, 16);
         nuint bytes = (nuint)shared + (nuint)threads * (nuint)(launch.Slots * 8 + local + launch.FrameParameterBytes);
@@ -21,6 +22,7 @@ internal sealed unsafe class PtxBlock : IDisposable
         byte* locals = (byte*)(stacks + (long)threads * launch.Slots);
         byte* parameters = locals + (long)threads * local;
 
+        Watch = launch.WatchesSharedMemory ? new SharedMemoryWatch(launch.SharedEnd) : null;
         warps = new PtxWarp[(threads + PtxWarp.Size - 1) / PtxWarp.Size];
         for (int t = 0; t < threads; t++)
         {
@@ -37,12 +39,27 @@ internal sealed unsafe class PtxBlock : IDisposable
 
     public byte* Shared { get; }
 
+    /// <summary>Null when shared memory is not watched.</summary>
+    public SharedMemoryWatch? Watch { get; }
+
+    /// <summary>The bulk copies under way.</summary>
+    public PtxBulkCopies BulkCopies { get; }
+
+    /// <summary>Counts what a thread that polls may be waiting for.</summary>
+    public long Events { get; set; }
+
     /// <summary>Threads that have not exited.</summary>
     public int Alive { get; private set; }
 
     public long Instructions { get; set; }
 
     public PtxBarrier Barrier(int id) => barriers[id];
+
+    public PtxThread Thread(int index) => warps[index / PtxWarp.Size].Lanes[index % PtxWarp.Size];
+
+    public int WarpCount => warps.Length;
+
+    public PtxWarp Warp(int index) => warps[index];
 
     public void Exited() => Alive--;
 
@@ -51,20 +68,27 @@ internal sealed unsafe class PtxBlock : IDisposable
         Index = index;
         new Span<byte>(Shared, Launch.SharedEnd).Fill(0xFF);
         Alive = (int)Launch.Block.Count;
+        Watch?.Clear();
+        BulkCopies.Clear();
         foreach (PtxBarrier barrier in barriers)
             barrier.Clear();
         foreach (PtxWarp warp in warps)
             warp.Start();
         while (Alive > 0)
         {
+            long before = Events;
             bool progress = false;
             foreach (PtxWarp warp in warps)
                 progress |= warp.Step();
             foreach (PtxBarrier barrier in barriers)
-                progress |= barrier.TryRelease(Alive);
-            if (!progress)
+                progress |= barrier.TryRelease(this);
+            // Bulk copies take their time: they happen when nothing else can.
+            if (!progress && before == Events && !BulkCopies.PerformOne())
                 throw Deadlock();
         }
+        BulkCopies.CheckDone();
+        foreach (PtxWarp warp in warps)
+            warp.Matrices.CheckDone();
     }
 
     private PtxException Deadlock()

@@ -10,7 +10,7 @@ internal sealed unsafe class PtxDecoder
     [
         ArithmeticInstructions.Decode, BitInstructions.Decode, FloatInstructions.Decode, CompareInstructions.Decode, MoveInstructions.Decode, ConvertInstructions.Decode,
         MemoryInstructions.Decode, AtomicInstructions.Decode, ControlInstructions.Decode, BarrierInstructions.Decode, WarpInstructions.Decode, CopyInstructions.Decode,
-        MatrixInstructions.Decode,
+        MatrixInstructions.Decode, MbarrierInstructions.Decode, WgmmaInstructions.Decode,
     ];
 
     private readonly PtxModule module;
@@ -87,6 +87,8 @@ internal sealed unsafe class PtxDecoder
         }
         throw Error(instructions.Count == before ? "the instruction is not known" : "the instruction is known in part only");
     }
+
+    public bool Has(string part) => parts.Contains(part);
 
     /// <summary>Whether the name has this part; it counts as understood then.</summary>
     public bool Take(string part) => parts.Remove(part);

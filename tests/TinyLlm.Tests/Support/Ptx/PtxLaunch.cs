@@ -23,6 +23,9 @@ internal sealed record PtxLaunch(PtxModule Module, PtxFunction Entry, PtxDim Gri
     /// <summary>How many instructions a thread may run before it counts as one that never ends.</summary>
     public required long InstructionLimit { get; init; }
 
+    /// <summary>Whether accesses to shared memory that nothing orders are errors.</summary>
+    public required bool WatchesSharedMemory { get; init; }
+
     /// <summary>Bytes of addresses of a block's shared memory, from 0 on.</summary>
     public int SharedEnd { get; } = DynamicSharedBytes > 0 ? Module.DynamicShared + DynamicSharedBytes : Module.SharedEnd;
 

@@ -34,6 +34,9 @@ internal sealed class PtxMachine : IDisposable
     /// <summary>How many instructions a thread may run before the launch fails as one that never ends.</summary>
     public long InstructionLimit { get; set; } = 1L << 30;
 
+    /// <summary>Whether accesses to shared memory that nothing orders are errors, and not only wrong results.</summary>
+    public bool WatchesSharedMemory { get; set; } = true;
+
     /// <summary>Threads of the host that run blocks; 1 runs them in order.</summary>
     public int Parallelism { get; set; } = Environment.ProcessorCount;
 
@@ -71,7 +74,11 @@ internal sealed class PtxMachine : IDisposable
         if (fixedBytes > MaxStaticSharedBytes || module.DynamicShared + dynamicSharedBytes - PtxModule.FirstShared > MaxSharedBytes)
             throw new PtxException($"{entry.Name}: {fixedBytes} bytes of fixed and {dynamicSharedBytes} of dynamic shared memory are too many.");
 
-        var launch = new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, Marshal(entry, arguments), memory) { InstructionLimit = InstructionLimit };
+        var launch = new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, Marshal(entry, arguments), memory)
+        {
+            InstructionLimit = InstructionLimit,
+            WatchesSharedMemory = WatchesSharedMemory,
+        };
         Run(launch);
     }
 

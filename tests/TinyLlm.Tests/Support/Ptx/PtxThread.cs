@@ -15,6 +15,16 @@ internal enum PtxThreadState : byte
     Exited,
 }
 
+/// <summary>What an access to memory does.</summary>
+internal enum PtxAccess
+{
+    Read,
+    Write,
+
+    /// <summary>Atomics, and what asynchronous work does.</summary>
+    Unwatched,
+}
+
 /// <summary>One thread: its registers, its own memory, and the loop that runs it until it must wait for others.</summary>
 internal sealed unsafe class PtxThread
 {
@@ -36,6 +46,7 @@ internal sealed unsafe class PtxThread
         this.parameters = parameters;
         Index = launch.Block.At(warp.Index * PtxWarp.Size + lane);
         Function = launch.Entry;
+        Copies = new PtxCopyQueue(this);
     }
 
     public PtxWarp Warp { get; }
@@ -59,7 +70,10 @@ internal sealed unsafe class PtxThread
 
     public byte* FrameParameters { get; private set; }
 
-    public PtxCopyQueue Copies { get; } = new();
+    public PtxCopyQueue Copies { get; }
+
+    /// <summary>How many fences between ordinary and asynchronous accesses it has passed.</summary>
+    public int ProxyFences { get; set; }
 
     /// <summary>Set by an instruction after which others run first.</summary>
     public bool Yielded { get; set; }
@@ -72,6 +86,7 @@ internal sealed unsafe class PtxThread
         callers.Clear();
         Copies.Clear();
         instructions = 0;
+        ProxyFences = 0;
         State = PtxThreadState.Running;
         new Span<byte>(local, Block.Launch.LocalBytes).Fill(0xFF);
         Enter(Block.Launch.Entry, stack, 0, parameters);
@@ -193,11 +208,21 @@ internal sealed unsafe class PtxThread
         return place;
     }
 
-    public byte* Shared(ulong address, int bytes, PtxInstruction* i)
+    public byte* Shared(ulong address, int bytes, PtxAccess access, PtxInstruction* i)
     {
         if (address < PtxModule.FirstShared || address + (ulong)bytes > (ulong)Block.Launch.SharedEnd)
             throw Fault(i, $"the {bytes} bytes at {(long)address} are not in shared memory, which lies at {PtxModule.FirstShared} to {Block.Launch.SharedEnd}");
-        return Aligned(Block.Shared + address, address, bytes, i);
+        byte* place = Aligned(Block.Shared + address, address, bytes, i);
+        if (access != PtxAccess.Unwatched && Block.Watch is { } watch)
+            Report(access == PtxAccess.Read ? watch.Read(this, (int)address, bytes) : watch.Write(this, (int)address, bytes), i);
+        return place;
+    }
+
+    /// <summary>Fails with what the watch found, if it found something.</summary>
+    public void Report(string? problem, PtxInstruction* i)
+    {
+        if (problem is not null)
+            throw Fault(i, problem);
     }
 
     public byte* Local(ulong address, int bytes, PtxInstruction* i)

@@ -11,12 +11,19 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
     public const int Size = 32;
 
     private readonly PtxThread[] lanes = new PtxThread[threads];
+    private WgmmaQueue? matrices;
 
     public PtxBlock Block => block;
 
     public int Index => index;
 
     public PtxThread[] Lanes => lanes;
+
+    /// <summary>Barriers of the whole warp that it has passed.</summary>
+    public int Barriers { get; set; }
+
+    /// <summary>The warp's share of its warpgroup's matrix products.</summary>
+    public WgmmaQueue Matrices => matrices ??= new WgmmaQueue(this);
 
     /// <summary>The lanes that have not exited.</summary>
     public uint Alive { get; private set; }
@@ -25,6 +32,8 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
     {
         foreach (PtxThread lane in lanes)
             lane.Start();
+        Matrices.Clear();
+        Barriers = 0;
         Alive = threads == Size ? ~0u : (1u << threads) - 1;
     }
 
