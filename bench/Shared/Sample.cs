@@ -20,8 +20,11 @@ internal sealed class Sample
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < calls; i++)
             work();
-        seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds / calls);
+        Add(Stopwatch.GetElapsedTime(start).TotalSeconds / calls);
     }
+
+    /// <summary>Keeps a time that was measured elsewhere.</summary>
+    public void Add(double time) => seconds.Add(time);
 
     /// <summary>
     /// The median over the rounds of other / this: how many times faster this was. Both halves of a ratio ran one after the other, so
