@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
@@ -17,6 +18,8 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
 {
     // The simulator runs each thread of a group as a thread of the system; groups of 256 are what kernels are written for.
     private const int SimulatedWarp = 32, SimulatedWarps = 8;
+
+    static GpuDevice() => NativeLibrary.SetDllImportResolver(typeof(Context).Assembly, GpuDriver.Resolve);
 
     /// <summary>One line for people.</summary>
     public string Description => $"{Kind}: {Name}, {Features}";

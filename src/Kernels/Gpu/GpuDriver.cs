@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.InteropServices;
 
 namespace TinyLlm.Kernels.Gpu;
@@ -16,6 +17,12 @@ internal static unsafe class GpuDriver
         NativeLibrary.Free(handle);
         return true;
     }
+
+    /// <summary>
+    /// Finds the CUDA driver for ILGPU, which asks for libcuda.so on Linux: a link that some installations lack, containers above all. The driver is libcuda.so.1.
+    /// </summary>
+    public static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
+        name == "cuda" && NativeLibrary.TryLoad(CudaLibrary, out nint handle) ? handle : 0;
 
     /// <summary>What is missing, for one line: the driver, a new enough one, or a device.</summary>
     public static string Missing(string kind) => kind == "cuda" ? MissingCuda(CudaLibrary) : MissingOpenCL(OpenCLLibrary);
