@@ -34,10 +34,6 @@ internal sealed class BenchOptions
     /// <summary>The name of the device that was asked for.</summary>
     public string DeviceName(ParseResult parse) => parse.GetValue(device)!;
 
-    /// <summary>Opens the device.</summary>
-    /// <exception cref="TinyLlmException">It is not there.</exception>
-    public Backend Open(ParseResult parse) => Backend.Create(DeviceName(parse));
-
     /// <summary>Keeps those whose name is among <paramref name="only"/>.</summary>
     /// <exception cref="TinyLlmException">A name is not among them.</exception>
     public static IReadOnlyList<T> Select<T>(IReadOnlyList<T> all, Func<T, string> name, string only)

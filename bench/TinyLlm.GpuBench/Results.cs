@@ -1,3 +1,4 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
 
 namespace TinyLlm.GpuBench;
@@ -8,11 +9,12 @@ namespace TinyLlm.GpuBench;
 /// </summary>
 internal sealed class Results
 {
-    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true };
+    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly string command, device;
     private readonly FileInfo? file;
     private readonly List<object> rows = [];
+    private readonly List<string> failures = [];
 
     /// <summary>Prints the head of the table.</summary>
     public Results(string command, string device, FileInfo? file, params string[] columns)
@@ -33,8 +35,31 @@ internal sealed class Results
             ExitCode = 1;
         rows.Add(result);
         Console.WriteLine(Line(cells));
+        Write();
+    }
+
+    /// <summary>Makes a measurement. Whatever a driver throws is a finding: it is kept, and false returned, so that the others go on.</summary>
+    public bool Try(string what, Action measure)
+    {
+        try
+        {
+            measure();
+            return true;
+        }
+        catch (Exception e)
+        {
+            ExitCode = 1;
+            failures.Add($"{what}: {e.GetType().Name}: {e.Message.ReplaceLineEndings(" ")}");
+            Console.Error.WriteLine($"{failures[^1]}\n{e.StackTrace}");
+            Write();
+            return false;
+        }
+    }
+
+    private void Write()
+    {
         if (file is not null)
-            File.WriteAllText(file.FullName, JsonSerializer.Serialize(new { command, device, results = rows }, Json));
+            File.WriteAllText(file.FullName, JsonSerializer.Serialize(new { command, device, results = rows, failures }, Json));
     }
 
     /// <summary>A line of a Markdown table.</summary>

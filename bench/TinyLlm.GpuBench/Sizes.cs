@@ -9,7 +9,7 @@ namespace TinyLlm.GpuBench;
 /// <param name="Precision">fp32 or bf16.</param>
 internal sealed record MatMulShape(string Model, string Layer, string Precision, int M, int N, int K)
 {
-    public double Flops => 2.0 * M * N * K;
+    public double Flops() => 2.0 * M * N * K;
 }
 
 /// <summary>Causal attention of a training batch.</summary>
@@ -17,10 +17,10 @@ internal sealed record MatMulShape(string Model, string Layer, string Precision,
 internal sealed record AttentionShape(string Precision, int B, int T, int H, int Hkv, int D)
 {
     /// <summary>Of the forward pass: q k^T and p v, of which the causal mask leaves half.</summary>
-    public double ForwardFlops => 2.0 * B * H * D * T * T;
+    public double ForwardFlops() => 2.0 * B * H * D * T * T;
 
     /// <summary>Of the backward pass: five products instead of two, the scores among them, which are computed anew.</summary>
-    public double BackwardFlops => 2.5 * ForwardFlops;
+    public double BackwardFlops() => 2.5 * ForwardFlops();
 }
 
 /// <summary>A model in training.</summary>

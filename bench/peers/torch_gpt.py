@@ -210,7 +210,7 @@ def main():
     print(f"PyTorch {torch.__version__} on {device}, {args.precision}\n")
     print("| model | architecture | B | T | mode | tokens/s | spread | MiB | loss | warm-up s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    results, failed = [], False
+    results, failures = [], []
     for s in shapes:
         if only and s["name"] not in only:
             continue
@@ -220,20 +220,21 @@ def main():
             try:
                 r = train(s, mode, args.device, args.precision)
             except Exception as error:  # out of memory, or a compiler's fault: the others still count
-                print(f"{s['name']} {s['architecture']} B={s['batch']} {mode}: {type(error).__name__}: {str(error).splitlines()[0]}", file=sys.stderr)
-                failed = True
-                continue
+                r = None
+                failures.append(f"PyTorch {s['name']} {s['architecture']} B={s['batch']} {mode}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+                print(failures[-1], file=sys.stderr)
             finally:
                 gc.collect()
                 if args.device == "cuda":
                     torch.cuda.empty_cache()
-            results.append(r)
-            print(f"| {r['name']} | {r['architecture']} | {r['batch']} | {r['context']} | {mode} | {r['tokensPerSecond']:,.0f} | {r['spread']:.0%} "
-                  f"| {r['memoryMiB']:,.0f} | {r['loss']:.3f} | {r['warmUpSeconds']:.1f} |", flush=True)
+            if r:
+                results.append(r)
+                print(f"| {r['name']} | {r['architecture']} | {r['batch']} | {r['context']} | {mode} | {r['tokensPerSecond']:,.0f} | {r['spread']:.0%} "
+                      f"| {r['memoryMiB']:,.0f} | {r['loss']:.3f} | {r['warmUpSeconds']:.1f} |", flush=True)
             if args.json:
                 with open(args.json, "w", encoding="utf-8") as file:
-                    json.dump({"torch": torch.__version__, "device": device, "results": results}, file, indent=2)
-    return 1 if failed else 0
+                    json.dump({"torch": torch.__version__, "device": device, "results": results, "failures": failures}, file, indent=2)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

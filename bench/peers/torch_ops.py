@@ -131,7 +131,7 @@ def main():
                 continue
             for r in function(shape, args.device, timer):
                 results[kind].append(r)
-                sizes = ", ".join(f"{name} {value}" for name, value in shape.items() if not name.endswith("lops"))
+                sizes = ", ".join(f"{name} {value}" for name, value in shape.items())
                 print(f"| {r['op']} | {sizes} | {r['milliseconds']:.4f} | {r['tflops']:.4g} |", flush=True)
             if args.json:
                 with open(args.json, "w", encoding="utf-8") as file:

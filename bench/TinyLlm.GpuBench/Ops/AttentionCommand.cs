@@ -25,19 +25,23 @@ internal static class AttentionCommand
     private static int Run(ParseResult parse, BenchOptions options, bool direct)
     {
         bool quick = options.Quick(parse);
-        using var backend = options.Open(parse);
-        using var noise = new Noise(backend);
-        var timer = new StreamTimer(backend, quick, direct);
-        var results = new Results("attention", backend.Description, options.Json(parse), "precision", "op", "B", "T", "H", "Hkv", "D", "ms", "TFLOP/s", "spread", "error");
-        foreach (var shape in Sizes.Attention(quick).Where(s => backend.Supports(Sizes.TypeOf(s.Precision))))
+        using var device = new OpsDevice(options.DeviceName(parse), quick, direct);
+        var results = new Results("attention", device.Backend.Description, options.Json(parse), "precision", "op", "B", "T", "H", "Hkv", "D", "ms", "TFLOP/s", "spread", "error");
+        foreach (var shape in Sizes.Attention(quick).Where(s => device.Backend.Supports(Sizes.TypeOf(s.Precision))))
         {
-            int sets = timer.Sets(AttentionCase.BytesPerSet(shape));
-            using var attention = new AttentionCase(backend, noise, shape, sets);
-            Add(results, shape, "forward", shape.ForwardFlops, attention.CheckForward(), timer.Measure(sets, attention.Forward));
-            Add(results, shape, "backward", shape.BackwardFlops, attention.CheckBackward(), timer.Measure(sets, attention.Backward));
+            if (!results.Try($"{shape}", () => Measure(device, shape, results)))
+                device.Reopen();
         }
 
         return results.ExitCode;
+    }
+
+    private static void Measure(OpsDevice device, AttentionShape shape, Results results)
+    {
+        int sets = device.Timer.Sets(AttentionCase.BytesPerSet(shape));
+        using var attention = new AttentionCase(device.Backend, device.Noise, shape, sets);
+        Add(results, shape, "forward", shape.ForwardFlops(), attention.CheckForward(), device.Timer.Measure(sets, attention.Forward));
+        Add(results, shape, "backward", shape.BackwardFlops(), attention.CheckBackward(), device.Timer.Measure(sets, attention.Backward));
     }
 
     private static void Add(Results results, AttentionShape s, string op, double flops, double error, Sample time)

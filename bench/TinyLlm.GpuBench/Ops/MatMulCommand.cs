@@ -30,35 +30,32 @@ internal static class MatMulCommand
     {
         bool quick = options.Quick(parse);
         var shapes = BenchOptions.Select(Sizes.Products(quick), s => s.Model, only);
-        using var backend = options.Open(parse);
-        using var noise = new Noise(backend);
-        var timer = new StreamTimer(backend, quick, direct);
-        var results = new Results("matmul", backend.Description, options.Json(parse), "model", "layer", "precision", "op", "M", "N", "K", "ms", "TFLOP/s", "spread", "error");
-        foreach (var shape in shapes.Where(s => backend.Supports(Sizes.TypeOf(s.Precision))))
+        using var device = new OpsDevice(options.DeviceName(parse), quick, direct);
+        var results = new Results("matmul", device.Backend.Description, options.Json(parse), "model", "layer", "precision", "op", "M", "N", "K", "ms", "TFLOP/s", "spread", "error");
+        foreach (var shape in shapes.Where(s => device.Backend.Supports(Sizes.TypeOf(s.Precision))))
         {
-            long bytes = MatMulCase.BytesPerSet(shape);
-            int sets = timer.Sets(bytes);
-            if (sets * bytes > backend.AvailableBytes)
-            {
-                Console.Error.WriteLine($"{shape}: left out, it takes {sets * bytes >> 20} MiB.");
-                continue;
-            }
-
-            using var products = new MatMulCase(backend, noise, shape, sets);
-            var dtype = Sizes.TypeOf(shape.Precision);
-            Add(results, shape, "forward", dtype, products.CheckForward(), timer.Measure(sets, products.Forward));
-            products.StartBackward();
-            Add(results, shape, "backward input", dtype, products.CheckBackwardInput(), timer.Measure(sets, products.BackwardInput));
-            Add(results, shape, "backward weight", DType.F32, products.CheckBackwardWeight(), timer.Measure(sets, products.BackwardWeight));
+            if (!results.Try($"{shape}", () => Measure(device, shape, results)))
+                device.Reopen();
         }
 
         return results.ExitCode;
     }
 
+    private static void Measure(OpsDevice device, MatMulShape shape, Results results)
+    {
+        int sets = device.Timer.Sets(MatMulCase.BytesPerSet(shape));
+        using var products = new MatMulCase(device.Backend, device.Noise, shape, sets);
+        var dtype = Sizes.TypeOf(shape.Precision);
+        Add(results, shape, "forward", dtype, products.CheckForward(), device.Timer.Measure(sets, products.Forward));
+        products.StartBackward();
+        Add(results, shape, "backward input", dtype, products.CheckBackwardInput(), device.Timer.Measure(sets, products.BackwardInput));
+        Add(results, shape, "backward weight", DType.F32, products.CheckBackwardWeight(), device.Timer.Measure(sets, products.BackwardWeight));
+    }
+
     private static void Add(Results results, MatMulShape s, string op, DType result, double error, Sample time)
     {
         bool passed = error <= Tolerance.OfProduct(result);
-        double tflops = s.Flops / time.Median / 1e12;
+        double tflops = s.Flops() / time.Median / 1e12;
         results.Add(
             new MatMulResult(s.Model, s.Layer, s.Precision, op, s.M, s.N, s.K, time.Median * 1e3, tflops, time.Spread, double.IsFinite(error) ? error : null, passed), passed,
             s.Model, s.Layer, s.Precision, op, $"{s.M}", $"{s.N}", $"{s.K}", $"{time.Median * 1e3:F4}", $"{tflops:G4}", $"{time.Spread:P0}", passed ? $"{error:E1}" : $"**{error:E1}**");

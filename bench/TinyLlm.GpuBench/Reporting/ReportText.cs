@@ -15,7 +15,7 @@ internal static class ReportText
             [s.Key, s.Value.Status + (s.Value.Note is { } note ? $": {note}" : ""), $"{s.Value.Seconds}", $"{s.Value.Ended:yyyy-MM-dd HH:mm} UTC"]))}");
         foreach (var (name, section) in report.Sections)
         {
-            string body = Body(name, section);
+            string body = Body(name, section) + Failures(section);
             if (body.Length > 0)
                 text.Append($"\n## {name}\n\n{body}");
         }
@@ -41,6 +41,13 @@ internal static class ReportText
         "shakespeare" => Shakespeare(section),
         _ => "",
     };
+
+    // What the programs caught and went on after.
+    private static string Failures(Section section)
+    {
+        string[] lines = [.. section.Parts.Values.OfType<JsonObject>().SelectMany(part => part["failures"] is JsonArray failures ? failures.Select(f => $"- {f}\n") : [])];
+        return lines.Length == 0 ? "" : $"\nFailures:\n\n{string.Concat(lines)}";
+    }
 
     private static string Smoke(Section section) => Table(["check", "result", "what was seen"],
         section.Parts.GetValueOrDefault("smoke")?["results"]!.AsArray().Select(r => (string[])[$"{r!["check"]}", $"{r["status"]}", $"{r["detail"]}"]) ?? []);

@@ -18,10 +18,10 @@ internal static class TrainTables
         var peers = section.Part<Peers>("torch-gpt")?.Results ?? [];
         string[] modes = [.. peers.Select(p => p.Mode).Distinct()];
         string ours = ReportText.Table(
-            ["model", "architecture", "precision", "B", "tokens/s", "MFU", "MiB", "loss", .. modes.SelectMany(mode => (string[])[$"PyTorch {mode} tokens/s", "MiB", "ratio"])],
+            ["model", "architecture", "precision", "B", "micro-batch", "tokens/s", "MFU", "MiB", "loss", .. modes.SelectMany(mode => (string[])[$"PyTorch {mode} tokens/s", "MiB", "ratio"])],
             section.Part<Ours>("train")?.Results.Select(r => (string[])
             [
-                r.Name, r.Architecture, r.Precision, $"{r.Batch}", $"{r.TokensPerSecond:N0}", $"{r.Mfu:P1}", $"{r.MemoryMiB:N0}", r.Passed ? $"{r.Loss:F3}" : $"**{r.Loss:F3}**",
+                r.Name, r.Architecture, r.Precision, $"{r.Batch}", $"{r.MicroBatch}", $"{r.TokensPerSecond:N0}", $"{r.Mfu:P1}", $"{r.MemoryMiB:N0}", r.Passed ? $"{r.Loss:F3}" : $"**{r.Loss:F3}**",
                 .. modes.SelectMany(mode => Beside(r, peers.Find(p => (p.Name, p.Architecture, p.Batch, p.Mode) == (r.Name, r.Architecture, r.Batch, mode)))),
             ]) ?? []);
         return ours.Length > 0 ? ours : ReportText.Table(["model", "architecture", "B", "PyTorch", "tokens/s", "MiB"],

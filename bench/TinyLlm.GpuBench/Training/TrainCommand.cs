@@ -7,12 +7,13 @@ using TinyLlm.Training.Data;
 namespace TinyLlm.GpuBench.Training;
 
 /// <summary>One timed training run.</summary>
+/// <param name="MicroBatch">Rows that went through the model at once: all, where they fit.</param>
 /// <param name="TokensPerSecond">From the median step.</param>
 /// <param name="Mfu">Share of the card's dense bf16 peak that the model's arithmetic took; none where the peak is not known, or in another precision.</param>
 /// <param name="MemoryMiB">What the run took of the device's memory, scratch memory and compiled kernels included.</param>
 /// <param name="Loss">Of the last step; on random tokens it stays near the logarithm of the vocabulary.</param>
 internal sealed record TrainResult(
-    string Name, string Architecture, string Precision, int Batch, int Context, long Parameters, double TokensPerSecond, double Spread, double? Mfu, double MemoryMiB, double Loss, bool Passed);
+    string Name, string Architecture, string Precision, int Batch, int MicroBatch, int Context, long Parameters, double TokensPerSecond, double Spread, double? Mfu, double MemoryMiB, double Loss, bool Passed);
 
 /// <summary><c>train</c>: the presets' models on random tokens, through the real loop.</summary>
 internal static class TrainCommand
@@ -43,20 +44,27 @@ internal static class TrainCommand
 
     private static int Run(ParseResult parse, BenchOptions options, IReadOnlyList<TrainShape> shapes, string precision)
     {
-        Results? results = null;
-        foreach (var shape in shapes)
+        string device = options.DeviceName(parse);
+        Results results;
+        using (var backend = Backend.Create(device))
         {
-            // A device of its own: what one run leaves in memory is not counted for the next.
-            using var backend = options.Open(parse);
-            results ??= new Results("train", backend.Description, options.Json(parse),
-                "model", "architecture", "precision", "B", "T", "parameters", "tokens/s", "spread", "MFU", "MiB", "loss");
-            var type = precision == "auto" ? backend.PreferredComputeType : Sizes.TypeOf(precision);
-            var r = Train(backend, shape, type);
-            results.Add(r, r.Passed, r.Name, r.Architecture, r.Precision, $"{r.Batch}", $"{r.Context}", $"{r.Parameters:N0}", $"{r.TokensPerSecond:N0}", $"{r.Spread:P0}",
-                r.Mfu is { } mfu ? $"{mfu:P1}" : "", $"{r.MemoryMiB:N0}", r.Passed ? $"{r.Loss:F3}" : $"**{r.Loss:F3}**");
+            results = new Results("train", backend.Description, options.Json(parse),
+                "model", "architecture", "precision", "B", "micro-batch", "T", "parameters", "tokens/s", "spread", "MFU", "MiB", "loss");
         }
 
-        return results!.ExitCode;
+        foreach (var shape in shapes)
+        {
+            results.Try($"{shape}", () =>
+            {
+                // A device of its own: what one run leaves in memory is not counted for the next.
+                using var backend = Backend.Create(device);
+                var r = Train(backend, shape, precision == "auto" ? backend.PreferredComputeType : Sizes.TypeOf(precision));
+                results.Add(r, r.Passed, r.Name, r.Architecture, r.Precision, $"{r.Batch}", $"{r.MicroBatch}", $"{r.Context}", $"{r.Parameters:N0}", $"{r.TokensPerSecond:N0}", $"{r.Spread:P0}",
+                    r.Mfu is { } mfu ? $"{mfu:P1}" : "", $"{r.MemoryMiB:N0}", r.Passed ? $"{r.Loss:F3}" : $"**{r.Loss:F3}**");
+            });
+        }
+
+        return results.ExitCode;
     }
 
     private static TrainResult Train(Backend backend, TrainShape shape, DType type)
@@ -79,7 +87,7 @@ internal static class TrainCommand
         double speed = shape.Tokens / times.Seconds.Median, uniform = Math.Log(shape.Vocabulary);
         double? mfu = type == DType.BF16 && PeakFlops.Of(backend.Description) is { } peak ? speed * FlopsPerToken(config) / (peak * 1e12) : null;
         bool passed = Math.Abs(times.Loss - uniform) <= 1;
-        return new TrainResult(shape.Name, shape.Architecture, type == DType.BF16 ? Sizes.Bf16 : Sizes.Fp32, shape.Batch, shape.Context, model.Parameters.Count, speed, times.Seconds.Spread,
+        return new TrainResult(shape.Name, shape.Architecture, type == DType.BF16 ? Sizes.Bf16 : Sizes.Fp32, shape.Batch, trainer.MicroBatch, shape.Context, model.Parameters.Count, speed, times.Seconds.Spread,
             mfu, (free - backend.AvailableBytes) / 1048576.0, times.Loss, passed);
     }
 
