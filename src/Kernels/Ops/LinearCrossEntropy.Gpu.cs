@@ -163,6 +163,6 @@ internal sealed partial class GpuBackend
         }
     }
 
-    // softmax - one-hot; 0 in the padding.
-    private static float LogitGradient(float logit, float lse, int id, int target, int vocabulary) => id < vocabulary ? XMath.Exp(logit - lse) - (id == target ? 1 : 0) : 0;
+    // softmax - one-hot; 0 in the padding. Floats in the one-hot: ILGPU's OpenCL gets a condition wrong that becomes an integer and then a float.
+    private static float LogitGradient(float logit, float lse, int id, int target, int vocabulary) => id < vocabulary ? XMath.Exp(logit - lse) - (id == target ? 1f : 0f) : 0f;
 }
