@@ -13,11 +13,15 @@ public static class Philox
     public static void Next(ref uint x0, ref uint x1, ref uint x2, ref uint x3, uint k0, uint k1)
     {
         for (int round = 0; round < 10; round++)
-        {
-            ulong p0 = (ulong)Multiplier0 * x0, p1 = (ulong)Multiplier1 * x2;
-            (x0, x1, x2, x3) = ((uint)(p1 >> 32) ^ x1 ^ k0, (uint)p1, (uint)(p0 >> 32) ^ x3 ^ k1, (uint)p0);
-            k0 += Weyl0;
-            k1 += Weyl1;
-        }
+            Round(ref x0, ref x1, ref x2, ref x3, ref k0, ref k1);
+    }
+
+    /// <summary>One of the ten rounds.</summary>
+    internal static void Round(ref uint x0, ref uint x1, ref uint x2, ref uint x3, ref uint k0, ref uint k1)
+    {
+        ulong p0 = (ulong)Multiplier0 * x0, p1 = (ulong)Multiplier1 * x2;
+        (x0, x1, x2, x3) = ((uint)(p1 >> 32) ^ x1 ^ k0, (uint)p1, (uint)(p0 >> 32) ^ x3 ^ k1, (uint)p0);
+        k0 += Weyl0;
+        k1 += Weyl1;
     }
 }
