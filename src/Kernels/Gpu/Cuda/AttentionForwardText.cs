@@ -11,7 +11,7 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
     private const double Log2 = 0.6931471805599453;
 
     /// <summary>Declares as well, for each row: peak, its largest score so far, and top, the next; sum, of the lane's exponentials; shift, minus the scaled peak.</summary>
-    public override string Declare()
+    public override PtxLines Declare()
     {
         Line($".reg .f32 peak<{Rows}>, top<{Rows}>, sum<{Rows}>, shift<{Rows}>, factor<{Rows}>");
         Line(".reg .b64 logSumExp");
@@ -21,17 +21,17 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
             Line($"mov.f32 sum{row}, {Zero}");
         }
 
-        return Take() + base.Declare();
+        return base.Declare();
     }
 
-    /// <summary>Hides scores of keys that a query does not see.</summary>
-    public string Hide(bool starts) => Hide(MinusInfinity, starts);
+    /// <summary>Hides the scores of keys that a query does not see.</summary>
+    public PtxLines Hide(bool starts) => Hide(MinusInfinity, starts);
 
     /// <summary>
     /// s = 2^(scale (s - peak)), where scale has log2(e) in it, with the peak that now is; what was summed under the old one is multiplied by
     /// 2^(scale (old - new)). A row that saw no key so far has no peak to subtract.
     /// </summary>
-    public string Softmax()
+    public PtxLines Softmax()
     {
         FindTop();
         for (int row = 0; row < Rows; row++)
@@ -75,8 +75,8 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
         }
     }
 
-    /// <summary>Drops probabilities, after they were summed.</summary>
-    public string Drop()
+    /// <summary>Drops probabilities; their sums are those of all.</summary>
+    public PtxLines Drop()
     {
         ForEachDraw((row, block, element) =>
         {
@@ -87,10 +87,10 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
     }
 
     /// <summary>
-    /// The factors that the sums of values are still to be multiplied by: kept / sum, and 0 for a row that saw no key. Stores log-sum-exps at <c>logSumExp</c> and on,
-    /// of rows before <c>left</c>, which is above 0 in one lane of a quad.
+    /// Finds the factors that the sums of values are still to be multiplied by: kept / sum, and 0 for a row that saw no key. Stores the log-sum-exps of the rows before
+    /// <c>left</c> at <c>logSumExp</c> and on; <c>left</c> is above 0 in one lane of a quad at most.
     /// </summary>
-    public string Finish()
+    public PtxLines Finish()
     {
         for (int row = 0; row < Rows; row++)
         {
@@ -110,6 +110,6 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
         return Take();
     }
 
-    /// <summary>Stores the sums of values.</summary>
-    public string Store() => Store("o", row => $"factor{row}");
+    /// <summary>Stores the output.</summary>
+    public PtxLines Store() => Store("o", row => $"factor{row}");
 }

@@ -1,8 +1,7 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX of keys' and values' gradients: scores are transposed, rows are keys and columns queries. The queries' log-sum-exps, deltas and first keys lie beside the
-/// tile of columns in shared memory.
+/// The PTX of keys' and values' gradients. Scores are transposed: rows are keys and columns queries, whose numbers (<see cref="AttentionShape.Numbers"/>) are copied along with them.
 /// </summary>
 /// <param name="tile">What a warp computes.</param>
 internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionText(tile)
@@ -11,20 +10,17 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
 
     private readonly int columns = AttentionShape.Columns(tile);
 
-    /// <summary>
-    /// Declares as well: numbers, the place of the lane's first column's log-sum-exp; first0 and first1, of two columns; keep, the bits of one;
-    /// and what a thread copies of the numbers.
-    /// </summary>
-    public override string Declare()
+    /// <summary>Declares as well: numbers, the place of those of the lane's first column; first, the first keys that the two columns of a block see; and what a thread copies of the numbers.</summary>
+    public override PtxLines Declare()
     {
-        Line($".reg .b32 keep, first<2>, numbers, writeNumber, limitNumber");
+        Line(".reg .b32 first<2>, numbers, writeNumber, limitNumber");
         Line(".reg .b64 fromNumber");
         Line(".reg .pred copies");
-        return Take() + base.Declare();
+        return base.Declare();
     }
 
-    /// <summary>One number a thread, where it <c>copies</c>; beyond the last query zeros, which its zero rows of q and dOut make harmless.</summary>
-    protected override void CopyMore()
+    // One a thread that copies, from fromNumber to writeNumber; after the last query, from limitNumber on, zeros, which the zeros of its q and dOut make harmless.
+    protected override void CopyNumbers()
     {
         Line("setp.gt.s32 yes, limitNumber, 0");
         Line("selp.b32 size, 4, 0, yes");
@@ -33,44 +29,57 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
         Line($"sub.s32 limitNumber, limitNumber, {columns}");
     }
 
-    protected override IEnumerable<string> Staged => [.. base.Staged, "numbers", "writeNumber"];
+    protected override string[] StagePlaces => [.. base.StagePlaces, "numbers", "writeNumber"];
 
-    /// <summary>s = 2^(scale s - log-sum-exp).</summary>
-    public string Probabilities()
+    /// <summary>s = 2^(scale s - log-sum-exp), the probabilities; scale has log2(e) in it.</summary>
+    public PtxLines Probabilities()
     {
-        ForEachColumnPair(AttentionShape.LogSumExp, "f32", "x", "y", block =>
+        for (int block = 0; block < Blocks; block++)
         {
+            ReadNumbers(AttentionShape.LogSumExp, "f32", block, "x", "y");
             Line($"mul.f32 x, x, {Literal(-Log2E)}");
             Line($"mul.f32 y, y, {Literal(-Log2E)}");
-            ForEachOf(block, "s", (s, row, element) =>
+            ForEachScore(block, (row, element) =>
             {
-                Line($"fma.rn.f32 {s}, {s}, scale, {(element == 0 ? "x" : "y")}");
+                string s = Score("s", row, block, element);
+                Line($"fma.rn.f32 {s}, {s}, scale, {XOrY(element)}");
                 Line($"ex2.approx.ftz.f32 {s}, {s}");
             });
-        });
+        }
+
         return Take();
     }
 
-    /// <summary>Probabilities are 0 where the first column's last key is <c>ahead</c> of the first row; with <paramref name="starts"/>, where its first is after it: row <c>key</c> and on.</summary>
-    public string Hide(bool starts)
+    /// <summary>
+    /// Probabilities of keys that a query does not see become 0: those after its own, where the first column is <c>ahead</c> of the first row; with <paramref name="starts"/> those before
+    /// its first, where the first row is key number <c>key</c>.
+    /// </summary>
+    public PtxLines Hide(bool starts)
     {
-        ForEachColumnPair(AttentionShape.Start, starts ? "b32" : "", "first0", "first1", block =>
+        for (int block = 0; block < Blocks; block++)
         {
-            for (int element = 0; element < 2 && starts; element++)
-                Line($"sub.s32 first{element}, first{element}, key");
-            ForEachOf(block, "s", (s, row, element) =>
+            if (starts)
             {
+                ReadNumbers(AttentionShape.FirstKey, "b32", block, "first0", "first1");
+                Line("sub.s32 first0, first0, key");
+                Line("sub.s32 first1, first1, key");
+            }
+
+            ForEachScore(block, (row, element) =>
+            {
+                string s = Score("s", row, block, element);
                 Line($"setp.lt.s32 yes, ahead, {8 * row - 8 * block - element}");
                 if (starts)
                     Line($"setp.gt.or.s32 yes, first{element}, {8 * row}, yes");
                 Line($"selp.f32 {s}, {Zero}, {s}, yes");
             });
-        });
+        }
+
         return Take();
     }
 
-    /// <summary>t = 0 where the probability is dropped, multiplied by <c>kept</c> elsewhere.</summary>
-    public string DropGradients()
+    /// <summary>t = 0 where the probability was dropped, and is multiplied by <c>kept</c> elsewhere.</summary>
+    public PtxLines DropGradients()
     {
         ForEachDraw((row, block, element) =>
         {
@@ -82,18 +91,24 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
     }
 
     /// <summary>t = s (t - delta).</summary>
-    public string Gradients()
+    public PtxLines Gradients()
     {
-        ForEachColumnPair(AttentionShape.Delta, "f32", "x", "y", block => ForEachOf(block, "t", (t, row, element) =>
+        for (int block = 0; block < Blocks; block++)
         {
-            Line($"sub.f32 {t}, {t}, {(element == 0 ? "x" : "y")}");
-            Line($"mul.f32 {t}, {t}, {Score("s", row, block, element)}");
-        }));
+            ReadNumbers(AttentionShape.Delta, "f32", block, "x", "y");
+            ForEachScore(block, (row, element) =>
+            {
+                string t = Score("t", row, block, element);
+                Line($"sub.f32 {t}, {t}, {XOrY(element)}");
+                Line($"mul.f32 {t}, {t}, {Score("s", row, block, element)}");
+            });
+        }
+
         return Take();
     }
 
-    /// <summary>s = 0 where the probability is dropped.</summary>
-    public string DropProbabilities()
+    /// <summary>s = 0 where the probability was dropped.</summary>
+    public PtxLines DropProbabilities()
     {
         ForEachDraw((row, block, element) =>
         {
@@ -103,48 +118,32 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
         return Take();
     }
 
-    /// <summary>Stores the keys' gradients, multiplied by <c>scale</c>.</summary>
-    public string StoreKeys() => Store("o", _ => "scale");
+    /// <summary>Stores dK: the sums o times <c>scale</c>.</summary>
+    public PtxLines StoreKeys() => Store("o", _ => "scale");
 
-    /// <summary>Stores the values' gradients, multiplied by <c>kept</c>.</summary>
-    public string StoreValues() => Store("u", _ => "kept");
+    /// <summary>Stores dV: the sums u times <c>kept</c>.</summary>
+    public PtxLines StoreValues() => Store("u", _ => "kept");
 
-    // Calls back for each element of the lane's, column by column, with the predicate `yes` that says whether its probability is kept. Lane i has the bits of column i in `mine0`, one
-    // for each of the warp's rows; `lane` is the lane's first column, `shift` its first row.
+    // Calls back for the lane's elements (row, block, element), with `yes` where the probability is kept. Lane i has the bits of column i in `mine0`, one for each of the warp's
+    // rows; `lane` is the lane's first column, `shift` its first row.
     private void ForEachDraw(Action<int, int, int> action)
     {
-        for (int block = 0; block < Blocks; block++)
+        for (int column = 0; column < 2 * Blocks; column++)
         {
-            for (int element = 0; element < 2; element++)
+            Line($"add.u32 word, lane, {8 * (column / 2) + column % 2}");
+            Line("shfl.sync.idx.b32 keep, mine0, word, 31, 0xffffffff");
+            Line("shr.u32 keep, keep, shift");
+            for (int row = 0; row < Rows; row++)
             {
-                Line($"add.u32 word, lane, {8 * block + element}");
-                Line("shfl.sync.idx.b32 keep, mine0, word, 31, 0xffffffff");
-                Line("shr.u32 keep, keep, shift");
-                for (int row = 0; row < Rows; row++)
-                {
-                    Line($"and.b32 word, keep, {1 << (8 * row)}");
-                    Line("setp.ne.u32 yes, word, 0");
-                    action(row, block, element);
-                }
+                Line($"and.b32 word, keep, {1 << (8 * row)}");
+                Line("setp.ne.u32 yes, word, 0");
+                action(row, column / 2, column % 2);
             }
         }
     }
 
-    // With the two columns' numbers of the kind in two registers.
-    private void ForEachColumnPair(int kind, string type, string first, string second, Action<int> action)
-    {
-        for (int block = 0; block < Blocks; block++)
-        {
-            if (type != "")
-                Line($"ld.shared.v2.{type} {{{first}, {second}}}, [numbers+{4 * (kind * columns + 8 * block)}]");
-            action(block);
-        }
-    }
+    private void ReadNumbers(int kind, string type, int block, string first, string second) =>
+        Line($"ld.shared.v2.{type} {{{first}, {second}}}, [numbers+{4 * (kind * columns + 8 * block)}]");
 
-    private void ForEachOf(int block, string scores, Action<string, int, int> action)
-    {
-        for (int row = 0; row < Rows; row++)
-            for (int element = 0; element < 2; element++)
-                action(Score(scores, row, block, element), row, element);
-    }
+    private static string XOrY(int element) => element == 0 ? "x" : "y";
 }

@@ -1,20 +1,20 @@
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>The PTX of queries' gradients: dS = P (dP - delta) from scores s and dP in t, row by row.</summary>
+/// <summary>The PTX of queries' gradients: from scores in s and dP in t to dS = P (dP - delta) in t, row by row.</summary>
 /// <param name="tile">What a warp computes.</param>
 internal sealed class AttentionQueryGradientText(IAttentionTile tile) : AttentionQueryText(tile)
 {
     private const double Log2E = 1.4426950408889634;
 
     /// <summary>Declares as well, for each row: shift, minus its log-sum-exp to base 2; delta, dOut . out.</summary>
-    public override string Declare()
+    public override PtxLines Declare()
     {
         Line($".reg .f32 shift<{Rows}>, delta<{Rows}>");
-        return Take() + base.Declare();
+        return base.Declare();
     }
 
     /// <summary>Reads the rows' log-sum-exps.</summary>
-    public string ReadLogSumExp()
+    public PtxLines ReadLogSumExp()
     {
         ReadRows("shift", "f32");
         for (int row = 0; row < Rows; row++)
@@ -23,14 +23,14 @@ internal sealed class AttentionQueryGradientText(IAttentionTile tile) : Attentio
     }
 
     /// <summary>Reads the rows' deltas.</summary>
-    public string ReadDelta()
+    public PtxLines ReadDelta()
     {
         ReadRows("delta", "f32");
         return Take();
     }
 
-    /// <summary>s = 2^(scale s - log-sum-exp).</summary>
-    public string Probabilities()
+    /// <summary>s = 2^(scale s - log-sum-exp), the probabilities; scale has log2(e) in it.</summary>
+    public PtxLines Probabilities()
     {
         ForEachScore((row, block, element) =>
         {
@@ -41,11 +41,11 @@ internal sealed class AttentionQueryGradientText(IAttentionTile tile) : Attentio
         return Take();
     }
 
-    /// <summary>Probabilities of keys that a query does not see are 0.</summary>
-    public string Hide(bool starts) => Hide(Zero, starts);
+    /// <summary>Probabilities of keys that a query does not see become 0.</summary>
+    public PtxLines Hide(bool starts) => Hide(Zero, starts);
 
-    /// <summary>t = 0 where the probability is dropped, multiplied by <c>kept</c> elsewhere.</summary>
-    public string Drop()
+    /// <summary>t = 0 where the probability was dropped, and is multiplied by <c>kept</c> elsewhere.</summary>
+    public PtxLines Drop()
     {
         ForEachDraw((row, block, element) =>
         {
@@ -57,7 +57,7 @@ internal sealed class AttentionQueryGradientText(IAttentionTile tile) : Attentio
     }
 
     /// <summary>t = s (t - delta).</summary>
-    public string Gradients()
+    public PtxLines Gradients()
     {
         ForEachScore((row, block, element) =>
         {
@@ -68,6 +68,6 @@ internal sealed class AttentionQueryGradientText(IAttentionTile tile) : Attentio
         return Take();
     }
 
-    /// <summary>Stores the queries' gradients, multiplied by <c>scale</c>.</summary>
-    public string Store() => Store("o", _ => "scale");
+    /// <summary>Stores dQ: the sums times <c>scale</c>.</summary>
+    public PtxLines Store() => Store("o", _ => "scale");
 }

@@ -6,14 +6,14 @@ internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(
 {
     private const int BlocksOfWord = 32 / 8;
 
-    /// <summary>Declares as well, for each row: first, the place among the columns of the first key that it sees; keep, the bits of what is not dropped.</summary>
-    public override string Declare()
+    /// <summary>Declares as well first, for each row the column of the first key that it sees.</summary>
+    public override PtxLines Declare()
     {
-        Line($".reg .b32 first<{Rows}>, keep, last");
-        return Take() + base.Declare();
+        Line($".reg .b32 first<{Rows}>, last");
+        return base.Declare();
     }
 
-    /// <summary>Reads one number for each row, at <c>address</c> and on; rows after number <c>last</c> take that one's.</summary>
+    /// <summary>Reads a number for each row, at <c>address</c> and on; rows after number <c>last</c> take that one's.</summary>
     protected void ReadRows(string name, string type)
     {
         for (int row = 0; row < Rows; row++)
@@ -25,10 +25,10 @@ internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(
     }
 
     /// <summary>
-    /// Scores s of keys that a query does not see become <paramref name="hidden"/>: those after its own, where the first row is <c>ahead</c> of the first column; those after the last,
-    /// with <c>left</c> columns up to there; and with <paramref name="starts"/> those before its first, which is read, where the first column is number <c>key</c>.
+    /// The scores s of keys that a query does not see become <paramref name="hidden"/>: those after its own, where the first row is <c>ahead</c> of the first column; those after the last, up
+    /// to which there are <c>left</c> columns; and with <paramref name="starts"/> those before its first, which is read: the first column is key number <c>key</c>.
     /// </summary>
-    protected string Hide(string hidden, bool starts)
+    protected PtxLines Hide(string hidden, bool starts)
     {
         if (starts)
         {
@@ -39,20 +39,20 @@ internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(
 
         ForEachScore((row, block, element) =>
         {
-            string score = Score("s", row, block, element);
+            string s = Score("s", row, block, element);
             int column = 8 * block + element;
             Line($"setp.lt.s32 yes, ahead, {column - 8 * row}");
             Line($"setp.le.or.s32 yes, left, {column}, yes");
             if (starts)
                 Line($"setp.gt.or.s32 yes, first{row}, {column}, yes");
-            Line($"selp.f32 {score}, {hidden}, {score}, yes");
+            Line($"selp.f32 {s}, {hidden}, {s}, yes");
         });
         return Take();
     }
 
     /// <summary>
-    /// Calls back for each element of the lane's, row by row, with the predicate <c>yes</c> that says whether its probability is kept. Lane i has the bits of the warp's row i
-    /// in <c>mine</c>, one for each column; <c>lane</c> is the lane's first row, <c>shift</c> its first column.
+    /// Calls back for the lane's elements (row, block, element), with <c>yes</c> where the probability is kept. Lane i has the bits of the warp's row i in <c>mine</c>, one for each column;
+    /// <c>lane</c> is the lane's first row, <c>shift</c> its first column.
     /// </summary>
     protected void ForEachDraw(Action<int, int, int> action)
     {

@@ -1,23 +1,23 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The scores that a warp computes at a time, and for which size of a head. Four warps, one below the other, share a tile of what comes in along the other side.
-/// Properties, not constants: a kernel is compiled for each.
+/// The scores that a warp computes at a time, for heads of some size. Rows stay with a warp, and the four warps of a group have different ones; columns come and go,
+/// and are the same for all. Properties, not constants: a kernel is compiled for each.
 /// </summary>
 internal interface IAttentionTile
 {
     /// <summary>The largest size of a head; smaller ones are filled up with zeros.</summary>
     int HeadSize { get; }
 
-    /// <summary>Blocks of 16 rows (queries, or keys where their gradients are computed) that stay with a warp.</summary>
+    /// <summary>Blocks of 16 rows. Two halve what is loaded from shared memory for a product.</summary>
     int RowBlocks { get; }
 
-    /// <summary>Blocks of 8 columns (keys, or queries) that the group goes through at a time: 4 or 8.</summary>
+    /// <summary>Blocks of 8 columns: 4 or 8.</summary>
     int ColumnBlocks { get; }
 }
 
 /// <summary>Forward, heads of up to 32.</summary>
-internal readonly struct Forward32 : IAttentionTile
+internal readonly struct ForwardTile32 : IAttentionTile
 {
     public int HeadSize => 32;
 
@@ -27,7 +27,7 @@ internal readonly struct Forward32 : IAttentionTile
 }
 
 /// <summary>Forward, heads of up to 64.</summary>
-internal readonly struct Forward64 : IAttentionTile
+internal readonly struct ForwardTile64 : IAttentionTile
 {
     public int HeadSize => 64;
 
@@ -37,7 +37,7 @@ internal readonly struct Forward64 : IAttentionTile
 }
 
 /// <summary>Forward, heads of up to 128, whose sums leave registers for half as many columns.</summary>
-internal readonly struct Forward128 : IAttentionTile
+internal readonly struct ForwardTile128 : IAttentionTile
 {
     public int HeadSize => 128;
 
@@ -46,8 +46,8 @@ internal readonly struct Forward128 : IAttentionTile
     public int ColumnBlocks => 4;
 }
 
-/// <summary>Backward, heads of up to 32. There are two tiles of scores and of their gradients: half as many columns leave registers for both.</summary>
-internal readonly struct Backward32 : IAttentionTile
+/// <summary>Backward, heads of up to 32: scores and their gradients take registers at the same time.</summary>
+internal readonly struct BackwardTile32 : IAttentionTile
 {
     public int HeadSize => 32;
 
@@ -57,7 +57,7 @@ internal readonly struct Backward32 : IAttentionTile
 }
 
 /// <summary>Backward, heads of up to 64.</summary>
-internal readonly struct Backward64 : IAttentionTile
+internal readonly struct BackwardTile64 : IAttentionTile
 {
     public int HeadSize => 64;
 
@@ -67,7 +67,7 @@ internal readonly struct Backward64 : IAttentionTile
 }
 
 /// <summary>Gradients of queries, heads of up to 128.</summary>
-internal readonly struct BackwardQueries128 : IAttentionTile
+internal readonly struct BackwardQueryTile128 : IAttentionTile
 {
     public int HeadSize => 128;
 
@@ -76,8 +76,8 @@ internal readonly struct BackwardQueries128 : IAttentionTile
     public int ColumnBlocks => 4;
 }
 
-/// <summary>Gradients of keys and values, heads of up to 128: both are summed in registers, which leaves room for 16 rows only.</summary>
-internal readonly struct BackwardKeys128 : IAttentionTile
+/// <summary>Gradients of keys and values, heads of up to 128: the sums of both leave registers for 16 rows.</summary>
+internal readonly struct BackwardKeyTile128 : IAttentionTile
 {
     public int HeadSize => 128;
 
