@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace TinyLlm.Kernels;
 
 /// <summary>
@@ -17,6 +19,7 @@ public static class Philox
     }
 
     /// <summary>One of the ten rounds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Round(ref uint x0, ref uint x1, ref uint x2, ref uint x3, ref uint k0, ref uint k1)
     {
         ulong p0 = (ulong)Multiplier0 * x0, p1 = (ulong)Multiplier1 * x2;

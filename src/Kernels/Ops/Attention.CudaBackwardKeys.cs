@@ -109,7 +109,8 @@ internal static partial class TensorCoreAttention
     private static void StartNumberPlaces<TTile>(TTile tile, bool starts)
         where TTile : struct, IAttentionTile
     {
-        int place = 2 * AttentionShape.RowBytes(tile) + AttentionShape.TileBytes(tile), copied = (starts ? AttentionShape.Numbers : AttentionShape.FirstKey) * AttentionShape.Columns(tile);
+        int place = 2 * AttentionShape.RowBytes(tile) + AttentionShape.TileBytes(tile);
+        int copied = (starts ? AttentionShape.Numbers : AttentionShape.FirstKey) * AttentionShape.Columns(tile);
         CudaAsm.Emit(
             "add.u32 numbers, shared, %0; add.u32 writeNumber, shared, %1; setp.lt.s32 copies, %2, %3;",
             place + 4 * SharedTile.SumColumn(Lane), place + 4 * Group.IdxX, Group.IdxX, copied);

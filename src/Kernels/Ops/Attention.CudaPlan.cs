@@ -10,7 +10,8 @@ namespace TinyLlm.Kernels.Gpu;
 internal readonly record struct AttentionLaunch(int KernelIndex, int GroupsX, int GroupsY);
 
 /// <summary>
-/// Which of <see cref="TensorCoreAttention"/>'s kernels compute an attention, and how they are launched. It follows from the sizes alone, and so do the bits of the results. Allocates nothing.
+/// Which of <see cref="TensorCoreAttention"/>'s kernels compute an attention, and how they are launched. It follows from the sizes alone, and so do the bits of the
+/// results. Allocates nothing.
 /// </summary>
 internal static class AttentionPlan
 {

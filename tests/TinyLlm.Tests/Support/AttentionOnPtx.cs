@@ -6,8 +6,8 @@ using TinyLlm.Tests.Support.Ptx;
 namespace TinyLlm.Tests.Support;
 
 /// <summary>An attention computed by the tensor-core kernels on the PTX machine, launched as their plan says. Each launch has a machine and memory of its own.</summary>
-internal sealed class AttentionOnPtx(
-    AttentionSizes s, BFloatHeads q, BFloatHeads k, BFloatHeads v, int[]? offsets, int[]? starts, float dropout, int site, int[] state)
+internal sealed record AttentionOnPtx(
+    AttentionSizes Sizes, BFloatHeads Q, BFloatHeads K, BFloatHeads V, int[]? Offsets, int[]? Starts, float Dropout, int Site, int[] State)
 {
     private static readonly ConcurrentDictionary<int, Lazy<PtxModule>> modules = new();
 
@@ -16,11 +16,11 @@ internal sealed class AttentionOnPtx(
     {
         using var launch = new Launch(this, AttentionPlan.Forward);
         launch.Arguments.Output = launch.Upload(output);
-        ulong logSumExp = launch.Machine.Allocate(4L * s.B * s.H * s.Tq);
+        ulong logSumExp = launch.Machine.Allocate(4L * Rows);
         launch.Arguments.LogSumExp = (long)logSumExp;
         launch.Run();
         launch.Download(output, launch.Arguments.Output);
-        return launch.Machine.Download<float>(logSumExp, s.B * s.H * s.Tq);
+        return launch.Machine.Download<float>(logSumExp, Rows);
     }
 
     /// <summary>Overwrites the gradients.</summary>
@@ -61,8 +61,10 @@ internal sealed class AttentionOnPtx(
         ulong delta = launch.Machine.Allocate(AttentionPlan.WorkspaceBytes(launch.Arguments));
         launch.Arguments.Delta = (long)delta;
         launch.Run();
-        return launch.Machine.Download<float>(delta, s.B * s.H * s.Tq);
+        return launch.Machine.Download<float>(delta, Rows);
     }
+
+    private int Rows => Sizes.B * Sizes.H * Sizes.Tq;
 
     private delegate AttentionLaunch AttentionLauncher(in AttentionArguments arguments);
 
@@ -110,22 +112,4 @@ internal sealed class AttentionOnPtx(
 
         private long Upload(int[]? values) => values is null ? 0 : (long)Machine.Upload<int>(values);
     }
-
-    private AttentionSizes Sizes => s;
-
-    private BFloatHeads Q => q;
-
-    private BFloatHeads K => k;
-
-    private BFloatHeads V => v;
-
-    private int[]? Offsets => offsets;
-
-    private int[]? Starts => starts;
-
-    private float Dropout => dropout;
-
-    private int Site => site;
-
-    private int[] State => state;
 }

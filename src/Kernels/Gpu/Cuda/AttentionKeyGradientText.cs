@@ -10,7 +10,10 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
 
     private readonly int columns = AttentionShape.Columns(tile);
 
-    /// <summary>Declares as well: numbers, the place of those of the lane's first column; first, the first keys that the two columns of a block see; and what a thread copies of the numbers.</summary>
+    /// <summary>
+    /// Declares as well: numbers, the place of those of the lane's first column; first, the first keys that the two columns of a block see; and what a thread
+    /// copies of the numbers.
+    /// </summary>
     public override PtxLines Declare()
     {
         Line(".reg .b32 first<2>, numbers, writeNumber, limitNumber");
@@ -51,8 +54,8 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
     }
 
     /// <summary>
-    /// Probabilities of keys that a query does not see become 0: those after its own, where the first column is <c>ahead</c> of the first row; with <paramref name="starts"/> those before
-    /// its first, where the first row is key number <c>key</c>.
+    /// Probabilities of keys that a query does not see become 0: those after its own, where the first column is <c>ahead</c> of the first row; with
+    /// <paramref name="starts"/> those before its first, where the first row is key number <c>key</c>.
     /// </summary>
     public PtxLines Hide(bool starts)
     {

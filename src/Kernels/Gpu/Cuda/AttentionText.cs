@@ -72,7 +72,10 @@ internal abstract class AttentionText(IAttentionTile tile)
         return Take();
     }
 
-    /// <summary>Copies a tile of columns of both operands in the same way, from <c>fromA</c> and <c>fromB</c>, whose tokens are <c>strideA</c> and <c>strideB</c> elements apart, and turns to the next.</summary>
+    /// <summary>
+    /// Copies a tile of columns of both operands in the same way, from <c>fromA</c> and <c>fromB</c>, whose tokens are <c>strideA</c> and <c>strideB</c> elements apart,
+    /// and turns to the next.
+    /// </summary>
     public PtxLines CopyColumns()
     {
         for (int line = 0; line < columns; line += LinesOfPass)

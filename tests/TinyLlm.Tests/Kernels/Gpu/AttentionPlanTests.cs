@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using TinyLlm.Kernels.Gpu;
 using Xunit;
 
@@ -44,9 +45,15 @@ public sealed class AttentionPlanTests
     {
         int[] expected =
         [
-            AttentionShape.SharedBytes(new ForwardTile32(), 1, false), AttentionShape.SharedBytes(new ForwardTile64(), 1, false), AttentionShape.SharedBytes(new ForwardTile128(), 1, false),
-            AttentionShape.SharedBytes(new BackwardTile32(), 2, false), AttentionShape.SharedBytes(new BackwardTile64(), 2, false), AttentionShape.SharedBytes(new BackwardQueryTile128(), 2, false),
-            AttentionShape.SharedBytes(new BackwardTile32(), 2, true), AttentionShape.SharedBytes(new BackwardTile64(), 2, true), AttentionShape.SharedBytes(new BackwardKeyTile128(), 2, true),
+            AttentionShape.SharedBytes(new ForwardTile32(), 1, false),
+            AttentionShape.SharedBytes(new ForwardTile64(), 1, false),
+            AttentionShape.SharedBytes(new ForwardTile128(), 1, false),
+            AttentionShape.SharedBytes(new BackwardTile32(), 2, false),
+            AttentionShape.SharedBytes(new BackwardTile64(), 2, false),
+            AttentionShape.SharedBytes(new BackwardQueryTile128(), 2, false),
+            AttentionShape.SharedBytes(new BackwardTile32(), 2, true),
+            AttentionShape.SharedBytes(new BackwardTile64(), 2, true),
+            AttentionShape.SharedBytes(new BackwardKeyTile128(), 2, true),
             0,
         ];
         Assert.Equal(expected, AttentionPlan.Kernels.Select(kernel => kernel.GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes));
@@ -86,7 +93,7 @@ public sealed class AttentionPlanTests
         ReadOnlySpan<long> slots = AttentionPlan.Slots(a);
         Assert.Equal(a.Q.Address, slots[0]);
         Assert.Equal(a.Draws, slots[(8 * 24 + 5 * 8) / 8]);
-        Assert.Equal(System.Runtime.CompilerServices.Unsafe.SizeOf<AttentionArguments>(), 8 * slots.Length);
+        Assert.Equal(Unsafe.SizeOf<AttentionArguments>(), 8 * slots.Length);
     }
 
     private static AttentionArguments Arguments(int batch, int tokens, int heads, int keyHeads, int headSize)

@@ -55,6 +55,26 @@ public sealed class TensorCoreAttentionTests
         Check(s, offsets: [0, 1, tk - tq], starts: [.. Enumerable.Range(0, 3 * tq).Select(n => n / tq == 2 ? (tk - tq) / 2 : 0)], dropout: dropout);
     }
 
+    /// <summary>Scores of some hundreds: the online softmax must subtract the maximum, and move to a larger one that comes later.</summary>
+    [Theory]
+    [InlineData(64, true)]
+    [InlineData(64, false)]
+    [InlineData(128, true)]
+    public void LargeScores(int d, bool rising)
+    {
+        const int T = 200;
+        var s = new AttentionSizes(1, T, T, 1, 1, d);
+        var random = new RandomValues(11);
+        BFloatHeads q = BFloatHeads.Random(random, 1, T, 1, d), k = BFloatHeads.Random(random, 1, T, 1, d), v = BFloatHeads.Random(random, 1, T, 1, d);
+        BFloatHeads output = BFloatHeads.Poisoned(1, T, 1, d);
+        q.Set([.. Enumerable.Repeat(1.0, T * d)]);
+        k.Set([.. k.Doubles().Select((x, i) => x + 0.3 * (rising ? i / d : T - i / d))]);
+        var expected = ReferenceOps.Attention(q.Doubles(), k.Doubles(), v.Doubles(), s);
+        float[] logSumExp = new AttentionOnPtx(s, q, k, v, null, null, 0, Site, new int[8]).Forward(output);
+        Compare.Close("output", expected.Output, output.Floats(), (1, T, 1, d), Tolerance, 11);
+        Compare.Close("logSumExp", expected.LogSumExp, logSumExp, (1, 1, T), LogSumExpTolerance, 11);
+    }
+
     /// <summary>A query that sees no key, as padding may, gives zeros and has no part in any gradient; a NaN would spread.</summary>
     [Fact]
     public void QueriesWithoutKeys_GiveZeros()
@@ -62,7 +82,8 @@ public sealed class TensorCoreAttentionTests
         const int T = 150, Blind = 140, D = 64;
         var s = new AttentionSizes(1, T, T, 1, 1, D);
         var random = new RandomValues(7);
-        BFloatHeads q = BFloatHeads.Random(random, 1, T, 1, D), k = BFloatHeads.Random(random, 1, T, 1, D), v = BFloatHeads.Random(random, 1, T, 1, D), dOutput = BFloatHeads.Random(random, 1, T, 1, D);
+        BFloatHeads q = BFloatHeads.Random(random, 1, T, 1, D), k = BFloatHeads.Random(random, 1, T, 1, D), v = BFloatHeads.Random(random, 1, T, 1, D);
+        BFloatHeads dOutput = BFloatHeads.Random(random, 1, T, 1, D);
         BFloatHeads output = BFloatHeads.Poisoned(1, T, 1, D), dq = BFloatHeads.Poisoned(1, T, 1, D), dk = BFloatHeads.Poisoned(1, T, 1, D), dv = BFloatHeads.Poisoned(1, T, 1, D);
         var run = new AttentionOnPtx(s, q, k, v, null, [.. Enumerable.Range(0, T).Select(i => i < 128 ? T : i < Blind ? i + 1 : 0)], 0, Site, new int[8]);
         float[] logSumExp = run.Forward(output);
