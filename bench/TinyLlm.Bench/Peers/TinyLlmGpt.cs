@@ -5,7 +5,7 @@ using TinyLlm.Training.Optimizers;
 
 namespace TinyLlm.Bench.Peers;
 
-/// <summary>TinyLlm's own model in training: what <c>Trainer.Step</c> does, on batches that are given.</summary>
+/// <summary>TinyLlm's own model in training: what <c>TrainingStep</c> does, on batches that are given.</summary>
 internal sealed class TinyLlmGpt : ITrainee
 {
     private const float LearningRate = 1e-3f;
@@ -29,7 +29,7 @@ internal sealed class TinyLlmGpt : ITrainee
         model.Initialize(1);
         arena = new Arena(backend, "training");
         model.PlanGradients(arena);
-        optimizer = new AdamW(model, settings, arena);
+        optimizer = new AdamW(model, settings, arena, arena.Add("squared gradient norm", 1));
         activations = new Activations(arena, model.Config, size.BatchSize, size.Context, training: true);
         state = new StepState(arena);
         lossSum = arena.Add("loss", 1);
@@ -48,9 +48,8 @@ internal sealed class TinyLlmGpt : ITrainee
         activations.SetInputs(tokens, positions);
         activations.SetTargets(targets);
         model.Forward(activations, state: state);
-        model.LogProbabilities(activations);
+        model.LogProbabilitiesAndBackward(activations, state);
         backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, lossSum);
-        model.Backward(activations, state);
         optimizer.Step(state);
         backend.Read(lossSum, loss);
         return loss[0];
