@@ -97,12 +97,12 @@ internal static class Sizes
     {
         var (gpt2, qwen3) = (Config(size, Architecture.Gpt2), Config(size, Architecture.Qwen3));
         int c = size.Width;
-        return from layer in ((string Name, int N, int K)[])
-            [
-                ("qkv", 3 * c, c), ("out", c, c), ("up", gpt2.MlpWidth, c), ("down", c, gpt2.MlpWidth),
-                ("gate up", 2 * qwen3.MlpWidth, c), ("gated down", c, qwen3.MlpWidth), ("head", gpt2.PaddedVocabulary, c),
-            ]
-            select new MatMulShape(size.Name, layer.Name, Bf16, size.Tokens, layer.N, layer.K);
+        (string Name, int N, int K)[] layers =
+        [
+            ("qkv", 3 * c, c), ("out", c, c), ("up", gpt2.MlpWidth, c), ("down", c, gpt2.MlpWidth),
+            ("gate up", 2 * qwen3.MlpWidth, c), ("gated down", c, qwen3.MlpWidth), ("head", gpt2.PaddedVocabulary, c),
+        ];
+        return layers.Select(layer => new MatMulShape(size.Name, layer.Name, Bf16, size.Tokens, layer.N, layer.K));
     }
 
     /// <summary>The element type of a precision.</summary>

@@ -70,9 +70,8 @@ internal static class TrainCommand
     private static TrainResult Train(Backend backend, TrainShape shape, DType type)
     {
         long free = backend.AvailableBytes;
-        var config = GptConfig.Create(Enum.Parse<Architecture>(shape.Architecture, ignoreCase: true), shape.Layers, shape.Heads, shape.Width, shape.Context, shape.Vocabulary)
-            with { ComputeType = type };
-        using var model = new Gpt(config, backend);
+        var config = GptConfig.Create(Enum.Parse<Architecture>(shape.Architecture, ignoreCase: true), shape.Layers, shape.Heads, shape.Width, shape.Context, shape.Vocabulary);
+        using var model = new Gpt(config with { ComputeType = type }, backend);
         model.Initialize(1);
         var settings = new TrainerSettings
         {
