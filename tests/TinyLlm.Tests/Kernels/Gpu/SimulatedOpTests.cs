@@ -23,3 +23,4 @@ public sealed class LinearCrossEntropyKernelTestsOnSimulated : LinearCrossEntrop
 public sealed class LinearCrossEntropyKernelTestsOnSimulatedInChunks : LinearCrossEntropyKernelTests<SimulatedInChunks>;
 public sealed class EmbeddingKernelTestsOnSimulated : EmbeddingKernelTests<Simulated>;
 public sealed class SoftmaxTestsOnSimulated : SoftmaxTests<Simulated>;
+public sealed class AttentionKernelTestsOnSimulated : AttentionKernelTests<Simulated>;

@@ -14,11 +14,8 @@ public static class AttentionCases
     };
 }
 
-public abstract class AttentionTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
+public abstract class AttentionTests<TDevice> : AttentionChecks<TDevice> where TDevice : IDevice
 {
-    private const double Tolerance = 2e-6;
-    private const ulong Seed = 0xFEDCBA9876543210;
-    private const int Step = 5, MicroStep = 3, Site = 11;
 
     [Theory]
     [MemberData(nameof(AttentionCases.All), MemberType = typeof(AttentionCases))]
@@ -89,58 +86,5 @@ public abstract class AttentionTests<TDevice> : BackendTests<TDevice> where TDev
 
         void Half(int start, TestTensor state) => Backend.Attention(q.Slice(0, start, 2), k.Slice(0, start, 2), v.Slice(0, start, 2),
             small.Slice(0, start, 2), logSumExpSmall.Slice(0, start, 2), default, new AttentionDropout(0.5f, state, Site));
-    }
-
-    private void Check(AttentionSizes s, int[]? offsets = null, int[]? starts = null, float dropout = 0)
-    {
-        // Queries, keys and values are heads of a stacked projection, or, with offsets, the keys and values parts of a longer cache.
-        TestTensor stacked = Random((s.B, s.Tq, s.H + 2 * s.Hkv, s.D)), gradients = Random((s.B, s.Tq, s.H + 2 * s.Hkv, s.D));
-        TestTensor q = stacked.Slice(2, 0, s.H), k = stacked.Slice(2, s.H, s.Hkv), v = stacked.Slice(2, s.H + s.Hkv, s.Hkv);
-        TestTensor dq = gradients.Slice(2, 0, s.H), dk = gradients.Slice(2, s.H, s.Hkv), dv = gradients.Slice(2, s.H + s.Hkv, s.Hkv);
-        if (offsets is not null)
-        {
-            (k, v) = (Random((s.B, s.Tk + 3, s.Hkv, s.D)).Slice(1, 0, s.Tk), Random((s.B, s.Tk + 3, s.Hkv + 1, s.D)).Slice(1, 1, s.Tk).Slice(2, 1, s.Hkv));
-            (dk, dv) = (Random((s.B, s.Tk, s.Hkv + 2, s.D)).Slice(2, 1, s.Hkv), Random((s.B, s.Tk, s.Hkv, s.D)));
-        }
-
-        var mask = dropout == 0 ? null : ReferencePhilox.DropoutMask((long)s.B * s.H * s.Tq * s.Tk, dropout, Seed, Step, MicroStep, Site);
-        double[] qs = q.Doubles(), ks = k.Doubles(), vs = v.Doubles();
-        TestTensor dOutput = Random((s.B, s.H, s.Tq, s.D)).View((s.B, s.Tq, s.H, s.D));
-        var expected = ReferenceOps.Attention(qs, ks, vs, s, offsets, starts, mask);
-        var (expectedQ, expectedK, expectedV) = ReferenceOps.AttentionBackward(dOutput.Doubles(), qs, ks, vs, s, offsets, starts, mask);
-        if (offsets is not null)
-            PoisonBehind(k, v, offsets, s);
-
-        var rules = new AttentionMask(offsets is null ? null : Integers(s.B, offsets), starts is null ? null : Integers((s.B, s.Tq), starts));
-        var drop = dropout == 0 ? default : new AttentionDropout(dropout, State(Seed, Step, MicroStep), Site);
-        TestTensor output = Output((s.B, s.Tq, s.H + 1, s.D)).Slice(2, 1, s.H), logSumExp = Output((s.B, s.H, s.Tq));
-        Run(() => Backend.Attention(q, k, v, output, logSumExp, rules, drop), output, logSumExp);
-        Close("output", expected.Output, output, Tolerance);
-        Close("logSumExp", expected.LogSumExp, logSumExp, Tolerance);
-
-        // The backward pass on what a perfect forward pass would have given, so that each is judged alone.
-        TestTensor exact = Of((s.B, s.Tq, s.H, s.D), expected.Output), exactLogSumExp = Of((s.B, s.H, s.Tq), expected.LogSumExp);
-        Run(() => Backend.AttentionBackward(dOutput, q, k, v, exact, exactLogSumExp, dq, dk, dv, rules, drop), dq, dk, dv);
-
-        // A lone key has probability 1 whatever q and k are: their gradients are rounding errors around zero.
-        if (s.Tk > 1)
-        {
-            Close("dq", expectedQ, dq, Tolerance * 2);
-            Close("dk", expectedK, dk, Tolerance * 2);
-        }
-
-        Close("dv", expectedV, dv, Tolerance);
-    }
-
-    // What lies behind the last key that a row's queries see is another sequence's, or never written.
-    private static void PoisonBehind(TestTensor k, TestTensor v, int[] offsets, AttentionSizes s)
-    {
-        for (int b = 0; b < s.B; b++)
-        {
-            int visible = offsets[b] + s.Tq;
-            var nothing = Enumerable.Repeat(float.NaN, (s.Tk - visible) * s.Hkv * s.D).ToArray();
-            k.Slice(0, b, 1).Slice(1, visible, s.Tk - visible).Set(nothing);
-            v.Slice(0, b, 1).Slice(1, visible, s.Tk - visible).Set(nothing);
-        }
     }
 }
