@@ -6,6 +6,8 @@ internal sealed partial class GpuBackend
 {
     private protected override void AttentionCore(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
     {
+        if (TryTensorCores(q, k, v, output, logSumExp, mask, dropout))
+            return;
         if (q.DType == DType.BF16)
             Attention<BFloat16>(q, k, v, output, logSumExp, mask, dropout);
         else
@@ -15,6 +17,8 @@ internal sealed partial class GpuBackend
     private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp,
         Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout)
     {
+        if (TryTensorCores(dOutput, q, k, v, output, logSumExp, dq, dk, dv, mask, dropout))
+            return;
         if (q.DType == DType.BF16)
             AttentionBackward<BFloat16>(dOutput, q, k, v, output, logSumExp, dq, dk, dv, mask, dropout);
         else
