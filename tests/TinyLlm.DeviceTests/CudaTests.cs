@@ -2,12 +2,14 @@ using TinyLlm.Tests.Kernels.Gpu;
 using TinyLlm.Tests.Kernels.Ops;
 using TinyLlm.Tests.Model;
 using TinyLlm.Tests.Support;
+using TinyLlm.Tests.Training;
 
 namespace TinyLlm.DeviceTests;
 
 // Every op test, and the whole model, on a CUDA device.
 
 public sealed class GpuOpsTestsOnCuda() : GpuOpsTests<Cuda>(OpSizes.Large);
+public sealed class GpuTrainingTestsOnCuda() : GpuTrainingTests<Cuda>(layers: 2, width: 64, context: 48, batchSize: 4);
 public sealed class GptReferenceTestsOnCuda : GptReferenceTests<Cuda>;
 public sealed class MatMulTestsOnCuda : MatMulTests<Cuda>;
 public sealed class LayerNormTestsOnCuda : LayerNormTests<Cuda>;
@@ -25,3 +27,4 @@ public sealed class AttentionTestsOnCuda : AttentionTests<Cuda>;
 public sealed class LinearCrossEntropyTestsOnCuda : LinearCrossEntropyTests<Cuda>;
 public sealed class DropoutTestsOnCuda : DropoutTests<Cuda>;
 public sealed class AdamWTestsOnCuda : AdamWTests<Cuda>;
+public sealed class SoftmaxTestsOnCuda : SoftmaxTests<Cuda>;

@@ -2,12 +2,14 @@ using TinyLlm.Tests.Kernels.Gpu;
 using TinyLlm.Tests.Kernels.Ops;
 using TinyLlm.Tests.Model;
 using TinyLlm.Tests.Support;
+using TinyLlm.Tests.Training;
 
 namespace TinyLlm.DeviceTests;
 
 // Every op test, and the whole model, on a OpenCL device.
 
 public sealed class GpuOpsTestsOnOpenCl() : GpuOpsTests<OpenCl>(OpSizes.Large);
+public sealed class GpuTrainingTestsOnOpenCl() : GpuTrainingTests<OpenCl>(layers: 2, width: 64, context: 48, batchSize: 4);
 public sealed class GptReferenceTestsOnOpenCl : GptReferenceTests<OpenCl>;
 public sealed class MatMulTestsOnOpenCl : MatMulTests<OpenCl>;
 public sealed class LayerNormTestsOnOpenCl : LayerNormTests<OpenCl>;
@@ -25,3 +27,4 @@ public sealed class AttentionTestsOnOpenCl : AttentionTests<OpenCl>;
 public sealed class LinearCrossEntropyTestsOnOpenCl : LinearCrossEntropyTests<OpenCl>;
 public sealed class DropoutTestsOnOpenCl : DropoutTests<OpenCl>;
 public sealed class AdamWTestsOnOpenCl : AdamWTests<OpenCl>;
+public sealed class SoftmaxTestsOnOpenCl : SoftmaxTests<OpenCl>;

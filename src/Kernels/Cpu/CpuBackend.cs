@@ -42,6 +42,11 @@ internal abstract class CpuBackend : Backend
     /// <summary>For tests, a device whose memory is in pieces: the most bytes at a time, of which <see cref="AvailableBytes"/> does not know.</summary>
     public long LargestPiece { get; set; } = long.MaxValue;
 
+    /// <summary>For tests, a device that seems to work on its own: the loop starts the next step before it reads the figures of this one.</summary>
+    public bool SeemsAsynchronous { get; set; }
+
+    public override bool IsAsynchronous => SeemsAsynchronous;
+
     /// <summary>Bytes of all tensors.</summary>
     public long ClaimedBytes { get; set; }
 

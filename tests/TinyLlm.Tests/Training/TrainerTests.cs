@@ -202,6 +202,49 @@ public class TrainerTests
         Assert.Equal([3], session.Checkpoints);
     }
 
+    /// <summary>A device that works on its own is given the next step early; what the loop tells, and what comes of it, is the same.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void StartingTheNextStepEarly_ChangesNothing(int checkpointEvery)
+    {
+        using CpuBackend inTurn = CpuBackend.Create(1), ahead = CpuBackend.Create(1);
+        ahead.SeemsAsynchronous = true;
+        var settings = Settings(steps: 7) with { CheckpointEvery = checkpointEvery, BatchSize = 4, MicroBatch = 2 };
+        using Session expected = new(inTurn, Architecture.Qwen3, settings, dropout: 0.1f), actual = new(ahead, Architecture.Qwen3, settings, dropout: 0.1f);
+
+        Assert.Equal([TrainerResult.Finished, TrainerResult.Finished], [expected.Run(), actual.Run()]);
+
+        Assert.Equal(expected.Losses, actual.Losses);
+        Assert.Equal(expected.LearningRates, actual.LearningRates);
+        Assert.Equal(expected.Checkpoints, actual.Checkpoints);
+        Assert.Equal(expected.State.Tokens, actual.State.Tokens);
+        Compare.SameBits("weights", expected.Weights(), actual.Weights());
+    }
+
+    /// <summary>The step that was started early is finished before the run stops: the checkpoint has the weights of its own step.</summary>
+    [Fact]
+    public void ACancelledRunThatIsAhead_FinishesWhatItStarted()
+    {
+        using var backend = CpuBackend.Create(1);
+        backend.SeemsAsynchronous = true;
+        using Session cancelled = new(backend, Architecture.Gpt2, Settings(steps: 100)), whole = new(backend, Architecture.Gpt2, Settings(steps: 100) with { StopAfter = 4 });
+        using var stop = new CancellationTokenSource();
+        cancelled.OnStep = step =>
+        {
+            if (step == 3)
+                stop.Cancel();
+        };
+
+        Assert.Equal(TrainerResult.Interrupted, cancelled.RunUntil(stop.Token));
+        whole.Run();
+
+        Assert.Equal(4, cancelled.State.Step);
+        Assert.Equal([4], cancelled.Checkpoints);
+        Compare.SameBits("weights", whole.Weights(), cancelled.Weights());
+    }
+
     [Theory]
     [InlineData("--batch-size 0")]
     [InlineData("--accumulate 0")]

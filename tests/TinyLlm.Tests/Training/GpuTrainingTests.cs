@@ -1,0 +1,66 @@
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Tests.Support;
+using TinyLlm.Training;
+using TinyLlm.Training.Data;
+using Xunit;
+
+namespace TinyLlm.Tests.Training;
+
+public sealed class GpuTrainingTestsOnSimulated() : GpuTrainingTests<Simulated>(layers: 1, width: 8, context: 5, batchSize: 2);
+
+/// <summary>Whole steps of training on a GPU: the losses, and the weights that come of them, are those of the CPU.</summary>
+public abstract class GpuTrainingTests<TDevice>(int layers, int width, int context, int batchSize) where TDevice : IDevice
+{
+    private const int Steps = 3, Vocabulary = 19, Heads = 2;
+
+    [Theory]
+    [InlineData(Architecture.Gpt2, 0f, false)]
+    [InlineData(Architecture.Qwen3, 0.2f, true)]
+    public void ThreeSteps_AreThoseOfTheCpu(Architecture architecture, float dropout, bool microBatches)
+    {
+        var settings = Settings with { MicroBatch = microBatches ? 1 : batchSize, Recompute = microBatches };
+        using Backend cpu = Backend.Create("cpu"), gpu = TDevice.Create();
+        var expected = Train(cpu, architecture, DType.F32, dropout, settings);
+        var actual = Train(gpu, architecture, DType.F32, dropout, settings);
+
+        for (int step = 0; step < Steps; step++)
+            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
+    }
+
+    /// <summary>bf16 has three digits: the losses are close, and the master weights take steps that their copies, rounded, could not hold.</summary>
+    [Fact]
+    public void ThreeStepsInBf16_AreCloseToTheCpu()
+    {
+        const Architecture architecture = Architecture.Qwen3;
+        using Backend cpu = Backend.Create("cpu"), gpu = TDevice.Create();
+        var expected = Train(cpu, architecture, DType.F32, 0, Settings);
+        var actual = Train(gpu, architecture, DType.BF16, 0, Settings);
+
+        for (int step = 0; step < Steps; step++)
+            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 2e-2, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        Assert.Contains(actual.Weights, w => w != TinyLlm.Kernels.Gpu.BFloat16.Round(w));
+    }
+
+    private TrainerSettings Settings => new()
+    {
+        BatchSize = batchSize,
+        Schedule = new Schedule(ScheduleKind.Constant, 3e-3, 3e-3, 0, Steps),
+        Seed = 5,
+    };
+
+    private (double[] Losses, float[] Weights) Train(Backend backend, Architecture architecture, DType type, float dropout, TrainerSettings settings)
+    {
+        var config = GptConfig.Create(architecture, layers, Heads, width, context, Vocabulary, architecture == Architecture.Gpt2 ? Heads : 1, dropout) with { ComputeType = type };
+        using var model = new Gpt(config, backend);
+        model.Initialize(settings.Seed);
+        var examples = new Windows(new RandomValues(2).Integers(40 * context, 0, Vocabulary), context, keepRest: false, "training");
+        using var trainer = new Trainer(model, examples, null, settings);
+        var state = new TrainerState();
+        var losses = new double[Steps];
+        for (; state.Step < Steps; state.Step++)
+            losses[state.Step] = trainer.Step(state, settings.Schedule.At(state.Step));
+        return (losses, [.. model.Parameters.All.SelectMany(p => ModelRun.Read(p.Value))]);
+    }
+}
