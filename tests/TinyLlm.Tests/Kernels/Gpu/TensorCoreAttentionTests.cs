@@ -104,6 +104,12 @@ public sealed class TensorCoreAttentionTests
         Compare.Close("dv", expectedV, dv.Floats(), (1, T, 1, D), Tolerance, 7);
     }
 
+    /// <summary>Rows whose last queries are padding: they come after the last key.</summary>
+    [Theory]
+    [InlineData(64)]
+    [InlineData(128)]
+    public void OffsetsPastTheKeys_SeeAllKeys(int d) => Check(new AttentionSizes(3, 70, 100, 1, 1, d), offsets: [60, 30, 95]);
+
     private static void Check(AttentionSizes s, int[]? offsets = null, int[]? starts = null, float dropout = 0)
     {
         int seed = HashCode(s);
