@@ -52,7 +52,7 @@ internal static partial class TensorCoreAttention
             if (query < a.Queries)
                 PtxText.Emit(KeysText<TTile>.CopyColumns);
             PtxText.Emit(KeysText<TTile>.NextStage);
-            if (warpKey < offset + tileQuery + columns)
+            if (warpKey < Math.Min(a.Keys, offset + tileQuery + columns))
                 AddKeyGradients(tile, a, batch, tileHead, warpKey, offset, tileQuery);
         }
 

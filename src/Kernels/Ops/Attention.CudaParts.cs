@@ -14,10 +14,10 @@ internal static partial class TensorCoreAttention
     /// <summary>The queries of a group and of one of its warps, and the keys that they see.</summary>
     private readonly struct QueryBlock
     {
-        private QueryBlock(int batch, int head, int keyHead, int first, int warpFirst, int offset, int keyEnd, int firstKey)
+        private QueryBlock(int batch, int head, int keyHead, int first, int warpFirst, int keyEnd, int lastKey, int firstKey)
         {
             (Batch, Head, KeyHead, First, WarpFirst, KeyEnd) = (batch, head, keyHead, first, warpFirst, keyEnd);
-            (LastKey, FirstKey) = (offset + warpFirst, firstKey);
+            (LastKey, FirstKey) = (lastKey, firstKey);
         }
 
         public int Batch { get; }
@@ -35,7 +35,7 @@ internal static partial class TensorCoreAttention
         /// <summary>The end of the keys that the group sees.</summary>
         public int KeyEnd { get; }
 
-        /// <summary>The last key that the warp's first query sees, before it sees the end.</summary>
+        /// <summary>The last key that the warp's first query sees, or would see if there were so many; far before all keys where the warp has no query.</summary>
         public int LastKey { get; }
 
         /// <summary>The first key that any of the warp's queries sees.</summary>
@@ -47,8 +47,8 @@ internal static partial class TensorCoreAttention
             int rows = AttentionShape.Rows(tile), head = Grid.IdxX % a.Heads, batch = Grid.IdxX / a.Heads, offset = a.Offset(batch);
             int first = (Grid.DimY - 1 - Grid.IdxY) * rows; // the last queries, which see most keys, go first
             int warpFirst = first + WarpIndex * AttentionShape.WarpRows(tile);
-            return new QueryBlock(
-                batch, head, head / a.GroupSize, first, warpFirst, offset, Math.Min(a.Keys, offset + Math.Min(first + rows, a.Queries)), FirstKeyOf(tile, a, batch, warpFirst));
+            int lastKey = warpFirst < a.Queries ? offset + warpFirst : -AttentionShape.WarpRows(tile), keyEnd = Math.Min(a.Keys, offset + Math.Min(first + rows, a.Queries));
+            return new QueryBlock(batch, head, head / a.GroupSize, first, warpFirst, keyEnd, lastKey, FirstKeyOf(tile, a, batch, warpFirst));
         }
 
         /// <summary>Whether any of the warp's queries sees any key of the tile that starts with this one.</summary>
