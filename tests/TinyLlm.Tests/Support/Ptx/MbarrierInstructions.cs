@@ -6,7 +6,7 @@ internal static unsafe class MbarrierInstructions
     public static bool Decode(PtxDecoder d)
     {
         if (d.Name == "cp" && d.Take("bulk"))
-            return EmitBulkCopy(d);
+            return d.Take("tensor") ? TensorCopyInstructions.Emit(d) : EmitBulkCopy(d);
         if (d.Name == "cp" && d.Take("mbarrier"))
             return EmitCopyArrive(d);
         if (d.Name != "mbarrier")
@@ -53,6 +53,9 @@ internal static unsafe class MbarrierInstructions
 
     private static ulong* Place(ulong* r, PtxInstruction* i, PtxThread t) =>
         (ulong*)t.Shared(MemoryInstructions.Address(r, i) + (ulong)i->SourceOffset, 8, PtxAccess.Unwatched, i);
+
+    /// <summary>Fails if there is no mbarrier.</summary>
+    internal static void Check(int barrier, PtxInstruction* i, PtxThread t) => Load((ulong*)t.Shared((ulong)barrier, 8, PtxAccess.Unwatched, i), i, t);
 
     private static PtxMbarrier Load(ulong* place, PtxInstruction* i, PtxThread t) => PtxMbarrier.Decode(*place) ?? throw t.Fault(i, "no mbarrier was initialised there");
 
@@ -166,8 +169,9 @@ internal static unsafe class MbarrierInstructions
             throw t.Fault(i, $"a bulk copy of {bytes} bytes from 0x{from:x} to {to}: all three must be multiples of 16");
         t.Shared(to, 16, PtxAccess.Unwatched, i);
         t.Shared(to + bytes - 16, 16, PtxAccess.Unwatched, i);
-        Load((ulong*)t.Shared(barrier, 8, PtxAccess.Unwatched, i), i, t);
-        t.Block.BulkCopies.Add(t, i, (int)to, t.GlobalBytes(from, (int)bytes, i), (int)bytes, (int)barrier);
+        Check((int)barrier, i, t);
+        byte* source = t.GlobalBytes(from, (int)bytes, i);
+        t.Block.BulkCopies.Add(t, i, (int)to, (int)bytes, place => new Span<byte>(source, place.Length).CopyTo(place), (int)barrier);
     }
 
     /// <summary>Bytes of a bulk copy have come.</summary>

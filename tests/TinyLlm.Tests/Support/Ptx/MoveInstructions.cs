@@ -73,6 +73,7 @@ internal static unsafe class MoveInstructions
         {
             "shared" or "shared::cta" => toSpace ? &GenericToShared : &SharedToGeneric,
             "local" => toSpace ? &GenericToLocal : &LocalToGeneric,
+            "param" when !toSpace => &ParameterToGeneric,
             "global" or "const" => &Move,
             _ => null,
         };
@@ -86,6 +87,8 @@ internal static unsafe class MoveInstructions
     private static void GenericToLocal(ulong* r, PtxInstruction* i, PtxThread t) => r[i->D] = r[i->A] - PtxMemory.LocalWindow;
 
     private static void LocalToGeneric(ulong* r, PtxInstruction* i, PtxThread t) => r[i->D] = r[i->A] + PtxMemory.LocalWindow;
+
+    private static void ParameterToGeneric(ulong* r, PtxInstruction* i, PtxThread t) => r[i->D] = r[i->A] + PtxMemory.ParameterWindow;
 
     private static bool EmitIsSpace(PtxDecoder d)
     {

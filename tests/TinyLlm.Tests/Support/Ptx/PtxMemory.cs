@@ -4,20 +4,22 @@ namespace TinyLlm.Tests.Support.Ptx;
 
 /// <summary>
 /// Memory as kernels see it. Each allocation of global memory lies alone in a stretch of 16 GiB of addresses, so that what runs over its end hits nothing; the windows
-/// of shared and local memory are two more such stretches.
+/// of shared and local memory and of the entry's parameters are three more such stretches.
 /// </summary>
 internal sealed unsafe class PtxMemory : IDisposable
 {
     private const int SlotBits = 34;
     private const int SharedSlot = 1;
     private const int LocalSlot = 2;
-    private const int FirstSlot = 3;
+    private const int ParameterSlot = 3;
+    private const int FirstSlot = 4;
 
-    private readonly List<(nint Pointer, long Bytes)> allocations = [(0, 0), (0, 0), (0, 0)];
+    private readonly List<(nint Pointer, long Bytes)> allocations = [(0, 0), (0, 0), (0, 0), (0, 0)];
     private (nint Pointer, long Bytes)[] slots = [];
 
     public const ulong SharedWindow = (ulong)SharedSlot << SlotBits;
     public const ulong LocalWindow = (ulong)LocalSlot << SlotBits;
+    public const ulong ParameterWindow = (ulong)ParameterSlot << SlotBits;
 
     /// <summary>The address of a module's own variables: the first allocation.</summary>
     public const ulong ModuleVariables = (ulong)FirstSlot << SlotBits;
@@ -25,6 +27,8 @@ internal sealed unsafe class PtxMemory : IDisposable
     public static bool IsShared(ulong generic) => generic >> SlotBits == SharedSlot;
 
     public static bool IsLocal(ulong generic) => generic >> SlotBits == LocalSlot;
+
+    public static bool IsParameter(ulong generic) => generic >> SlotBits == ParameterSlot;
 
     /// <summary>Takes memory of bytes 0xFF: NaN in every floating-point type.</summary>
     public ulong Allocate(long bytes)

@@ -314,8 +314,9 @@ internal sealed class PtxParser
                 tokens.Take();
             offset += Number().Integer;
         }
+        List<PtxOperand> items = tokens.TakeIf(",") ? [start, Operand()] : [start];
         tokens.Expect("]");
-        return new PtxOperand(PtxOperandKind.Address) { Items = [start], Integer = offset };
+        return new PtxOperand(PtxOperandKind.Address) { Items = items, Integer = offset };
     }
 
     private PtxOperand Number()

@@ -12,7 +12,7 @@ internal enum PtxOperandKind
     /// <summary>A floating-point number.</summary>
     Float,
 
-    /// <summary>[base + offset], where the base is a name or a number.</summary>
+    /// <summary>[base + offset], where the base is a name or a number; or [base, {a, b, ...}], a place in a tensor.</summary>
     Address,
 
     /// <summary>{a, b, ...}</summary>
