@@ -25,8 +25,8 @@ internal sealed partial class GpuBackend
 
         var plan = MatMulPlan.For(kind, rows, columns, depth, new MatMulDevice(tensorCores.ComputeCapability, tensorCores.Multiprocessors, tensorCores.SharedBytesOfGroup, ProductWorkspaceBytes));
         long workspace = plan.Parts > 1 ? Address(Scratch<byte>(ScratchPartials, plan.WorkspaceBytes)) : 0;
-        Span<long> slots = stackalloc long[MatMulPlan.MaxParameters];
-        tensorCores.Launch(MatMulPlan.Kernels[plan.KernelIndex], plan.Groups, plan.Parts, plan.Arguments(slots, call, workspace));
+        Span<long> slots = stackalloc long[MatMulPlan.MaxSlots];
+        tensorCores.Launch(MatMulPlan.Kernels[plan.KernelIndex], plan.GridX, plan.GridY, plan.Arguments(slots, call, workspace, CudaDriver.TensorMaps));
         if (plan.Parts > 1)
             tensorCores.Launch(MatMulPlan.Kernels[MatMulPlan.AddPartsIndex], plan.PartGroups, 1, plan.PartArguments(slots, call, workspace));
         return true;

@@ -71,16 +71,13 @@ internal static partial class TensorCoreMatMul
         where TB : struct, IMatMulLayout
     {
         TTile tile = default;
-        int tileRows = (rows + tile.Rows - 1) / tile.Rows, tileColumns = (columns + tile.Columns - 1) / tile.Columns;
-        int firstRow = MatMulShape.TileRow(Grid.IdxX, tileRows, tileColumns) * tile.Rows;
-        int firstColumn = MatMulShape.TileColumn(Grid.IdxX, tileRows, tileColumns) * tile.Columns;
-        int firstDepth = Grid.IdxY * depthOfPart, endDepth = Math.Min(firstDepth + depthOfPart, depth);
+        TilePlace place = TilePlace.Of(Grid.IdxX, Grid.IdxY, tile.Rows, tile.Columns, rows, columns, depth, depthOfPart);
         int lane = Group.IdxX % 32, warp = Group.IdxX / 32;
         int warpRow = warp % (tile.Rows / tile.WarpRows) * tile.WarpRows, warpColumn = warp / (tile.Rows / tile.WarpRows) * tile.WarpColumns;
 
         SharedMemory.GetDynamic<int>(); // declares __dyn_shared_alloca
         PtxText.Emit(Text<TTile, TA, TB>.Declare);
-        StartCopies<TTile, TA, TB>(a, b, rows, columns, depth, firstRow, firstColumn, firstDepth, endDepth);
+        StartCopies<TTile, TA, TB>(a, b, rows, columns, depth, place);
         StartStages(
             SharedTile.Offset(Group.IdxX / SharedTile.LineChunks, Group.IdxX % SharedTile.LineChunks),
             SharedTile.FragmentOffset(default(TA).KMajor, false, warpRow, lane),
@@ -89,20 +86,19 @@ internal static partial class TensorCoreMatMul
         for (int stage = 1; stage < tile.Stages; stage++)
             PtxText.Emit(Text<TTile, TA, TB>.Copy);
         PtxText.Emit(Text<TTile, TA, TB>.Start);
-        for (int k = firstDepth; k < endDepth; k += SharedTile.Depth)
+        for (int k = place.Depth; k < place.EndDepth; k += SharedTile.Depth)
             PtxText.Emit(Text<TTile, TA, TB>.Multiply);
 
         // The sums leave through the memory of the tiles: all copies must have arrived and all warps must have read.
         CudaAsm.Emit("cp.async.wait_all;");
         Group.Barrier();
         Finish<TTile>(
-            warp * (tile.WarpRows * tile.WarpColumns * sizeof(float)), lane, firstRow + warpRow, firstColumn + warpColumn,
+            warp * (tile.WarpRows * tile.WarpColumns * sizeof(float)), lane, place.Row + warpRow, place.Column + warpColumn,
             c + (long)Grid.IdxY * rows * columns * sizeof(float), bias, addend, pre, rows, columns, output);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StartCopies<TTile, TA, TB>(
-        long a, long b, int rows, int columns, int depth, int firstRow, int firstColumn, int firstDepth, int endDepth)
+    private static void StartCopies<TTile, TA, TB>(long a, long b, int rows, int columns, int depth, TilePlace place)
         where TTile : struct, IMatMulTile
         where TA : struct, IMatMulLayout
         where TB : struct, IMatMulLayout
@@ -110,11 +106,11 @@ internal static partial class TensorCoreMatMul
         TTile tile = default;
         int linesOfPass = tile.Rows / tile.WarpRows * (tile.Columns / tile.WarpColumns) * 32 / SharedTile.LineChunks;
         TileCopy copyA = default(TA).KMajor
-            ? TileCopy.KMajor(a, rows, depth, firstRow, firstDepth, endDepth, Group.IdxX, linesOfPass)
-            : TileCopy.MnMajor(a, rows, firstRow, firstDepth, endDepth, Group.IdxX, linesOfPass);
+            ? TileCopy.KMajor(a, rows, depth, place.Row, place.Depth, place.EndDepth, Group.IdxX, linesOfPass)
+            : TileCopy.MnMajor(a, rows, place.Row, place.Depth, place.EndDepth, Group.IdxX, linesOfPass);
         TileCopy copyB = default(TB).KMajor
-            ? TileCopy.KMajor(b, columns, depth, firstColumn, firstDepth, endDepth, Group.IdxX, linesOfPass)
-            : TileCopy.MnMajor(b, columns, firstColumn, firstDepth, endDepth, Group.IdxX, linesOfPass);
+            ? TileCopy.KMajor(b, columns, depth, place.Column, place.Depth, place.EndDepth, Group.IdxX, linesOfPass)
+            : TileCopy.MnMajor(b, columns, place.Column, place.Depth, place.EndDepth, Group.IdxX, linesOfPass);
         CudaAsm.Emit(
             "mov.b64 globalA, %0; mov.b64 lineStepA, %1; mov.b64 tileStepA, %2; mov.b32 extentA, %3; mov.b32 depthA, %4;",
             copyA.Address, copyA.LineStep, copyA.TileStep, copyA.Extent, copyA.Depth);

@@ -63,30 +63,6 @@ internal static partial class TensorCoreMatMul
         }
     }
 
-    // A warp of a warpgroup has 16 rows of many columns. Its sums are stored as if every further 64 columns were 16 rows further down.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FinishWarpgroup<TTile>(
-        int warp, int firstRow, int firstColumn, long c, long bias, long addend, long pre, int rows, int columns, int output)
-        where TTile : struct, IMatMulTile
-    {
-        TTile tile = default;
-        const int width = 64, lanesOfRow = width / EpilogueText.Columns, rowStep = 32 / lanesOfRow;
-        int lane = Group.IdxX % 32, row = lane / lanesOfRow, column = lane % lanesOfRow * EpilogueText.Columns;
-        int shared = warp * (tile.WarpRows * tile.WarpColumns * sizeof(float));
-
-        SetPlace(shared + SharedTile.SumOffset(width, SharedTile.SumRow(lane), SharedTile.SumColumn(lane)));
-        PtxText.Emit(WarpgroupSums<TTile>.Store);
-        SetPlace(shared + SharedTile.SumOffset(width, row, column));
-        PtxText.Emit(EpilogueText.Declare);
-        for (int further = 0; further < tile.WarpColumns; further += width)
-        {
-            StartEpilogue(c, bias, addend, pre, firstRow + row, firstColumn + further + column, rows, columns, rowStep, output);
-            ReadOthers(addend, output);
-            PtxText.Emit(WarpgroupSums<TTile>.Load);
-            ApplyAndWrite(addend, output);
-        }
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SetPlace(int place) => CudaAsm.Emit("add.u32 place, shared, %0;", place);
 
@@ -150,15 +126,6 @@ internal static partial class TensorCoreMatMul
         where TTile : struct, IMatMulTile
     {
         private static readonly SumsText text = new(default(TTile).WarpRows, default(TTile).WarpColumns);
-
-        public static readonly int Store = text.Store();
-        public static readonly int Load = text.Load();
-    }
-
-    private static class WarpgroupSums<TTile>
-        where TTile : struct, IMatMulTile
-    {
-        private static readonly SumsText text = new(default(TTile).WarpRows * default(TTile).WarpColumns / 64, 64);
 
         public static readonly int Store = text.Store();
         public static readonly int Load = text.Load();

@@ -16,7 +16,7 @@ internal enum MatMulKind
 }
 
 /// <summary>What the choice of a kernel depends on beside the shape.</summary>
-/// <param name="ComputeCapability">Ten times the device's: 80 and up.</param>
+/// <param name="ComputeCapability">Ten times the device's, whose instructions may be used: 80 and up; 90 has some that no other one has.</param>
 /// <param name="Multiprocessors">How many there are.</param>
 /// <param name="SharedBytesOfGroup">The most shared memory that a group can ask for.</param>
 /// <param name="WorkspaceBytes">Device memory for the sums of parts of the depth; 0 to never split it.</param>
@@ -37,19 +37,19 @@ internal readonly record struct MatMulCall(long A, long B, long C, long Bias, lo
 /// </summary>
 internal readonly struct MatMulPlan
 {
-    /// <summary>Parameters of the kernel that has most.</summary>
-    public const int MaxParameters = 11;
+    /// <summary>Slots of the arguments of the kernel that has most.</summary>
+    public const int MaxSlots = 2 * TensorMap.Slots + 9;
 
     private const int MaxParts = 32;
 
     // Estimates in clocks of a multiprocessor: filling the pipeline; a second launch; bytes to and from memory in a clock, of all multiprocessors' shares.
     private const long StartClocks = 2500, LaunchClocks = 4000, BytesInClock = 12;
 
-    // The largest tiles first. The warpgroups' instructions exist on compute capability 9.0 only, not on later ones.
+    // The largest tiles first.
     private static readonly Candidate[] candidates =
     [
-        new("Warpgroup{0}128x256", new WarpgroupTile128x256(), 1150),
-        new("Warpgroup{0}128x128", new WarpgroupTile128x128(), 620),
+        new("Warpgroup{0}128x256", new WarpgroupTile128x256(), 1100),
+        new("Warpgroup{0}128x128", new WarpgroupTile128x128(), 640),
         new("{0}128x256", new Tile128x256(), 1650),
         new("{0}128x128", new Tile128x128(), 860),
         new("{0}64x64", new Tile64x64(), 400),
@@ -57,13 +57,12 @@ internal readonly struct MatMulPlan
 
     private readonly int rows, columns, depth, depthOfPart;
 
-    private MatMulPlan(int kernel, int parts, int rows, int columns, int depth)
+    private MatMulPlan(int kernel, int parts, int rows, int columns, int depth, int multiprocessors)
     {
-        KernelIndex = kernel;
-        depthOfPart = DepthOfPart(depth, parts);
-        Parts = parts;
-        Groups = candidates[kernel % candidates.Length].Groups(rows, columns);
-        (this.rows, this.columns, this.depth) = (rows, columns, depth);
+        (this.rows, this.columns, this.depth, depthOfPart) = (rows, columns, depth, DepthOfPart(depth, parts));
+        (KernelIndex, Parts) = (kernel, parts);
+        int tiles = candidates[kernel % candidates.Length].Tiles(rows, columns);
+        (GridX, GridY) = UsesWarpgroups ? (Math.Min(tiles * parts, multiprocessors), 1) : (tiles, parts);
     }
 
     /// <summary>All kernels that a plan may name, each to be compiled when first needed: for each kind those of all tiles, then <see cref="TensorCoreMatMul.AddParts"/>.</summary>
@@ -81,10 +80,13 @@ internal readonly struct MatMulPlan
     /// <summary>Place in <see cref="Kernels"/> of the product's.</summary>
     public int KernelIndex { get; }
 
-    /// <summary>First dimension of the grid.</summary>
-    public int Groups { get; }
+    /// <summary>First dimension of the grid: the tiles of C, or as many groups as the device runs at once, which take them in turn.</summary>
+    public int GridX { get; }
 
-    /// <summary>Second dimension of the grid: parts of the depth, whose sums <see cref="TensorCoreMatMul.AddParts"/> adds if there are several.</summary>
+    /// <summary>Second dimension of the grid.</summary>
+    public int GridY { get; }
+
+    /// <summary>Parts of the depth, whose sums <see cref="TensorCoreMatMul.AddParts"/> adds if there are several.</summary>
     public int Parts { get; }
 
     /// <summary>First dimension of the grid of <see cref="TensorCoreMatMul.AddParts"/>.</summary>
@@ -119,20 +121,35 @@ internal readonly struct MatMulPlan
 
         if (bestParts == 0)
             throw new TinyLlmException($"MatMul: a group of the device has {device.SharedBytesOfGroup} bytes of shared memory; the tensor core kernels need {candidates[^1].SharedBytes}.");
-        return new MatMulPlan((int)kind * candidates.Length + best, bestParts, rows, columns, depth);
+        return new MatMulPlan((int)kind * candidates.Length + best, bestParts, rows, columns, depth, device.Multiprocessors);
     }
 
     /// <summary>The plan with a kernel (its place in <see cref="Kernels"/>) and a number of parts of the caller's choice, for tests and measurements.</summary>
-    public static MatMulPlan With(int kernel, int parts, int rows, int columns, int depth) => new(kernel, parts, rows, columns, depth);
+    public static MatMulPlan With(int kernel, int parts, int rows, int columns, int depth, int multiprocessors) =>
+        new(kernel, parts, rows, columns, depth, multiprocessors);
 
-    /// <summary>Writes the arguments of the product's kernel to <paramref name="slots"/>; <paramref name="workspace"/> is the address of <see cref="WorkspaceBytes"/>.</summary>
-    public ReadOnlySpan<long> Arguments(Span<long> slots, in MatMulCall call, long workspace)
+    /// <summary>
+    /// Writes the arguments of the product's kernel to <paramref name="slots"/>; <paramref name="workspace"/> is the address of <see cref="WorkspaceBytes"/>,
+    /// <paramref name="maps"/> makes the descriptions that kernels of compute capability 9.0 want.
+    /// </summary>
+    public ReadOnlySpan<long> Arguments(Span<long> slots, in MatMulCall call, long workspace, ITensorMaps maps)
     {
-        ReadOnlySpan<long> values = Parts == 1
-            ? [call.A, call.B, call.C, call.Bias, call.Addend, call.Pre, rows, columns, depth, depthOfPart, (int)call.Output]
-            : [call.A, call.B, workspace, 0, 0, 0, rows, columns, depth, depthOfPart, (int)MatMulOutput.F32];
-        values.CopyTo(slots);
-        return slots[..values.Length];
+        int operands = 2;
+        if (UsesWarpgroups)
+        {
+            DescribeOperands(slots, call, maps);
+            operands = 2 * TensorMap.Slots;
+        }
+        else
+        {
+            (slots[0], slots[1]) = (call.A, call.B);
+        }
+
+        ReadOnlySpan<long> others = Parts == 1
+            ? [call.C, call.Bias, call.Addend, call.Pre, rows, columns, depth, depthOfPart, (int)call.Output]
+            : [workspace, 0, 0, 0, rows, columns, depth, depthOfPart, (int)MatMulOutput.F32];
+        others.CopyTo(slots[operands..]);
+        return slots[..(operands + others.Length)];
     }
 
     /// <summary>Writes the arguments of <see cref="TensorCoreMatMul.AddParts"/> to <paramref name="slots"/>.</summary>
@@ -143,10 +160,26 @@ internal readonly struct MatMulPlan
         return slots[..values.Length];
     }
 
-    // The multiprocessors take equal shares of the groups, and a group its tiles of the depth one after the other.
+    private MatMulKind Kind => (MatMulKind)(KernelIndex / candidates.Length);
+
+    private bool UsesWarpgroups => candidates[KernelIndex % candidates.Length].UsesWarpgroups;
+
+    private void DescribeOperands(Span<long> slots, in MatMulCall call, ITensorMaps maps)
+    {
+        if (Kind == MatMulKind.BackwardWeight)
+            maps.Describe(slots, call.A, depth, rows);
+        else
+            maps.Describe(slots, call.A, rows, depth);
+        if (Kind == MatMulKind.Forward)
+            maps.Describe(slots[TensorMap.Slots..], call.B, columns, depth);
+        else
+            maps.Describe(slots[TensorMap.Slots..], call.B, depth, columns);
+    }
+
+    // The multiprocessors take equal shares of the tiles of C, and go through the depth of one after the other.
     private static long Clocks(Candidate candidate, int rows, int columns, int depth, int parts, int multiprocessors)
     {
-        long share = ((long)candidate.Groups(rows, columns) * parts + multiprocessors - 1) / multiprocessors;
+        long share = ((long)candidate.Tiles(rows, columns) * parts + multiprocessors - 1) / multiprocessors;
         long clocks = StartClocks + share * (candidate.TileClocks * (DepthOfPart(depth, parts) / SharedTile.Depth) + candidate.StoreClocks);
         return parts == 1 ? clocks : clocks + LaunchClocks + 2 * PartBytes(parts, rows, columns) / (BytesInClock * multiprocessors);
     }
@@ -163,8 +196,6 @@ internal readonly struct MatMulPlan
     /// <summary>A tile's kernels by name and what they need and cost.</summary>
     private sealed class Candidate(string name, IMatMulTile tile, long tileClocks)
     {
-        private readonly bool usesWarpgroups = tile.WarpRows == 16;
-
         /// <summary>Of the kernel, {0} standing for the kind.</summary>
         public string Name => name;
 
@@ -176,8 +207,10 @@ internal readonly struct MatMulPlan
         /// <summary>Clocks to store the sums.</summary>
         public long StoreClocks { get; } = tile.Rows * tile.Columns / 10;
 
-        public bool RunsOn(MatMulDevice device) => SharedBytes <= device.SharedBytesOfGroup && (!usesWarpgroups || device.ComputeCapability == 90);
+        public bool UsesWarpgroups { get; } = tile.UsesWarpgroups;
 
-        public int Groups(int rows, int columns) => Ceiling(rows, tile.Rows) * Ceiling(columns, tile.Columns);
+        public bool RunsOn(MatMulDevice device) => SharedBytes <= device.SharedBytesOfGroup && (!UsesWarpgroups || device.ComputeCapability == 90);
+
+        public int Tiles(int rows, int columns) => Ceiling(rows, tile.Rows) * Ceiling(columns, tile.Columns);
     }
 }

@@ -6,6 +6,7 @@ using ILGPU.Backends.EntryPoints;
 using ILGPU.Backends.PTX;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
+using TinyLlm.Kernels.Gpu;
 
 namespace TinyLlm.Tests.Support;
 
@@ -29,6 +30,9 @@ internal static partial class OfflineCompiler
         lock (context)
         {
             using var backend = new PTXBackend(context, new CudaArchitecture(capability / 10, capability % 10), CudaInstructionSet.ISA_80, null!);
+            // Kernels with instructions of CUDA's are compiled by us, the others as ILGPU loads them.
+            if (kernel.GetCustomAttribute<KernelAttribute>() is { ComputeCapability: > 0 })
+                return CudaFunction.Compile(backend, kernel).PTXAssembly;
             var entry = EntryPointDescription.FromExplicitlyGroupedKernel(kernel);
             return ((PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization())).PTXAssembly;
         }

@@ -13,6 +13,9 @@ internal static unsafe class CudaDriver
     private const int CaptureThreadLocal = 1;
     private const uint EventWithoutTiming = 2;
 
+    // Of cuTensorMapEncodeTiled: bf16 elements; lines of 128 bytes swizzled; whole lines of the L2 cache fetched; zeros outside.
+    private const int TensorMapBf16 = 9, TensorMapNotInterleaved = 0, TensorMapSwizzle128Bytes = 3, TensorMapPromoteTo128Bytes = 2, TensorMapZeros = 0;
+
     private static readonly nint library = Open();
 
     private static readonly delegate* unmanaged<int, byte**, int> getErrorName = (delegate* unmanaged<int, byte**, int>)Find("cuGetErrorName");
@@ -45,6 +48,9 @@ internal static unsafe class CudaDriver
 
     private static readonly delegate* unmanaged<nint, int> eventDestroy = (delegate* unmanaged<nint, int>)Find("cuEventDestroy_v2");
 
+    private static readonly delegate* unmanaged<void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int, int, int> tensorMapEncodeTiled =
+        (delegate* unmanaged<void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int, int, int>)Find("cuTensorMapEncodeTiled");
+
     /// <summary>Whether the driver is there, with all that is used of it.</summary>
     public static bool IsAvailable =>
         getErrorName != null && deviceGetAttribute != null && funcSetAttribute != null && launchKernel != null && streamBeginCapture != null && streamEndCapture != null &&
@@ -59,18 +65,22 @@ internal static unsafe class CudaDriver
         return bytes;
     }
 
+    /// <summary>Whether the driver knows descriptions of matrices for the copy engine (CUDA 12.0).</summary>
+    public static bool SupportsTensorMaps => tensorMapEncodeTiled != null;
+
     /// <summary>Lets <paramref name="function"/> be launched with up to so many bytes of dynamic shared memory.</summary>
     public static void SetMaxDynamicShared(nint function, int bytes) =>
         Check("cuFuncSetAttribute", funcSetAttribute(function, MaxDynamicSharedBytes, bytes));
 
-    /// <summary>Launches <paramref name="function"/>; each of <paramref name="arguments"/> holds one parameter in its first bytes. Allocates nothing.</summary>
-    public static void Launch(nint function, int gridX, int gridY, int groupSize, int dynamicSharedBytes, nint stream, ReadOnlySpan<long> arguments)
+    /// <summary>Launches <paramref name="function"/>; parameter i starts in slot <paramref name="slots"/>[i] of <paramref name="arguments"/>. Allocates nothing.</summary>
+    public static void Launch(
+        nint function, int gridX, int gridY, int groupSize, int dynamicSharedBytes, nint stream, ReadOnlySpan<long> arguments, ReadOnlySpan<int> slots)
     {
-        void** pointers = stackalloc void*[arguments.Length];
+        void** pointers = stackalloc void*[slots.Length];
         fixed (long* first = arguments)
         {
-            for (int i = 0; i < arguments.Length; i++)
-                pointers[i] = first + i;
+            for (int i = 0; i < slots.Length; i++)
+                pointers[i] = first + slots[i];
             Check("cuLaunchKernel", launchKernel(
                 function, (uint)gridX, (uint)gridY, 1, (uint)groupSize, 1, 1, (uint)dynamicSharedBytes, stream, pointers, null));
         }
@@ -121,6 +131,9 @@ internal static unsafe class CudaDriver
     /// <summary>Frees a mark.</summary>
     public static void DestroyEvent(nint mark) => Check("cuEventDestroy", eventDestroy(mark));
 
+    /// <summary>The driver's descriptions of matrices.</summary>
+    public static ITensorMaps TensorMaps { get; } = new Descriptions();
+
     private static void Check(string call, int result)
     {
         if (result == 0)
@@ -135,4 +148,23 @@ internal static unsafe class CudaDriver
 
     private static nint Find(string function) =>
         library != 0 && NativeLibrary.TryGetExport(library, function, out nint address) ? address : 0;
+
+    private sealed class Descriptions : ITensorMaps
+    {
+        private const int MapBytes = 8 * TensorMap.Slots, MapAlignment = 64;
+
+        public void Describe(Span<long> map, long matrix, int rows, int columns)
+        {
+            byte* memory = stackalloc byte[MapBytes + MapAlignment];
+            var aligned = (void*)(((nint)memory + MapAlignment - 1) & -MapAlignment);
+            ulong* sizes = stackalloc ulong[] { (ulong)columns, (ulong)rows };
+            ulong rowBytes = 2 * (ulong)columns;
+            uint* box = stackalloc uint[] { TensorMap.Box, TensorMap.Box };
+            uint* steps = stackalloc uint[] { 1, 1 };
+            Check("cuTensorMapEncodeTiled", tensorMapEncodeTiled(
+                aligned, TensorMapBf16, 2, (ulong)matrix, sizes, &rowBytes, box, steps,
+                TensorMapNotInterleaved, TensorMapSwizzle128Bytes, TensorMapPromoteTo128Bytes, TensorMapZeros));
+            new ReadOnlySpan<long>(aligned, TensorMap.Slots).CopyTo(map);
+        }
+    }
 }

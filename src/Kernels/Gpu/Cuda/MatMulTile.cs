@@ -17,6 +17,9 @@ internal interface IMatMulTile
 
     /// <summary>Tiles of the depth in shared memory.</summary>
     int Stages { get; }
+
+    /// <summary>Whether warpgroups multiply it (compute capability 9.0), and not single warps.</summary>
+    bool UsesWarpgroups { get; }
 }
 
 /// <summary>8 warps: the fewest loads for a product, where there is one for every multiprocessor.</summary>
@@ -31,6 +34,8 @@ internal readonly struct Tile128x256 : IMatMulTile
     public int WarpColumns => 64;
 
     public int Stages => 3;
+
+    public bool UsesWarpgroups => false;
 }
 
 /// <summary>4 warps; two groups of them fit a multiprocessor of compute capability 9.0.</summary>
@@ -45,6 +50,8 @@ internal readonly struct Tile128x128 : IMatMulTile
     public int WarpColumns => 64;
 
     public int Stages => 3;
+
+    public bool UsesWarpgroups => false;
 }
 
 /// <summary>4 warps, for small products.</summary>
@@ -59,6 +66,8 @@ internal readonly struct Tile64x64 : IMatMulTile
     public int WarpColumns => 32;
 
     public int Stages => 3;
+
+    public bool UsesWarpgroups => false;
 }
 
 /// <summary>2 warpgroups of compute capability 9.0, each with 64 rows and all columns; their warps have 16 rows each.</summary>
@@ -73,9 +82,11 @@ internal readonly struct WarpgroupTile128x256 : IMatMulTile
     public int WarpColumns => 256;
 
     public int Stages => 4;
+
+    public bool UsesWarpgroups => true;
 }
 
-/// <summary>Likewise; two such groups fit a multiprocessor.</summary>
+/// <summary>Likewise, for products that have too few of the larger tiles.</summary>
 internal readonly struct WarpgroupTile128x128 : IMatMulTile
 {
     public int Rows => 128;
@@ -86,7 +97,9 @@ internal readonly struct WarpgroupTile128x128 : IMatMulTile
 
     public int WarpColumns => 128;
 
-    public int Stages => 3;
+    public int Stages => 6;
+
+    public bool UsesWarpgroups => true;
 }
 
 /// <summary>Which dimension of an operand is contiguous.</summary>

@@ -14,6 +14,20 @@ internal sealed class PtxLines
         return this;
     }
 
+    /// <summary>Starts a scope: what is declared in it is unknown outside.</summary>
+    public PtxLines Open()
+    {
+        text.Append("{\n\t");
+        return this;
+    }
+
+    /// <summary>Ends it.</summary>
+    public PtxLines Close()
+    {
+        text.Append("}\n\t");
+        return this;
+    }
+
     /// <summary>Appends what <paramref name="instruction"/> gives for 0 to <paramref name="count"/> - 1.</summary>
     public PtxLines AddEach(int count, Func<int, string> instruction)
     {

@@ -24,6 +24,12 @@ internal static class SharedTile
     /// <summary>Chunks of a line.</summary>
     public const int LineChunks = Depth / ChunkElements;
 
+    /// <summary>
+    /// The upper half of a matrix descriptor of <c>wgmma</c> (PTX ISA, "Matrix descriptor format"): the 128-byte swizzle, and 8 lines as the distance between
+    /// groups of 8 rows (K-major) or of 8 depths (MN-major).
+    /// </summary>
+    public const int DescriptorHigh = (1 << 30) | ((8 * LineBytes) >> 4);
+
     /// <summary>Place of chunk <paramref name="chunk"/> of line <paramref name="line"/> in its tile, in bytes.</summary>
     public static int Offset(int line, int chunk) => line * LineBytes + ((chunk ^ (line & 7)) << 4);
 
@@ -48,12 +54,6 @@ internal static class SharedTile
 
     /// <summary>How much further a tile's next 16 of the depth lie, for tensor cores that read shared memory themselves: they add before they swizzle.</summary>
     public static int BytesOfStep(bool kMajor) => kMajor ? 2 * 16 : LineBytes * 16;
-
-    /// <summary>
-    /// The upper half of a matrix descriptor of <c>wgmma</c> (PTX ISA, "Matrix descriptor format"): the 128-byte swizzle, and 8 lines as the distance between
-    /// groups of 8 rows (K-major) or of 8 depths (MN-major).
-    /// </summary>
-    public const int DescriptorHigh = (1 << 30) | ((8 * LineBytes) >> 4);
 
     /// <summary>
     /// The lower half: where the tile starts in shared memory, at a multiple of 8 lines, and, for an MN-major one, the distance between panels.

@@ -10,21 +10,23 @@ internal sealed class SumsText(int warpRows, int warpColumns)
 {
     private readonly int rowBytes = 4 * warpColumns, rowsOfPass = 32 * EpilogueText.Columns / warpColumns;
 
-    /// <summary>Stores c0, c1, ... ; <c>place</c> is that of the lane's first, of <see cref="SharedTile.SumRow"/> and <see cref="SharedTile.SumColumn"/>.</summary>
-    public int Store()
+    /// <summary>
+    /// Stores sums from register <paramref name="first"/> of c on; <c>place</c> is that of the lane's first, of <see cref="SharedTile.SumRow"/> and <see cref="SharedTile.SumColumn"/>.
+    /// </summary>
+    public int Store(int first = 0)
     {
-        var lines = new PtxLines().Add(".reg .b32 block");
+        var lines = new PtxLines().Open().Add(".reg .b32 block").Add("bar.warp.sync 0xffffffff"); // what was here has been read
         for (int column = 0; column < warpColumns / 8; column++)
         {
             lines.Add($"xor.b32 block, place, {16 * column}");
             for (int row = 0; row < warpRows / 8; row++)
             {
-                int c = 4 * (row / 2 * (warpColumns / 8) + column) + row % 2 * 2;
+                int c = first + 4 * (row / 2 * (warpColumns / 8) + column) + row % 2 * 2;
                 lines.Add($"st.shared.v2.f32 [block+{8 * row * rowBytes}], {PtxLines.Vector("c", c, 2)}");
             }
         }
 
-        return lines.Add("bar.warp.sync 0xffffffff").ToText();
+        return lines.Add("bar.warp.sync 0xffffffff").Close().ToText();
     }
 
     /// <summary>
@@ -33,7 +35,7 @@ internal sealed class SumsText(int warpRows, int warpColumns)
     /// </summary>
     public int Load()
     {
-        var lines = new PtxLines().Add(".reg .b32 other").Add("xor.b32 other, place, 64");
+        var lines = new PtxLines().Open().Add(".reg .b32 other").Add("xor.b32 other, place, 64");
         for (int row = 0; row < EpilogueText.Rows; row++)
         {
             for (int half = 0; half < 2; half++)
@@ -44,6 +46,6 @@ internal sealed class SumsText(int warpRows, int warpColumns)
             }
         }
 
-        return lines.Add($"add.u32 place, place, {EpilogueText.Rows * rowsOfPass * rowBytes}").ToText();
+        return lines.Add($"add.u32 place, place, {EpilogueText.Rows * rowsOfPass * rowBytes}").Close().ToText();
     }
 }

@@ -24,7 +24,7 @@ internal sealed class TensorCores : IDisposable
         SharedBytesOfGroup = CudaDriver.MaxSharedBytesOfGroup(accelerator.DeviceId);
     }
 
-    /// <summary>Whose instructions are used: 80 or more.</summary>
+    /// <summary>Whose instructions are used: 80, or 90 for those that only that one has.</summary>
     public int ComputeCapability { get; }
 
     /// <summary>How many multiprocessors the device has.</summary>
@@ -40,13 +40,12 @@ internal sealed class TensorCores : IDisposable
         string wanted = Environment.GetEnvironmentVariable(Variable) ?? "";
         if (wanted is not ("" or Off or Mma))
             throw new TinyLlmException($"{Variable}={wanted}: expected {Off}, {Mma}, or nothing.");
-        int capability = accelerator.Architecture.Major * 10 + accelerator.Architecture.Minor;
-        if (capability < 80 || wanted == Off || !CudaDriver.IsAvailable)
+        if (accelerator.Architecture.Major < 8 || wanted == Off || !CudaDriver.IsAvailable)
             return null;
-        return new TensorCores(accelerator, stream, wanted == Mma ? 80 : capability);
+        return new TensorCores(accelerator, stream, wanted != Mma && CudaFunction.SupportsHopper(accelerator) ? 90 : 80);
     }
 
-    /// <summary>Starts a kernel; each of <paramref name="arguments"/> holds one parameter.</summary>
+    /// <summary>Starts a kernel; its arguments as <see cref="CudaFunction.Launch"/> takes them.</summary>
     public void Launch(MethodInfo kernel, int gridX, int gridY, ReadOnlySpan<long> arguments)
     {
         if (!functions.TryGetValue(kernel, out var function))

@@ -7,6 +7,7 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 
 public sealed class MatMulPlanTests
 {
+    private static readonly NoMaps noMaps = new();
     private static readonly MatMulDevice hopper = new(90, 132, 232448, 256L << 20), ampere = new(80, 108, 166912, 256L << 20);
 
     [Theory]
@@ -18,9 +19,10 @@ public sealed class MatMulPlanTests
     public void Groups_TakeEveryTileOnce(int tileRows, int tileColumns)
     {
         var taken = Enumerable.Range(0, tileRows * tileColumns)
-            .Select(i => (MatMulShape.TileRow(i, tileRows, tileColumns), MatMulShape.TileColumn(i, tileRows, tileColumns))).ToHashSet();
-        Assert.Equal(tileRows * tileColumns, taken.Count);
-        Assert.All(taken, tile => Assert.True(tile.Item1 >= 0 && tile.Item1 < tileRows && tile.Item2 >= 0 && tile.Item2 < tileColumns));
+            .Select(i => TilePlace.Of(i, 1, 128, 64, 128 * tileRows - 3, 64 * tileColumns - 5, 200, 128)).ToList();
+        Assert.All(taken, place => Assert.Equal((128, 200), (place.Depth, place.EndDepth)));
+        Assert.All(taken, place => Assert.True(place.Row % 128 == 0 && place.Row < 128 * tileRows && place.Column % 64 == 0 && place.Column < 64 * tileColumns));
+        Assert.Equal(tileRows * tileColumns, taken.Select(place => (place.Row, place.Column)).Distinct().Count());
     }
 
     [Theory]
@@ -44,7 +46,7 @@ public sealed class MatMulPlanTests
     public void SmallWeightGradients_SplitTheirDepth()
     {
         MatMulPlan plan = MatMulPlan.For(MatMulKind.BackwardWeight, 384, 384, 16384, hopper);
-        Assert.InRange(plan.Parts * plan.Groups, 100, 600);
+        Assert.InRange(plan.Parts, 4, 32);
         Assert.Equal(plan.Parts * 384L * 384 * 4, plan.WorkspaceBytes);
     }
 
@@ -89,12 +91,21 @@ public sealed class MatMulPlanTests
         for (int depth = 1; depth < 3000; depth += 37)
         {
             MatMulPlan plan = MatMulPlan.For(MatMulKind.BackwardWeight, 64, 64, depth, hopper);
-            var slots = new long[11];
-            int depthOfPart = (int)plan.Arguments(slots, default, 0)[9];
+            var slots = new long[MatMulPlan.MaxSlots];
+            int depthOfPart = (int)plan.Arguments(slots, default, 0, noMaps)[^2];
             Assert.Equal(0, depthOfPart % SharedTile.Depth);
             Assert.InRange(depth, (plan.Parts - 1) * depthOfPart + 1, plan.Parts * depthOfPart);
         }
     }
+
+    private static readonly Dictionary<string, IMatMulTile> tiles = new()
+    {
+        ["128x256"] = new Tile128x256(),
+        ["128x128"] = new Tile128x128(),
+        ["64x64"] = new Tile64x64(),
+        ["Warpgroup128x256"] = new WarpgroupTile128x256(),
+        ["Warpgroup128x128"] = new WarpgroupTile128x128(),
+    };
 
     [Fact]
     public void Kernels_AreMarkedAsTheyAreLaunched()
@@ -102,19 +113,19 @@ public sealed class MatMulPlanTests
         foreach (MethodInfo kernel in MatMulPlan.Kernels)
         {
             var traits = kernel.GetCustomAttribute<KernelAttribute>()!;
-            IMatMulTile? tile = kernel.Name.StartsWith("Warpgroup") ? kernel.Name.EndsWith("128x256") ? new WarpgroupTile128x256() : new WarpgroupTile128x128() :
-                kernel.Name.Contains("128x256") ? new Tile128x256() : kernel.Name.Contains("128x128") ? new Tile128x128() : kernel.Name.Contains("64x64") ? new Tile64x64() : null;
-            Assert.Equal(tile is null ? TensorCoreMatMul.PartThreads : MatMulShape.Threads(tile), traits.GroupSize);
+            IMatMulTile? tile = tiles.GetValueOrDefault(kernel.Name.Replace("Forward", "").Replace("BackwardInput", "").Replace("BackwardWeight", ""));
+            bool usesWarpgroups = tile is { UsesWarpgroups: true };
+            Assert.Equal(tile is null ? TensorCoreMatMul.PartThreads : MatMulShape.Threads(tile) + (usesWarpgroups ? 128 : 0), traits.GroupSize);
             Assert.Equal(tile is null ? 0 : MatMulShape.SharedBytes(tile), traits.DynamicSharedBytes);
-            Assert.Equal(tile?.WarpRows == 16 ? 90 : 80, traits.ComputeCapability);
-            Assert.Equal(tile is null ? 9 : 11, kernel.GetParameters().Length);
+            Assert.Equal(usesWarpgroups ? 90 : 80, traits.ComputeCapability);
+            Assert.InRange(CudaFunction.SlotsOf(kernel)[^1] + 1, 1, MatMulPlan.MaxSlots);
         }
     }
 
     [Fact]
     public void Plans_AllocateNothing()
     {
-        Span<long> slots = stackalloc long[11];
+        Span<long> slots = stackalloc long[MatMulPlan.MaxSlots];
         Plan(slots);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 100; i++)
@@ -125,7 +136,14 @@ public sealed class MatMulPlanTests
     private static void Plan(Span<long> slots)
     {
         MatMulPlan plan = MatMulPlan.For(MatMulKind.BackwardWeight, 384, 384, 16384, hopper);
-        plan.Arguments(slots, default, 0);
+        plan.Arguments(slots, default, 0, noMaps);
         plan.PartArguments(slots, default, 0);
+    }
+
+    private sealed class NoMaps : ITensorMaps
+    {
+        public void Describe(Span<long> map, long matrix, int rows, int columns)
+        {
+        }
     }
 }

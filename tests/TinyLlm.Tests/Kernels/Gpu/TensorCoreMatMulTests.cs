@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Reflection;
+using System.Runtime.InteropServices;
 using TinyLlm.Kernels.Gpu;
 using TinyLlm.Tests.Support;
 using TinyLlm.Tests.Support.Ptx;
@@ -13,6 +14,9 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 /// </summary>
 public sealed class TensorCoreMatMulTests
 {
+    /// <summary>Fewer than there are tiles in the larger products, so that groups take several in turn.</summary>
+    private const int Multiprocessors = 3;
+
     private const double ToleranceF32 = 2e-6;
     private const double ToleranceBf16 = 4e-3; // bf16 has 8 bits
 
@@ -31,6 +35,7 @@ public sealed class TensorCoreMatMulTests
                 shapes.Add($"{prefix}{kind}128x128", 128, 128, 64);
                 shapes.Add($"{prefix}{kind}128x128", 200, 136, 200);
                 shapes.Add($"{prefix}{kind}128x128", 72, 328, 88);
+                shapes.Add($"{prefix}{kind}128x128", 264, 264, 264);
             }
 
             shapes.Add($"{kind}64x64", 64, 64, 64);
@@ -166,19 +171,19 @@ public sealed class TensorCoreMatMulTests
 
         private float[] Run(int parts, MatMulOutput output, bool hasBias, bool hasAddend, bool addendIsC, out float[] preAfter)
         {
-            MatMulPlan plan = MatMulPlan.With(kernel, parts, rows, columns, depth);
+            MatMulPlan plan = MatMulPlan.With(kernel, parts, rows, columns, depth, Multiprocessors);
             using PtxMachine product = Machine(kernel);
             long a = Upload(product, A, false), b = Upload(product, B, false), workspace = (long)product.Allocate(plan.WorkspaceBytes);
-            var slots = new long[MatMulPlan.MaxParameters];
+            var slots = new long[MatMulPlan.MaxSlots];
             if (parts > 1)
-                Launch(product, kernel, plan.Groups, plan.Parts, plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace));
+                Launch(product, kernel, plan.GridX, plan.GridY, plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace, new Descriptions()));
 
             using PtxMachine last = parts > 1 ? Machine(MatMulPlan.AddPartsIndex) : product;
             bool isF32 = (output & MatMulOutput.F32) != 0;
             long addendAt = Upload(last, addend, isF32), preAt = Upload(last, pre, false), c = addendIsC ? addendAt : (long)last.Allocate((long)rows * columns * (isF32 ? 4 : 2));
             var call = new MatMulCall(a, b, c, hasBias ? Upload(last, bias, true) : 0, hasAddend ? addendAt : 0, preAt, output);
             if (parts == 1)
-                Launch(last, kernel, plan.Groups, 1, plan.Arguments(slots, call, 0));
+                Launch(last, kernel, plan.GridX, plan.GridY, plan.Arguments(slots, call, 0, new Descriptions()));
             else
                 Launch(last, MatMulPlan.AddPartsIndex, plan.PartGroups, 1, plan.PartArguments(slots, call, Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
             preAfter = Download(last, preAt, false);
@@ -219,11 +224,7 @@ public sealed class TensorCoreMatMulTests
     }
 
     private static PtxMachine Machine(int kernel) =>
-        new(modules.GetOrAdd(kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(Text(MatMulPlan.Kernels[i])))).Value);
-
-    private static string Text(MethodInfo kernel) => kernel.GetCustomAttribute<KernelAttribute>()!.ComputeCapability == 90
-        ? CudaFunction.WithHopperTarget(OfflineCompiler.Ptx(kernel, 90))
-        : OfflineCompiler.Ptx(kernel);
+        new(modules.GetOrAdd(kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
 
     private static long Upload(PtxMachine machine, float[] values, bool isF32) =>
         (long)(isF32 ? machine.Upload<float>(values) : machine.Upload<ushort>(Array.ConvertAll(values, ToBf16)));
@@ -232,10 +233,22 @@ public sealed class TensorCoreMatMulTests
     {
         MethodInfo method = MatMulPlan.Kernels[kernel];
         var traits = method.GetCustomAttribute<KernelAttribute>()!;
-        var values = new object[arguments.Length];
+        int[] starts = CudaFunction.SlotsOf(method);
+        var values = new object[starts.Length];
         for (int i = 0; i < values.Length; i++)
-            values[i] = method.GetParameters()[i].ParameterType == typeof(int) ? (int)arguments[i] : (object)arguments[i];
+            values[i] = Value(method.GetParameters()[i].ParameterType, arguments[starts[i]..]);
         machine.Launch((gridX, gridY), traits.GroupSize, traits.DynamicSharedBytes, values);
+    }
+
+    private static object Value(Type parameter, ReadOnlySpan<long> slots) => parameter == typeof(TensorMap)
+        ? MemoryMarshal.AsBytes(slots[..TensorMap.Slots]).ToArray()
+        : parameter == typeof(int) ? (int)slots[0] : (object)slots[0];
+
+    /// <summary>The emulator's descriptions of matrices.</summary>
+    private sealed class Descriptions : ITensorMaps
+    {
+        public void Describe(Span<long> map, long matrix, int rows, int columns) =>
+            new PtxTensorMap((ulong)matrix, rows, columns, TensorMap.Box, TensorMap.Box).Write(map);
     }
 
     private static ushort ToBf16(float value) => BFloat16.RoundToBits(BitConverter.SingleToUInt32Bits(value));
