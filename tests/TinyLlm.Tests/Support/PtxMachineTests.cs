@@ -43,7 +43,7 @@ public sealed class PtxMachineTests
     {
         // Each thread adds 1 to its number of steps while it halves its own number.
         var steps = PtxText.Run("""
-                mov.u32 %r0, %tid;
+                mov.u32 %r0, %thread;
                 mov.u32 %r1, 0;
             loop:
                 setp.eq.u32 %p0, %r0, 0;
@@ -52,7 +52,7 @@ public sealed class PtxMachineTests
                 add.u32 %r1, %r1, 1;
                 bra.uni loop;
             done:
-                and.b32 %r2, %tid, 1;
+                and.b32 %r2, %thread, 1;
                 setp.ne.u32 %p1, %r2, 0;
                 @%p1 add.u32 %r1, %r1, 100;
                 @!%p1 add.u32 %r1, %r1, 1000;
@@ -123,14 +123,14 @@ public sealed class PtxMachineTests
                 .shared .align 4 .b8 partial[1024];
                 .reg .b32 %base, %mine;
                 mov.u32 %base, partial;
-                shl.b32 %mine, %tid, 2;
+                shl.b32 %mine, %thread, 2;
                 add.u32 %mine, %mine, %base;
                 ld.global.f32 %f0, [%at];
                 st.shared.f32 [%mine], %f0;
                 mov.u32 %r0, 128;
             loop:
                 bar.sync 0;
-                setp.ge.u32 %p0, %tid, %r0;
+                setp.ge.u32 %p0, %thread, %r0;
                 @%p0 bra next;
                 shl.b32 %r1, %r0, 2;
                 add.u32 %r1, %r1, %mine;
@@ -151,13 +151,13 @@ public sealed class PtxMachineTests
 
     /// <summary>Each thread writes 321 to its place and reads that of thread 63 - n.</summary>
     private static float[] Neighbours(string barrier, bool watched) => PtxText.Run($"""
-        shl.b32 %r0, %tid, 2;
+        shl.b32 %r0, %thread, 2;
         mov.u32 %r1, tile;
         add.u32 %r0, %r0, %r1;
         mov.f32 %f0, 0f43A08000;
         st.shared.f32 [%r0], %f0;
         {barrier}
-        xor.b32 %r2, %tid, 63;
+        xor.b32 %r2, %thread, 63;
         shl.b32 %r2, %r2, 2;
         add.u32 %r2, %r2, %r1;
         ld.shared.f32 %f1, [%r2];
@@ -178,14 +178,14 @@ public sealed class PtxMachineTests
     [InlineData("st.global.f32 [%data+-4], %f0;", "not in global memory")]
     [InlineData("ld.global.f32 %f0, [%data+2];", "is not a multiple of 4")]
     [InlineData("ld.global.v4.f32 {%f0, %f1, %f2, %f3}, [%data+4];", "is not a multiple of 16")]
-    [InlineData("ld.global.f32 %f0, [0];", "not in global memory: no allocation is there")]
+    [InlineData("mov.u64 %rd0, 0; ld.global.f32 %f0, [%rd0];", "not in global memory: no allocation is there")]
     [InlineData("mov.u32 %r0, tile; ld.shared.f32 %f0, [%r0+128];", "not in shared memory")]
-    [InlineData("ld.shared.f32 %f0, [0];", "not in shared memory")]
+    [InlineData("mov.u32 %r0, 0; ld.shared.f32 %f0, [%r0];", "not in shared memory")]
     [InlineData("div.s32 %r0, %r1, 0;", "divided by zero")]
     [InlineData("trap;", "trapped")]
     public void BadAccess_IsCaughtWithItsThread(string instruction, string message)
     {
-        var error = Assert.Throws<PtxException>(() => PtxText.Run($"setp.eq.u32 %p0, %tid, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128));
+        var error = Assert.Throws<PtxException>(() => PtxText.Run($"setp.eq.u32 %p0, %thread, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128));
         Assert.Contains(message, error.Message);
         Assert.Contains("kernel: ", error.Message);
         Assert.Contains(instruction.Split(';')[^2].Trim(), error.Message);
@@ -222,10 +222,10 @@ public sealed class PtxMachineTests
     public void Watch_KnowsBarriersOfAWarp(string barrier, bool isOrdered)
     {
         string body = $"""
-            shl.b32 %r0, %tid, 2;
+            shl.b32 %r0, %thread, 2;
             mov.u32 %r1, tile;
             add.u32 %r0, %r0, %r1;
-            st.shared.u32 [%r0], %tid;
+            st.shared.u32 [%r0], %thread;
             {barrier}
             xor.b32 %r0, %r0, 4;
             ld.shared.u32 %r2, [%r0];
@@ -237,14 +237,45 @@ public sealed class PtxMachineTests
             Assert.Contains("without a barrier", Assert.Throws<PtxException>(() => PtxText.Run(body, 64, new int[64], 256)).Message);
     }
 
+    /// <summary>Where an mbarrier orders warps, the watch still knows what a warp's lanes do.</summary>
+    [Theory]
+    [InlineData("bar.warp.sync -1;", true)]
+    [InlineData("", false)]
+    public void Watch_KeepsToWarpsWhereOtherBarriersAre(string barrier, bool isOrdered)
+    {
+        string body = $"""
+            setp.eq.u32 %p0, %thread, 0;
+            @%p0 mbarrier.init.shared.b64 [tile+256], 64;
+            bar.sync 0;
+            shl.b32 %r0, %thread, 2;
+            mov.u32 %r1, tile;
+            add.u32 %r0, %r0, %r1;
+            st.shared.u32 [%r0], %thread;
+            mbarrier.arrive.shared.b64 _, [tile+256];
+            wait: mbarrier.test_wait.parity.shared.b64 %p1, [tile+256], 0;
+            @!%p1 bra wait;
+            xor.b32 %r2, %r0, 128;   // the other warp's, which the mbarrier orders
+            ld.shared.u32 %r3, [%r2];
+            st.shared.u32 [%r0+512], %r3;
+            {barrier}
+            xor.b32 %r2, %r0, 4;     // the neighbour's
+            ld.shared.u32 %r3, [%r2+512];
+            st.global.u32 [%at], %r3;
+            """;
+        if (isOrdered)
+            Assert.Equal(Enumerable.Range(0, 64).Select(n => n ^ 33), PtxText.Run(body, 64, new int[64], 768));
+        else
+            Assert.Contains("without a barrier", Assert.Throws<PtxException>(() => PtxText.Run(body, 64, new int[64], 768)).Message);
+    }
+
     [Fact]
     public void Watch_FindsATileOverwrittenWhileOthersStillReadIt()
     {
         string Body(string barrier) => $"""
-            shl.b32 %r0, %tid, 2;
+            shl.b32 %r0, %thread, 2;
             mov.u32 %r1, tile;
             add.u32 %r0, %r0, %r1;
-            st.shared.u32 [%r0], %tid;
+            st.shared.u32 [%r0], %thread;
             bar.sync 0;
             ld.shared.u32 %r2, [tile+4];
             {barrier}
@@ -262,7 +293,7 @@ public sealed class PtxMachineTests
     {
         string body = $"""
             mov.u32 %r0, 0;
-            setp.lt.u32 %p0, %tid, 20;
+            setp.lt.u32 %p0, %thread, 20;
             bar.red.{operation} {result}, 0, %p0;
             {(result == "%p1" ? "selp.u32 %r0, 1, 0, %p1;" : "")}
             st.global.u32 [%at], %r0;
@@ -276,7 +307,7 @@ public sealed class PtxMachineTests
         // Warp 0 waits at barrier 1, where warp 1 only arrives; both are counted.
         var values = PtxText.Run("""
                 mov.u32 %r1, tile;
-                setp.lt.u32 %p0, %tid, 32;
+                setp.lt.u32 %p0, %thread, 32;
                 @%p0 bra consumer;
                 st.shared.u32 [tile], 77;
                 bar.arrive 1, 64;
@@ -286,7 +317,7 @@ public sealed class PtxMachineTests
                 ld.shared.u32 %r0, [tile];
                 st.global.u32 [%at], %r0;
             end:
-            """.Replace("st.shared.u32 [tile], 77;", "setp.eq.u32 %p1, %tid, 32; mov.u32 %r2, 77; @%p1 st.shared.u32 [tile], %r2;"), 64, new int[64], 256, watchesSharedMemory: false);
+            """.Replace("st.shared.u32 [tile], 77;", "setp.eq.u32 %p1, %thread, 32; mov.u32 %r2, 77; @%p1 st.shared.u32 [tile], %r2;"), 64, new int[64], 256, watchesSharedMemory: false);
         Assert.Equal(Enumerable.Repeat(77, 32).Concat(new int[32]), values);
     }
 
@@ -303,7 +334,7 @@ public sealed class PtxMachineTests
     [InlineData("red.add.global.u32", 64 * 63 / 2)] // as ILGPU writes it
     public void Atomics_OfManyBlocksAddUp(string operation, int expected)
     {
-        using var machine = new PtxMachine(PtxModule.Parse(PtxText.Kernel($"mov.u32 %r0, %ctaid.x; mov.u32 %r1, %ntid.x; mad.lo.u32 %r0, %r0, %r1, %tid; {operation} [%data], %r0;")));
+        using var machine = new PtxMachine(PtxModule.Parse(PtxText.Kernel($"mov.u32 %r0, %ctaid.x; mov.u32 %r1, %ntid.x; mad.lo.u32 %r0, %r0, %r1, %thread; {operation} [%data], %r0;")));
         ulong data = machine.Upload<int>([0]);
         machine.Launch(8, 8, 0, data);
         Assert.Equal(expected, machine.Download<int>(data, 1)[0]);

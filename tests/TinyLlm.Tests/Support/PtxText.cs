@@ -9,7 +9,7 @@ internal static class PtxText
     public const string DynamicShared = ".extern .shared .align 128 .b8 tile[];";
 
     /// <summary>
-    /// An entry with one pointer parameter, "data": %data is its address, %tid the thread's number, %lane its lane, %at the address of its own element of 4 bytes; %p, %h, %r,
+    /// An entry with one pointer parameter, "data": %data is its address, %thread the thread's number, %lane its lane, %at the address of its own element of 4 bytes; %p, %h, %r,
     /// %rd, %f, %fd are registers.
     /// </summary>
     public static string Kernel(string body, string declarations = DynamicShared) => $$"""
@@ -25,13 +25,13 @@ internal static class PtxText
             .reg .b64 %rd<32>;
             .reg .f32 %f<256>;
             .reg .f64 %fd<8>;
-            .reg .b32 %tid, %lane;
+            .reg .b32 %thread, %lane;
             .reg .b64 %data, %at;
             ld.param.u64 %data, [data];
             cvta.to.global.u64 %data, %data;
-            mov.u32 %tid, %tid.x;
+            mov.u32 %thread, %tid.x;
             mov.u32 %lane, %laneid;
-            mul.wide.u32 %at, %tid, 4;
+            mul.wide.u32 %at, %thread, 4;
             add.u64 %at, %at, %data;
             {{body}}
             ret;

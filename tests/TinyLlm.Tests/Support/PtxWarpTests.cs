@@ -67,7 +67,8 @@ public sealed class PtxWarpTests
 
     /// <summary>Copies the thread's value by cp.async and reads it back after what stands between.</summary>
     private static float[] Copy(string between, bool watched, string size = "4") => PtxText.Run($"""
-        shl.b32 %r0, %tid, 2;
+        setp.lt.u32 %p0, %thread, 16;
+        shl.b32 %r0, %thread, 2;
         mov.u32 %r1, tile;
         add.u32 %r0, %r0, %r1;
         cp.async.ca.shared.global [%r0], [%at], {size};
@@ -92,6 +93,7 @@ public sealed class PtxWarpTests
     public void AsyncCopy_FillsUpWithZeros()
     {
         Assert.All(Copy("cp.async.wait_all;", true, "4, 0"), v => Assert.Equal(0, v));
+        Assert.All(Copy("cp.async.wait_all;", true, "4, %p0").Zip(Enumerable.Range(0, 32)), pair => Assert.Equal(pair.Second < 16 ? 0 : pair.Second, pair.First));
         // Two bytes of 1.0f (0x3F800000) are its lower half, and zero.
         Assert.Equal(0, Copy("cp.async.wait_all;", true, "4, 2")[1]);
     }
@@ -129,10 +131,10 @@ public sealed class PtxWarpTests
     public void AsyncCopy_IntoATileInUseIsFound()
     {
         string Body(string barrier) => $"""
-            shl.b32 %r0, %tid, 2;
+            shl.b32 %r0, %thread, 2;
             mov.u32 %r1, tile;
             add.u32 %r0, %r0, %r1;
-            st.shared.u32 [%r0], %tid;
+            st.shared.u32 [%r0], %thread;
             bar.sync 0;
             ld.shared.u32 %r2, [tile];
             {barrier}
@@ -145,7 +147,7 @@ public sealed class PtxWarpTests
 
     /// <summary>One thread asks for a bulk copy of 256 bytes; all wait for the mbarrier's phase.</summary>
     private static string Bulk(string expected, string wait) => $$"""
-            setp.eq.u32 %p0, %tid, 0;
+            setp.eq.u32 %p0, %thread, 0;
             @%p0 mbarrier.init.shared::cta.b64 [tile], 1;
             fence.mbarrier_init.release.cluster;
             bar.sync 0;
@@ -154,7 +156,7 @@ public sealed class PtxWarpTests
             cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [tile+128], [%data], 256, [tile];
         wait:
             {{wait}}
-            shl.b32 %r0, %tid, 2;
+            shl.b32 %r0, %thread, 2;
             mov.u32 %r1, tile;
             add.u32 %r0, %r0, %r1;
             ld.shared.u32 %r2, [%r0+128];
@@ -178,10 +180,10 @@ public sealed class PtxWarpTests
     {
         // 64 threads arrive three times; after each phase all see what thread 63 wrote before it arrived.
         var values = PtxText.Run("""
-                setp.eq.u32 %p0, %tid, 0;
+                setp.eq.u32 %p0, %thread, 0;
                 @%p0 mbarrier.init.shared.b64 [tile], 64;
                 bar.sync 0;
-                setp.eq.u32 %p3, %tid, 63;
+                setp.eq.u32 %p3, %thread, 63;
                 mov.u32 %r0, 0;
                 mov.u32 %r5, 0;
             loop:
@@ -215,11 +217,11 @@ public sealed class PtxWarpTests
             .local .align 8 .b8 own[16];
             mov.u64 %rd0, own;
             cvta.local.u64 %rd1, %rd0;
-            st.u32 [%rd1+4], %tid;
+            st.u32 [%rd1+4], %thread;
             ld.local.u32 %r0, [own+4];
             mov.u64 %rd2, tile;
             cvta.shared.u64 %rd3, %rd2;
-            mul.wide.u32 %rd4, %tid, 4;
+            mul.wide.u32 %rd4, %thread, 4;
             add.u64 %rd3, %rd3, %rd4;
             st.u32 [%rd3], %r0;
             cvta.to.shared.u64 %rd5, %rd3;

@@ -68,7 +68,7 @@ public sealed class PtxWgmmaTests
     /// <summary>All threads copy the bytes that stand at the start of data to shared memory, at 1024.</summary>
     private static string Stage(int bytes) => $"""
             mov.u32 %r50, tile;
-            mov.u32 %r51, %tid;
+            mov.u32 %r51, %thread;
         stage:
             mul.wide.u32 %rd11, %r51, 16;
             add.u64 %rd11, %rd11, %data;
@@ -81,14 +81,14 @@ public sealed class PtxWgmmaTests
             cp.async.wait_all;
         """;
 
-    private const string Publish = "fence.proxy.async; bar.sync 0; setp.eq.u32 %p5, %tid, %tid; setp.ne.u32 %p6, %tid, %tid;";
+    private const string Publish = "fence.proxy.async; bar.sync 0; setp.eq.u32 %p5, %thread, %thread; setp.ne.u32 %p6, %thread, %thread;";
 
     /// <summary>Stores D (64, N) behind the staged bytes: row 16 w + g (+ 8), columns 8 j + 2 t.</summary>
     private static string StoreResult(int N, int start)
     {
         var stores = Enumerable.Range(0, N / 8).Select(j => $"st.global.v2.f32 [%rd12+{32 * j}], {{%f{4 * j}, %f{4 * j + 1}}}; st.global.v2.f32 [%rd12+{32 * j + 32 * N}], {{%f{4 * j + 2}, %f{4 * j + 3}}};");
         return $"""
-            shr.u32 %r40, %tid, 5;
+            shr.u32 %r40, %thread, 5;
             shl.b32 %r40, %r40, 4;
             shr.u32 %r41, %lane, 2;
             add.u32 %r40, %r40, %r41;
@@ -180,7 +180,7 @@ public sealed class PtxWgmmaTests
             wgmma.mma_async.sync.aligned.m64n{N}k16.f32.bf16.bf16 {Registers("%f", N / 2)}, {Registers("%r", 4, 4 * step)}, %rd2, {(step == 0 ? "%p6" : "%p5")}, 1, 1, 1;
             """));
         float[] d = Run(Stage(staged.Length) + Publish + $$"""
-            shr.u32 %r40, %tid, 5;
+            shr.u32 %r40, %thread, 5;
             shl.b32 %r40, %r40, 4;
             shr.u32 %r41, %lane, 2;
             add.u32 %r40, %r40, %r41;
@@ -237,9 +237,16 @@ public sealed class PtxWgmmaTests
     }
 
     [Fact]
+    public void RegisterCounts_ChangeNothing()
+    {
+        Compare.Close("D", SmallProduct, Small(fence: "setmaxnreg.inc.sync.aligned.u32 232; wgmma.fence.sync.aligned;"), (M, 8), 1e-5, 5);
+        Assert.Throws<PtxException>(() => Small(fence: "setmaxnreg.inc.sync.aligned.u32 300; wgmma.fence.sync.aligned;"));
+    }
+
+    [Fact]
     public void TileOverwrittenBeforeTheWait_IsFound()
     {
-        string overwrite = "wgmma.commit_group.sync.aligned; st.shared.u32 [tile], %tid;" + Finish;
+        string overwrite = "wgmma.commit_group.sync.aligned; st.shared.u32 [tile], %thread;" + Finish;
         Assert.Contains("while wgmma may still read it", Assert.Throws<PtxException>(() => Small(finish: overwrite)).Message);
         // Unwatched it shows in the results: -2 has bits of NaN.
         float[] d = Small(finish: "wgmma.commit_group.sync.aligned; mov.u32 %r0, -2; st.shared.u32 [tile], %r0;" + Finish, watched: false);

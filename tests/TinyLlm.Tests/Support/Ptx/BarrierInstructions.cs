@@ -47,7 +47,7 @@ internal static unsafe class BarrierInstructions
         i.B = hasCount ? d.Slot(operand++, PtxType.U32) : d.Constant(0);
         if (reduces)
         {
-            i.AddressMask = d.Operand(operand).Negated ? 1u : 0;
+            i.Negated = d.Operand(operand).Negated;
             i.C = d.Slot(operand, PtxType.Pred);
         }
         d.Emit(i);
@@ -69,7 +69,7 @@ internal static unsafe class BarrierInstructions
             first ??= thread;
             if (thread.Registers[i->A] != first.Registers[i->A] || thread.Registers[i->B] != first.Registers[i->B])
                 throw thread.Fault(i, "lanes of one warp come to different barriers, or with different counts");
-            if ((thread.Registers[i->C] ^ i->AddressMask) == 1)
+            if (thread.Registers[i->C] == (i->Negated ? 0ul : 1))
                 ballot |= 1u << thread.Lane;
         }
         uint id = (uint)first!.Registers[i->A], count = (uint)first.Registers[i->B];
@@ -96,7 +96,7 @@ internal static unsafe class BarrierInstructions
     private static bool EmitFence(PtxDecoder d)
     {
         bool proxy = d.Take("proxy");
-        string? kind = d.TakeAny("async", "alias");
+        string? kind = d.TakeAny("async", "alias", "tensormap::generic");
         d.TakeAny("sc", "acq_rel", "mbarrier_init");
         d.TakeAny("acquire", "release");
         d.TakeAny("global", "shared::cta", "shared::cluster");

@@ -43,7 +43,7 @@ internal static unsafe class CompareInstructions
         if (!combines)
             return;
         i.C = d.Slot(3, PtxType.Pred);
-        i.Immediate = d.Operand(3).Negated ? 1 : 0;
+        i.Negated = d.Operand(3).Negated;
     }
 
     private static string? TakeComparison(PtxDecoder d) =>
@@ -93,7 +93,7 @@ internal static unsafe class CompareInstructions
 
     private static void Store<TCombine>(ulong* r, PtxInstruction* i, bool holds) where TCombine : ICombine
     {
-        bool other = (r[i->C] ^ (ulong)i->Immediate) == 1;
+        bool other = r[i->C] == (i->Negated ? 0ul : 1);
         Slots.WriteBool(r, i->D2, TCombine.Apply(!holds, other));
         Slots.WriteBool(r, i->D, TCombine.Apply(holds, other));
     }

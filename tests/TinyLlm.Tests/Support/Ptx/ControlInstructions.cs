@@ -21,9 +21,9 @@ internal static unsafe class ControlInstructions
             case "trap":
                 d.Emit(d.New(&Trap));
                 return true;
-            case "nop" or "pmevent":
+            case "griddepcontrol":
                 d.Emit(d.New(&Nothing));
-                return true;
+                return d.TakeAny("wait", "launch_dependents") is not null;
             case "nanosleep":
                 d.Take("u32");
                 d.Emit(d.NewOf(&Sleep, PtxControl.Poll));

@@ -27,7 +27,7 @@ internal static unsafe class CopyInstructions
         return EmitCopy(d);
     }
 
-    /// <summary>cp.async.cg.shared.global [to], [from], bytes {, source bytes}: what the source does not give becomes zero.</summary>
+    /// <summary>cp.async.cg.shared.global [to], [from], bytes {, source bytes or a predicate that says to ignore the source}: what the source does not give becomes zero.</summary>
     private static bool EmitCopy(PtxDecoder d)
     {
         bool bypassesL1 = d.Take("cg");
@@ -44,14 +44,19 @@ internal static unsafe class CopyInstructions
         i.SourceOffset = source.AddressMask == ~0ul ? source.Immediate : throw d.Error("the source's address needs 64 bits");
         i.Bytes = (int)bytes;
         i.C = d.OperandCount > 3 ? d.Slot(3, PtxType.U32) : d.Constant((ulong)bytes);
+        if (d.OperandCount > 3 && d.Operand(3) is { Kind: PtxOperandKind.Name } operand && d.RegisterType(operand) == PtxType.Pred)
+            i.Run = &CopyUnlessIgnored;
         d.Emit(i);
         return true;
     }
 
-    private static void Copy(ulong* r, PtxInstruction* i, PtxThread t)
+    private static void Copy(ulong* r, PtxInstruction* i, PtxThread t) => Copy(r, i, t, (uint)r[i->C]);
+
+    private static void CopyUnlessIgnored(ulong* r, PtxInstruction* i, PtxThread t) => Copy(r, i, t, r[i->C] == 1 ? 0 : (uint)i->Bytes);
+
+    private static void Copy(ulong* r, PtxInstruction* i, PtxThread t, uint sourceBytes)
     {
         int bytes = i->Bytes;
-        var sourceBytes = (uint)r[i->C];
         if (sourceBytes > bytes)
             throw t.Fault(i, $"the source has {sourceBytes} bytes, more than the {bytes} of the copy");
         ulong to = MemoryInstructions.Address(r, i);

@@ -64,7 +64,7 @@ internal static unsafe class MbarrierInstructions
         *place = value.Encoded;
         t.Block.Events++;
         if (t.Block.Watch is { } watch)
-            watch.OrdersByBarriers = false;
+            watch.FollowsWarps = false;
     }
 
     private static void Initialise(ulong* r, PtxInstruction* i, PtxThread t)
@@ -102,7 +102,10 @@ internal static unsafe class MbarrierInstructions
         if (arrivals > before.Pending || arrivals < 0)
             throw t.Fault(i, $"{arrivals} arrivals at an mbarrier that waits for {before.Pending} in this phase");
         // The expectation comes first: an arrival that is the last one must not end the phase before its bytes are counted.
-        return before.After(arrivals, bytes);
+        PtxMbarrier after = before.After(arrivals, bytes);
+        if (after.Phase != before.Phase)
+            t.Block.Phases++;
+        return after;
     }
 
     private static void WaitForParity(ulong* r, PtxInstruction* i, PtxThread t) => Wait(r, i, t, (int)r[i->B] & 1);
@@ -115,6 +118,8 @@ internal static unsafe class MbarrierInstructions
     {
         bool done = Load(Place(r, i, t), i, t).Phase != parity;
         Slots.WriteBool(r, i->D, done);
+        if (done)
+            t.Warp.PassPhases(t.Block.Phases);
         t.Yielded = t.Idle = !done;
     }
 

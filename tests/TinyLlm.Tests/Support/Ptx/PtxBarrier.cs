@@ -52,10 +52,11 @@ internal sealed unsafe class PtxBarrier(int id)
             if (voters == block.Alive && waiting.Sum(w => BitOperations.PopCount(w.Lanes)) == block.Alive)
                 watch.PassBlockBarrier();
             else
-                watch.OrdersByBarriers = false;
+                watch.FollowsWarps = false;
         }
         foreach (var (warp, lanes) in waiting)
         {
+            warp.Barriers++;
             for (uint left = lanes; left != 0; left &= left - 1)
             {
                 PtxThread thread = warp.Lanes[BitOperations.TrailingZeroCount(left)];

@@ -45,6 +45,9 @@ internal sealed unsafe class PtxBlock : IDisposable
     /// <summary>The bulk copies under way.</summary>
     public PtxBulkCopies BulkCopies { get; }
 
+    /// <summary>Phases of mbarriers that are over.</summary>
+    public int Phases { get; set; }
+
     /// <summary>Counts what a thread that polls may be waiting for.</summary>
     public long Events { get; set; }
 

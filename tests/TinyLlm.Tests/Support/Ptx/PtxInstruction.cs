@@ -36,6 +36,12 @@ internal unsafe struct PtxInstruction
     public uint SkipIf;
     public PtxControl Control;
 
+    /// <summary>Whether a predicate operand has '!' before it.</summary>
+    public bool Negated;
+
+    /// <summary>The type of a matrix product's factors.</summary>
+    public PtxType Type;
+
     /// <summary>Whether every lane of the warp must come to a collective.</summary>
     public bool Aligned;
 
@@ -63,7 +69,7 @@ internal unsafe struct PtxInstruction
     /// <summary>What is added to the second address, of instructions with two.</summary>
     public long SourceOffset;
 
-    /// <summary>Bytes that an asynchronous copy writes.</summary>
+    /// <summary>Bytes that an asynchronous copy writes; columns of a matrix product.</summary>
     public int Bytes;
 
     /// <summary>The bits of the address register that count: 32 or 64 of them.</summary>

@@ -12,6 +12,7 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
 
     private readonly PtxThread[] lanes = new PtxThread[threads];
     private WgmmaQueue? matrices;
+    private int phases;
 
     public PtxBlock Block => block;
 
@@ -19,7 +20,7 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
 
     public PtxThread[] Lanes => lanes;
 
-    /// <summary>Barriers of the whole warp that it has passed.</summary>
+    /// <summary>Barriers of any kind that may have ordered its lanes.</summary>
     public int Barriers { get; set; }
 
     /// <summary>The warp's share of its warpgroup's matrix products.</summary>
@@ -55,6 +56,15 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
             }
         }
         return progress | RunCollectives();
+    }
+
+    /// <summary>A lane has waited for an mbarrier: what other lanes did before a phase that has ended since the last such wait may be ordered.</summary>
+    public void PassPhases(int ended)
+    {
+        if (phases == ended)
+            return;
+        phases = ended;
+        Barriers++;
     }
 
     private bool RunCollectives()

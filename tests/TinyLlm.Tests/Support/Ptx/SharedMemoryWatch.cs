@@ -3,7 +3,8 @@ namespace TinyLlm.Tests.Support.Ptx;
 /// <summary>
 /// Watches the shared memory of a block for accesses that the ISA does not order: two threads at one place without a barrier between them, a place that an asynchronous
 /// copy or wgmma still uses, a place written by ordinary stores and read by wgmma without fence.proxy.async. It remembers the last writer and the readers of each pair of
-/// bytes; accesses of single bytes are not watched.
+/// bytes; accesses of single bytes are not watched. It follows barriers of the whole block and of warps. Where others are in use (of a part of the block, mbarriers) it
+/// does not know what is ordered between warps, and watches what lanes of one warp do.
 /// </summary>
 internal sealed class SharedMemoryWatch
 {
@@ -35,8 +36,8 @@ internal sealed class SharedMemoryWatch
         unfenced = new ulong[places];
     }
 
-    /// <summary>Whether threads are ordered by barriers of the whole block and of warps alone; where others are in use, only asynchronous work is watched.</summary>
-    public bool OrdersByBarriers { get; set; } = true;
+    /// <summary>Whether warps are ordered by barriers of the whole block alone.</summary>
+    public bool FollowsWarps { get; set; } = true;
 
     public void Clear()
     {
@@ -45,7 +46,7 @@ internal sealed class SharedMemoryWatch
         Array.Clear(asyncWrites);
         Array.Clear(asyncReads);
         Array.Clear(unfenced);
-        OrdersByBarriers = true;
+        FollowsWarps = true;
         blockTime = 1;
     }
 
@@ -61,8 +62,6 @@ internal sealed class SharedMemoryWatch
         {
             if (asyncWrites[place] != 0)
                 return Describe(place, "is read while an asynchronous copy to it is under way");
-            if (!OrdersByBarriers)
-                continue;
             if (Conflicts(writers[place], stamp))
                 return Describe(place, $"is read without a barrier after thread {writers[place] & 1023} wrote it");
             readers[place] = Join(readers[place], stamp);
@@ -81,8 +80,6 @@ internal sealed class SharedMemoryWatch
             if (asyncReads[place] != 0)
                 return Describe(place, "is written while wgmma may still read it");
             unfenced[place] = writer;
-            if (!OrdersByBarriers)
-                continue;
             if (Conflicts(writers[place], stamp))
                 return Describe(place, $"is written without a barrier after thread {writers[place] & 1023} wrote it");
             if (Conflicts(readers[place], stamp))
@@ -109,7 +106,7 @@ internal sealed class SharedMemoryWatch
         for (int place = address / 2; place < (address + bytes) / 2; place++)
         {
             asyncWrites[place]--;
-            writers[place] = OrdersByBarriers && ordinary ? stamp : 0;
+            writers[place] = ordinary ? stamp : 0;
             unfenced[place] = ordinary ? Fence(t) : 0;
         }
     }
@@ -127,7 +124,7 @@ internal sealed class SharedMemoryWatch
                 problem = Describe(place, "is read by wgmma while an asynchronous copy to it is under way");
             else if (writer != 0 && Fence(warp.Block.Thread((int)(writer >> 32) - 1)) == writer)
                 problem = Describe(place, $"is read by wgmma, and thread {(writer >> 32) - 1} wrote it without a fence.proxy.async since");
-            else if (OrdersByBarriers && Conflicts(writers[place], stamp))
+            else if (Conflicts(writers[place], stamp))
                 problem = Describe(place, $"is read by wgmma without a barrier after thread {writers[place] & 1023} wrote it");
         }
         return problem;
@@ -146,12 +143,12 @@ internal sealed class SharedMemoryWatch
     private static ulong Fence(PtxThread t) => (ulong)(t.Warp.Index * PtxWarp.Size + t.Lane + 1) << 32 | (uint)t.ProxyFences;
 
     /// <summary>Whether two accesses are of different threads, with nothing between them that orders them.</summary>
-    private static bool Conflicts(ulong before, ulong now)
+    private bool Conflicts(ulong before, ulong now)
     {
         if (before >> BlockShift != now >> BlockShift)
             return false;
         if ((before & SeveralWarps) != 0 || ((before ^ now) & (ThreadMask & ~31ul)) != 0)
-            return true;
+            return FollowsWarps;
         bool sameWarpTime = ((before ^ now) >> WarpShift) == 0;
         return sameWarpTime && (((before | now) & SeveralLanes) != 0 || ((before ^ now) & 31) != 0);
     }

@@ -94,7 +94,7 @@ internal static unsafe class WarpInstructions
         PtxInstruction i = d.NewCollective(mode switch { "all" => &VoteAll, "any" => &VoteAny, "uni" => &VoteUniform, _ => &Ballot }, false);
         i.D = d.Destination(0);
         i.A = d.Slot(1, PtxType.Pred);
-        i.Immediate = d.Operand(1).Negated ? 1 : 0;
+        i.Negated = d.Operand(1).Negated;
         if (sync)
             i.Members = d.Slot(2, PtxType.B32);
         d.Emit(i);
@@ -107,7 +107,7 @@ internal static unsafe class WarpInstructions
         for (uint left = members; left != 0; left &= left - 1)
         {
             int lane = BitOperations.TrailingZeroCount(left);
-            if ((warp.Lanes[lane].Registers[i->A] ^ (ulong)i->Immediate) == 1)
+            if (warp.Lanes[lane].Registers[i->A] == (i->Negated ? 0ul : 1))
                 votes |= 1u << lane;
         }
         return votes;

@@ -76,7 +76,7 @@ internal static unsafe class WgmmaInstructions
         PtxInstruction i = d.NewCollective(&Issue, aligned: true);
         i.NeedsWarp = true;
         i.Bytes = n;
-        i.AddressMask = (ulong)a;
+        i.Type = a;
         bool fromRegisters = d.Operand(1).Kind == PtxOperandKind.Vector;
         var results = d.Vector(0, PtxType.B32, destination: true);
         var sources = fromRegisters ? d.Vector(1, PtxType.B32, destination: false) : [];
@@ -110,7 +110,7 @@ internal static unsafe class WgmmaInstructions
         warp.Resume(members);
     }
 
-    private static int ElementsPerChunk(PtxInstruction* i) => (PtxType)i->AddressMask == PtxType.TF32 ? 4 : 8;
+    private static int ElementsPerChunk(PtxInstruction* i) => i->Type == PtxType.TF32 ? 4 : 8;
 
     /// <summary>Calls for all pieces of 16 bytes of shared memory that a warp's share of a product reads.</summary>
     internal static void ForEachChunk(PtxInstruction* i, WgmmaQueue.Product product, int warpInGroup, Action<int, int> action)
@@ -133,7 +133,7 @@ internal static unsafe class WgmmaInstructions
     internal static void Perform(PtxWarp warp, WgmmaQueue.Product product)
     {
         var i = (PtxInstruction*)product.Instruction;
-        switch ((PtxType)i->AddressMask)
+        switch (i->Type)
         {
             case PtxType.BF16:
                 Perform<MatrixInstructions.HalfElements<BFloat>>(warp, i, product);
