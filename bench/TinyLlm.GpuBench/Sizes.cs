@@ -78,7 +78,7 @@ internal static class Sizes
             from architecture in architectures
             let config = Config(model, architecture)
             select new TrainShape(model.Name, architecture.ToString().ToLowerInvariant(), model.Layers, model.Heads, model.Width, config.MlpWidth, model.Context, model.BatchSize,
-                config.PaddedVocabulary, steps > 0 ? steps : quick ? 3 : Math.Max(25, (1 << 20) / model.Tokens), quick ? 1 : 10)];
+                config.PaddedVocabulary, steps > 0 ? steps : quick ? 2 : Math.Max(25, (1 << 20) / model.Tokens), quick ? 1 : 10)];
 
     private static ModelSize[] Models(bool quick) => quick
         ? [quickSize]

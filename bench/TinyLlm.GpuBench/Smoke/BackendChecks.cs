@@ -92,18 +92,22 @@ internal static class BackendChecks
         return $"all started after {started.TotalMilliseconds:F2} ms, the value there after {arrived.TotalMilliseconds:F2} ms, all done after {done.TotalMilliseconds:F2} ms";
     }
 
-    /// <summary>The three products against double precision; null where the backend has no such type.</summary>
-    public static string? MatMul(Backend backend, MatMulShape shape)
+    /// <summary>The three products of each shape against double precision; null where the backend has no such type.</summary>
+    public static string? MatMul(Backend backend, params MatMulShape[] shapes)
     {
-        var dtype = Sizes.TypeOf(shape.Precision);
-        if (!backend.Supports(dtype))
+        if (!backend.Supports(Sizes.TypeOf(shapes[0].Precision)))
             return null;
         using var noise = new Noise(backend);
+        return string.Join("; ", shapes.Select(shape => $"({shape.M}, {shape.N}, {shape.K}) {MatMul(backend, noise, shape)}"));
+    }
+
+    private static string MatMul(Backend backend, Noise noise, MatMulShape shape)
+    {
+        double tolerance = Tolerance.OfProduct(Sizes.TypeOf(shape.Precision));
         using var products = new MatMulCase(backend, noise, shape, sets: 1);
         double y = products.CheckForward();
         products.StartBackward();
-        return Within(("y", y, Tolerance.OfProduct(dtype)), ("dx", products.CheckBackwardInput(), Tolerance.OfProduct(dtype)),
-            ("dWeight", products.CheckBackwardWeight(), Tolerance.OfProduct(DType.F32)));
+        return Within(("y", y, tolerance), ("dx", products.CheckBackwardInput(), tolerance), ("dWeight", products.CheckBackwardWeight(), Tolerance.OfProduct(DType.F32)));
     }
 
     /// <summary>Attention and its gradients against double precision; null where the backend has no such type.</summary>

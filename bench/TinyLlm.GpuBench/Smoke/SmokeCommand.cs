@@ -15,8 +15,11 @@ internal static class SmokeCommand
 {
     private const string Ok = "ok", Failed = "failed", Skipped = "skipped";
 
-    // Small, but with edges in all directions.
-    private static readonly MatMulShape product = new("smoke", "", "", 200, 136, 72);
+    // What TensorCores reads when a device is opened: with it, Hopper too multiplies by mma.sync.
+    private const string TensorCoresVariable = "TINYLLM_TENSOR_CORES", MmaAlone = "mma";
+
+    // With edges in all directions: small, and large enough for the largest tiles.
+    private static readonly MatMulShape smallProduct = new("smoke", "", "", 200, 136, 72), largeProduct = new("smoke", "", "", 4104, 4136, 1048);
     private static readonly AttentionShape attention = new("", 2, 150, 4, 2, 64);
 
     public static Command Create()
@@ -62,14 +65,19 @@ internal static class SmokeCommand
         yield return ("recorded sequence", () => OnBackend(device, BackendChecks.Sequence));
         yield return ("cost of a launch", () => OnBackend(device, backend => BackendChecks.LaunchCost(backend, quick)));
         yield return ("read-back", () => OnBackend(device, backend => BackendChecks.ReadBack(backend, quick)));
-        foreach (string precision in (string[])[Sizes.Fp32, Sizes.Bf16])
+        foreach (var (precision, cores) in Variants(device))
         {
-            var p = product with { Precision = precision, M = quick ? 24 : product.M };
-            yield return ($"MatMul, {precision}", () => OnBackend(device, backend => BackendChecks.MatMul(backend, p)));
-            var a = attention with { Precision = precision, T = quick ? 20 : attention.T };
-            yield return ($"Attention, {precision}", () => OnBackend(device, backend => BackendChecks.Attention(backend, a)));
+            string name = cores.Length == 0 ? precision : $"{precision}, mma.sync alone";
+            MatMulShape[] products = quick ? [smallProduct with { M = 24, Precision = precision }] : [smallProduct with { Precision = precision }, largeProduct with { Precision = precision }];
+            yield return ($"MatMul, {name}", () => OnBackend(device, backend => BackendChecks.MatMul(backend, products), cores));
+            var shape = attention with { Precision = precision, T = quick ? 20 : attention.T };
+            yield return ($"Attention, {name}", () => OnBackend(device, backend => BackendChecks.Attention(backend, shape), cores));
         }
     }
+
+    // The older instructions first: they are likelier to be right.
+    private static (string Precision, string Cores)[] Variants(string device) =>
+        device == "cuda" ? [(Sizes.Fp32, ""), (Sizes.Bf16, MmaAlone), (Sizes.Bf16, "")] : [(Sizes.Fp32, ""), (Sizes.Bf16, "")];
 
     // Whatever a driver throws is a finding.
     private static SmokeResult Try(string name, Func<string?> check)
@@ -85,9 +93,19 @@ internal static class SmokeCommand
     }
 
     // A device of its own for each check: an illegal access spoils a context for all that comes after.
-    private static string? OnBackend(string device, Func<Backend, string?> check)
+    private static string? OnBackend(string device, Func<Backend, string?> check, string tensorCores = "")
     {
-        using var backend = Backend.Create(device);
-        return check(backend);
+        string? before = Environment.GetEnvironmentVariable(TensorCoresVariable);
+        if (tensorCores.Length > 0)
+            Environment.SetEnvironmentVariable(TensorCoresVariable, tensorCores);
+        try
+        {
+            using var backend = Backend.Create(device);
+            return check(backend);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(TensorCoresVariable, before);
+        }
     }
 }
