@@ -96,6 +96,66 @@ public sealed class PtxIlgpuTests
         Assert.Equal(Enumerable.Range(0, 5).Select(b => (float)Enumerable.Range(b * 256, 256).Sum(n => n % 100)), machine.Download<float>(sums));
     }
 
+    private struct Mixed
+    {
+        public int A;
+        public long B;
+        public float C;
+        public byte D;
+        public short E;
+    }
+
+    private static void Parameters(ArrayView<double> y, Mixed mixed, byte small, short signed, double number, bool flag)
+    {
+        y[0] = mixed.A;
+        y[1] = mixed.B;
+        y[2] = mixed.C;
+        y[3] = mixed.D;
+        y[4] = mixed.E;
+        y[5] = small;
+        y[6] = signed;
+        y[7] = number;
+        if (flag)
+            y[8] = y.Length;
+    }
+
+    /// <summary>A struct comes as its bytes, a bool as 32 bits.</summary>
+    [Fact]
+    public void Parameters_OfEveryKind()
+    {
+        using PtxMachine machine = Machine(nameof(Parameters));
+        PtxView y = machine.View<double>(new double[9]);
+        machine.Launch(1, 1, 0, y, new Mixed { A = -1, B = 1L << 40, C = 2.5f, D = 200, E = -300 }, (byte)250, (short)-7, 0.1, true);
+        Assert.Equal([-1, 1L << 40, 2.5, 200, -300, 250, -7, 0.1, 9], machine.Download<double>(y));
+        Assert.Contains("arguments for", Assert.Throws<PtxException>(() => machine.Launch(1, 1, 0, y)).Message);
+        Assert.Contains("argument 2 has 4 bytes", Assert.Throws<PtxException>(() => machine.Launch(1, 1, 0, y, default(Mixed), 250, (short)-7, 0.1, true)).Message);
+    }
+
+    private static void Totals(ArrayView<float> x, ArrayView<int> counts, ArrayView<double> sum)
+    {
+        float value = x[Group.IdxX];
+        Atomic.Add(ref counts[value > 0 ? 1 : 0], 1);
+        Atomic.Max(ref counts[2], (int)value);
+        Atomic.Add(ref sum[0], value);
+        ArrayView<float> own = LocalMemory.Allocate<float>(4);
+        for (int i = 0; i < 4; i++)
+            own[i] = value * i;
+        int positive = Group.BarrierPopCount(value > 0);
+        x[Group.IdxX] = own[Group.IdxX % 4] + positive + Group.Broadcast(value, 3);
+    }
+
+    [Fact]
+    public void Atomics_LocalMemoryAndGroupOperations()
+    {
+        using PtxMachine machine = Machine(nameof(Totals));
+        float[] values = Enumerable.Range(0, 96).Select(n => (float)(n - 40)).ToArray();
+        PtxView x = machine.View<float>(values), counts = machine.View<int>(new int[3]), sum = machine.View<double>(new double[1]);
+        machine.Launch(1, 96, 0, x, counts, sum);
+        Assert.Equal([41, 55, 55], machine.Download<int>(counts));
+        Assert.Equal(values.Sum(), machine.Download<double>(sum)[0]);
+        Assert.Equal(values.Select((v, n) => v * (n % 4) + 55 + values[3]), machine.Download<float>(x));
+    }
+
     private static void Inline(ArrayView<float> x, long address, float factor)
     {
         ArrayView<float> tile = SharedMemory.GetDynamic<float>();

@@ -10,8 +10,8 @@ internal static unsafe class BitInstructions
         "and" => EmitLogic(d, &And),
         "or" => EmitLogic(d, &Or),
         "xor" => EmitLogic(d, &Xor),
-        "not" => EmitLogic(d, &Not),
-        "cnot" => EmitLogic(d, &IsZero),
+        "not" => d.Has("pred") ? EmitLogic(d, &NotPredicate) : EmitLogic(d, &Not),
+        "cnot" => EmitIsZero(d),
         "shl" or "shr" => EmitShift(d),
         "popc" or "clz" or "brev" or "bfind" => EmitCount(d),
         "bfe" => EmitExtract(d),
@@ -22,16 +22,12 @@ internal static unsafe class BitInstructions
         _ => false,
     };
 
-    private static bool EmitLogic(PtxDecoder d, PtxOperation run)
+    private static bool EmitLogic(PtxDecoder d, PtxOperation run) => d.Emit(run, d.TakeType());
+
+    private static bool EmitIsZero(PtxDecoder d)
     {
         PtxType type = d.TakeType();
-        if (type == PtxType.Pred && d.Name == "not")
-            run = &NotPredicate;
-        else if (type == PtxType.Pred && d.Name == "cnot")
-            return false;
-        else if (d.Name == "cnot")
-            run = type.Bytes() switch { 2 => &IsZero<ushort>, 4 => &IsZero<uint>, _ => &IsZero<ulong> };
-        return d.Emit(run, type);
+        return d.Emit(type switch { PtxType.B16 => &IsZero<ushort>, PtxType.B32 => &IsZero<uint>, PtxType.B64 => &IsZero<ulong>, _ => null }, type);
     }
 
     private static bool EmitShift(PtxDecoder d)
@@ -128,8 +124,6 @@ internal static unsafe class BitInstructions
     private static void Not(ulong* r, PtxInstruction* i, PtxThread t) => r[i->D] = ~r[i->A];
 
     private static void NotPredicate(ulong* r, PtxInstruction* i, PtxThread t) => r[i->D] = r[i->A] ^ 1;
-
-    private static void IsZero(ulong* r, PtxInstruction* i, PtxThread t) => r[i->D] = r[i->A] == 0 ? 1ul : 0;
 
     private static void IsZero<T>(ulong* r, PtxInstruction* i, PtxThread t) where T : unmanaged, IBinaryInteger<T> =>
         r[i->D] = T.IsZero(Slots.Read<T>(r, i->A)) ? 1ul : 0;

@@ -73,7 +73,6 @@ internal sealed unsafe class PtxDecoder
     {
         parts.Clear();
         parts.AddRange(statement.Parts.Skip(1));
-        int before = instructions.Count;
         foreach (var group in Groups)
         {
             if (group(this))
@@ -85,7 +84,7 @@ internal sealed unsafe class PtxDecoder
                 return;
             }
         }
-        throw Error(instructions.Count == before ? "the instruction is not known" : "the instruction is known in part only");
+        throw Error("the instruction is not known");
     }
 
     public bool Has(string part) => parts.Contains(part);

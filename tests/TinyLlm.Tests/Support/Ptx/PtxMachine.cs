@@ -74,7 +74,7 @@ internal sealed class PtxMachine : IDisposable
         if (fixedBytes > MaxStaticSharedBytes || module.DynamicShared + dynamicSharedBytes - PtxModule.FirstShared > MaxSharedBytes)
             throw new PtxException($"{entry.Name}: {fixedBytes} bytes of fixed and {dynamicSharedBytes} of dynamic shared memory are too many.");
 
-        var launch = new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, Marshal(entry, arguments), memory)
+        var launch = new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, ParameterBytes(entry, arguments), memory)
         {
             InstructionLimit = InstructionLimit,
             WatchesSharedMemory = WatchesSharedMemory,
@@ -106,7 +106,7 @@ internal sealed class PtxMachine : IDisposable
         failure?.Throw();
     }
 
-    private static byte[] Marshal(PtxFunction entry, object[] arguments)
+    private static byte[] ParameterBytes(PtxFunction entry, object[] arguments)
     {
         if (arguments.Length != entry.Parameters.Count)
             throw new PtxException($"{entry.Name}: {arguments.Length} arguments for {entry.Parameters.Count} parameters.");
