@@ -232,6 +232,9 @@ public sealed class PtxArithmeticTests
     [InlineData("cvt.rz.f32.u32 %f3, %r0;", 0xFFFFFFFF, 0x4F7FFFFF)]
     [InlineData("cvt.rn.f32.u32 %f3, %r0;", 16777217, 0x4B800000)] // a tie, to even
     [InlineData("cvt.rp.f32.u32 %f3, %r0;", 16777217, 0x4B800001)]
+    [InlineData("cvt.rm.f32.u32 %f3, %r0;", 16777219, 0x4B800001)]
+    [InlineData("cvt.rm.f32.s32 %f3, %r0;", 0xFEFFFFFF, 0xCB800001)] // -16777217
+    [InlineData("cvt.rp.f32.s32 %f3, %r0;", 0xFEFFFFFF, 0xCB800000)]
     [InlineData("cvt.rn.bf16.f32 %h0, %f0; cvt.u32.u16 %r3, %h0;", 0x3F808000, 0x3F80)] // a tie, to even
     [InlineData("cvt.rn.bf16.f32 %h0, %f0; cvt.u32.u16 %r3, %h0;", 0x3F818000, 0x3F82)]
     [InlineData("cvt.rz.bf16.f32 %h0, %f0; cvt.u32.u16 %r3, %h0;", 0x3F81FFFF, 0x3F81)]
