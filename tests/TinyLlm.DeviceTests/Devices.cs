@@ -4,7 +4,7 @@ using TinyLlm.Tests.Support;
 using Xunit;
 
 // One test after the other: they share a device, and drivers made of a CPU's cores do not stand several users at once.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+[assembly: Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace TinyLlm.DeviceTests;
 
