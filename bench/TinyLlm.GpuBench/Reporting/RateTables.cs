@@ -23,8 +23,10 @@ internal static class RateTables
             ["precision", "op", "B", "T", "H", "Hkv", "D"],
             r => [r.Precision, r.Op, $"{r.B}", $"{r.T}", $"{r.H}", $"{r.Hkv}", $"{r.D}"],
             r => new Rate((r.Op, r.Precision, (r.B, r.T), (r.H, r.Hkv), r.D), r.Tflops, r.Error, r.Passed));
-        return $"Products:\n\n{products}\nCausal attention (half of the products' arithmetic counted):\n\n{attention}";
+        return Titled("Products", products) + Titled("Causal attention (half of the products' arithmetic counted)", attention);
     }
+
+    private static string Titled(string title, string table) => table.Length == 0 ? "" : $"{title}:\n\n{table}\n";
 
     private sealed record Rate(object Key, double Tflops, double? Error, bool Passed);
 

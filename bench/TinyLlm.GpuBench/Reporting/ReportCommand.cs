@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace TinyLlm.GpuBench.Reporting;
@@ -32,19 +33,28 @@ internal static class ReportCommand
         return command;
     }
 
+    // A program that was stopped while it wrote leaves a file that is cut short.
     private static Dictionary<string, JsonNode> ReadParts(string folder)
     {
         var parts = new Dictionary<string, JsonNode>();
         foreach (string path in Directory.EnumerateFiles(folder, "*.json*").Order(StringComparer.Ordinal))
         {
-            string text = File.ReadAllText(path);
-            parts[Path.GetFileNameWithoutExtension(path)] = Path.GetExtension(path) == ".json"
-                ? JsonNode.Parse(text)!
-                : new JsonArray([.. text.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line))]);
+            try
+            {
+                parts[Path.GetFileNameWithoutExtension(path)] = Parse(path);
+            }
+            catch (JsonException e)
+            {
+                Console.Error.WriteLine($"{path}: left out, {e.Message}");
+            }
         }
 
         return parts;
     }
+
+    private static JsonNode Parse(string path) => Path.GetExtension(path) == ".json"
+        ? JsonNode.Parse(File.ReadAllText(path))!
+        : new JsonArray([.. File.ReadLines(path).Where(line => line.Length > 0).Select(line => JsonNode.Parse(line))]);
 
     private static string? Join(string? note, string? why) => note is null ? why : why is null ? note : $"{note}; {why}";
 

@@ -36,7 +36,7 @@ internal static class ReportText
         "parity" => Parity(section),
         "matmul" => RateTables.Format(section),
         "train" => TrainTables.Format(section),
-        "torch" => RateTables.Format(section) + "\n" + TrainTables.Format(section),
+        "torch" => RateTables.Format(section) + TrainTables.Format(section),
         "hf" => HuggingFace(section),
         "shakespeare" => Shakespeare(section),
         _ => "",
