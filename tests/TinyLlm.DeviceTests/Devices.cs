@@ -3,9 +3,6 @@ using TinyLlm.Kernels.Gpu;
 using TinyLlm.Tests.Support;
 using Xunit;
 
-// One test after the other: they share a device, and drivers made of a CPU's cores do not stand several users at once.
-[assembly: Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
-
 namespace TinyLlm.DeviceTests;
 
 /// <summary>The first CUDA device.</summary>
