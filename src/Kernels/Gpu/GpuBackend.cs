@@ -111,6 +111,7 @@ internal sealed partial class GpuBackend : Backend
         {
             var buffer = accelerator.Allocate1D<byte>(bytes);
             buffer.View.MemSetToZero(stream);
+            accelerator.Synchronize(); // OpenCL: the zeros must not come after what is written next
             allocated += bytes;
             return buffer;
         }

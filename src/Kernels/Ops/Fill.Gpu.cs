@@ -1,5 +1,6 @@
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 
 namespace TinyLlm.Kernels.Gpu;
 
@@ -7,8 +8,8 @@ internal sealed partial class GpuBackend
 {
     private protected override void FillCore(Tensor x, float value)
     {
-        // Zeros are what gradients begin with, every step: the device has a fast way for equal bytes.
-        if (BitConverter.SingleToInt32Bits(value) == 0 && x.Count > 0)
+        // Zeros are what gradients begin with, every step: CUDA has a fast way for equal bytes. OpenCL's would not keep the order with kernels.
+        if (BitConverter.SingleToInt32Bits(value) == 0 && x.Count > 0 && stream is CudaStream)
             Bytes(x).MemSetToZero(stream);
         else if (x.DType == DType.BF16)
             Fill<BFloat16>(x, value);
