@@ -147,8 +147,7 @@ internal sealed partial class GpuBackend : Backend
     {
         if (destination.IsEmpty)
             return;
-        Bytes(source).CopyToCPU(stream, ref MemoryMarshal.GetReference(destination), destination.Length);
-        stream.Synchronize();
+        Bytes(source).CopyToCPU(stream, destination); // pins the memory and waits; the overload that takes a reference does not pin
     }
 
     private static ArrayView<byte> Bytes(Tensor tensor) =>

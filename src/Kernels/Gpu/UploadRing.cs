@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
@@ -31,8 +30,7 @@ internal sealed class UploadRing : IDisposable
             return;
         if (ring is null || source.Length > Largest)
         {
-            destination.CopyFromCPU(stream, ref MemoryMarshal.GetReference(source), source.Length);
-            stream.Synchronize();
+            destination.CopyFromCPU(stream, source); // pins the memory and waits; the overload that takes a reference does not pin
             return;
         }
 

@@ -24,3 +24,4 @@ public sealed class LinearCrossEntropyKernelTestsOnSimulatedInChunks : LinearCro
 public sealed class EmbeddingKernelTestsOnSimulated : EmbeddingKernelTests<Simulated>;
 public sealed class SoftmaxTestsOnSimulated : SoftmaxTests<Simulated>;
 public sealed class AttentionKernelTestsOnSimulated : AttentionKernelTests<Simulated>;
+public sealed class CopyTestsOnSimulated : CopyTests<Simulated>;
