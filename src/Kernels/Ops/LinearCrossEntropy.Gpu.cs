@@ -147,22 +147,22 @@ internal sealed partial class GpuBackend
         ArrayView<float> tokenWeights) where T : unmanaged, IElement<T>
     {
         int row = Grid.IdxX, start = row * padded, target = targets[row], packed = padded % 4 == 0 ? 1 : 0;
-        float weight = target < 0 ? 0 : tokenWeights[row], lse = logSumExp[row];
+        float weight = target < 0 ? 0f : tokenWeights[row], lse = logSumExp[row];
+        int end = weight != 0 ? vocabulary : 0; // behind it everything is zero
         for (int i = 4 * Group.IdxX; i < padded; i += 4 * GroupSize)
         {
-            Float4 gradient = default;
-            if (weight != 0)
-            {
-                var x = FourElements.Load(logits, start + i, padded - i, packed);
-                gradient = new Float4(
-                    LogitGradient(x.X, lse, i, target, vocabulary), LogitGradient(x.Y, lse, i + 1, target, vocabulary),
-                    LogitGradient(x.Z, lse, i + 2, target, vocabulary), LogitGradient(x.W, lse, i + 3, target, vocabulary)) * weight;
-            }
-
-            FourElements.Store(logits, start + i, padded - i, packed, gradient);
+            var x = FourElements.Load(logits, start + i, padded - i, packed);
+            var gradient = new Float4(
+                LogitGradient(x.X, lse, i, target, end), LogitGradient(x.Y, lse, i + 1, target, end),
+                LogitGradient(x.Z, lse, i + 2, target, end), LogitGradient(x.W, lse, i + 3, target, end));
+            FourElements.Store(logits, start + i, padded - i, packed, gradient * weight);
         }
     }
 
     // softmax - one-hot; 0 in the padding. Floats in the one-hot: ILGPU's OpenCL gets a condition wrong that becomes an integer and then a float.
-    private static float LogitGradient(float logit, float lse, int id, int target, int vocabulary) => id < vocabulary ? XMath.Exp(logit - lse) - (id == target ? 1f : 0f) : 0f;
+    private static float LogitGradient(float logit, float lse, int id, int target, int end)
+    {
+        float oneHot = id == target ? 1f : 0f;
+        return id < end ? XMath.Exp(logit - lse) - oneHot : 0f;
+    }
 }
