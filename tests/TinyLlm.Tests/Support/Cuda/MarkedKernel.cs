@@ -36,7 +36,7 @@ internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
     ];
 
     /// <summary>What is assembled for a target.</summary>
-    public string Ptx(CudaTarget target) => target.Retarget(OfflineCompiler.Ptx(Method, target.Capability));
+    public string Ptx(CudaTarget target) => OfflineCompiler.Ptx(Method, target.Capability);
 
     public override string ToString() => Elements == "" ? Name : $"{Name}<{Elements}>";
 
