@@ -58,7 +58,7 @@ internal sealed partial class GpuBackend : Backend
 
     public override bool IsAsynchronous => stream is CudaStream;
 
-    public override OpSequence Record(Action ops) => stream is CudaStream cuda ? new CudaOpSequence(this, cuda.StreamPtr, ops) : base.Record(ops);
+    public override OpSequence Record(Action ops) => stream is CudaStream cuda ? new CudaOpSequence(this, (CudaAccelerator)accelerator, cuda.StreamPtr, ops) : base.Record(ops);
 
     public override ReadBack CreateReadBack(int count) =>
         stream is CudaStream cuda && CudaDriver.IsAvailable ? new CudaReadBack((CudaAccelerator)accelerator, cuda, count) : base.CreateReadBack(count);

@@ -1,3 +1,5 @@
+using ILGPU.Runtime.Cuda;
+
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
@@ -5,7 +7,7 @@ namespace TinyLlm.Kernels.Gpu;
 /// is one launch.
 /// </summary>
 /// <remarks>The graph holds addresses. Where scratch memory has moved since (another sequence needed more of it), the ops are recorded anew.</remarks>
-internal sealed class CudaOpSequence(GpuBackend backend, nint stream, Action ops) : OpSequence(ops)
+internal sealed class CudaOpSequence(GpuBackend backend, CudaAccelerator accelerator, nint stream, Action ops) : OpSequence(ops)
 {
     private nint graph;
     private int runs, scratchVersion;
@@ -18,6 +20,7 @@ internal sealed class CudaOpSequence(GpuBackend backend, nint stream, Action ops
             return;
         }
 
+        accelerator.Bind();
         if (graph == 0 || scratchVersion != backend.ScratchVersion)
             Record();
         CudaDriver.LaunchGraph(graph, stream);
@@ -53,6 +56,7 @@ internal sealed class CudaOpSequence(GpuBackend backend, nint stream, Action ops
         if (graph == 0)
             return;
         backend.Synchronize();
+        accelerator.Bind();
         CudaDriver.DestroyGraph(graph);
         graph = 0;
     }

@@ -50,6 +50,7 @@ internal sealed class TensorCores : IDisposable
     {
         if (!functions.TryGetValue(kernel, out var function))
             functions[kernel] = function = new CudaFunction(accelerator, kernel);
+        accelerator.Bind(); // the driver's calls go to the context of the thread, which need not be the one that opened the device
         function.Launch(stream, gridX, gridY, arguments);
     }
 
