@@ -19,6 +19,8 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
     // The simulator runs each thread of a group as a thread of the system; groups of 256 are what kernels are written for.
     private const int SimulatedWarp = 32, SimulatedWarps = 8;
 
+    private static readonly Lock discovery = new();
+
     static GpuDevice() => NativeLibrary.SetDllImportResolver(typeof(Context).Assembly, GpuDriver.Resolve);
 
     /// <summary>One line for people.</summary>
@@ -35,14 +37,19 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
             return [Simulated];
         if (!GpuDriver.IsInstalled(kind))
             return [];
-        try
+
+        // OpenCL's loader finds nothing for the second of two threads that begin at once.
+        lock (discovery)
         {
-            using var context = CreateContext(kind);
-            return kind == "cuda" ? FindCuda(context) : FindOpenCL(context);
-        }
-        catch (Exception e) when (IsMissingDriver(e))
-        {
-            return [];
+            try
+            {
+                using var context = CreateContext(kind);
+                return kind == "cuda" ? FindCuda(context) : FindOpenCL(context);
+            }
+            catch (Exception e) when (IsMissingDriver(e))
+            {
+                return [];
+            }
         }
     }
 
