@@ -62,7 +62,8 @@ internal static unsafe class GpuDriver
         return "no OpenCL device has version 2.0 or newer with a generic address space, which kernels need; update the GPU's driver";
     }
 
-    private static string CudaLibrary => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
+    /// <summary>NVIDIA's driver.</summary>
+    public static string CudaLibrary => OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
 
     private static string OpenCLLibrary => OperatingSystem.IsWindows() ? "OpenCL.dll" : OperatingSystem.IsMacOS() ? "libOpenCL.dylib" : "libOpenCL.so";
 

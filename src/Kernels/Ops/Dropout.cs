@@ -30,9 +30,12 @@ public abstract partial class Backend
 /// <summary>What becomes of an element that draws a random word, as <see cref="Backend.Dropout"/> defines it: the same on every device.</summary>
 internal readonly struct DropoutRule(float probability)
 {
-    private readonly uint threshold = (uint)Math.Ceiling(probability * 4294967296.0);
-    private readonly float kept = 1 / (1 - probability);
+    /// <summary>p 2^32, rounded up: what draws less is dropped.</summary>
+    public readonly uint Threshold = (uint)Math.Ceiling(probability * 4294967296.0);
+
+    /// <summary>1 / (1 - p).</summary>
+    public readonly float Kept = 1 / (1 - probability);
 
     /// <summary>The factor 0 or 1 / (1 - p).</summary>
-    public float Factor(uint word) => word >= threshold ? kept : 0;
+    public float Factor(uint word) => word >= Threshold ? Kept : 0;
 }

@@ -40,21 +40,25 @@ internal struct AttentionArguments
     public readonly int GroupSize => Heads / KeyHeads;
 
     /// <summary>The numbers for (B, Tq, H, D) queries and (B, Tk, Hkv, D) keys; all addresses are 0.</summary>
-    public static AttentionArguments Of(Shape q, Shape k, float dropout, int site) => new()
+    public static AttentionArguments Of(Shape q, Shape k, float dropout, int site)
     {
-        Draws = (long)q[0] * q[2] * q[1] * k[1],
-        Batch = q[0],
-        Heads = q[2],
-        KeyHeads = k[2],
-        Queries = q[1],
-        Keys = k[1],
-        HeadSize = q[3],
-        Scale = (float)(1 / Math.Sqrt(q[3])),
-        ScaleLog2 = (float)(Math.Log2(Math.E) / Math.Sqrt(q[3])),
-        Kept = 1 / (1 - dropout),
-        Threshold = (uint)Math.Ceiling(dropout * 4294967296.0),
-        Site = site,
-    };
+        var rule = new DropoutRule(dropout);
+        return new()
+        {
+            Draws = (long)q[0] * q[2] * q[1] * k[1],
+            Batch = q[0],
+            Heads = q[2],
+            KeyHeads = k[2],
+            Queries = q[1],
+            Keys = k[1],
+            HeadSize = q[3],
+            Scale = (float)(1 / Math.Sqrt(q[3])),
+            ScaleLog2 = (float)(Math.Log2(Math.E) / Math.Sqrt(q[3])),
+            Kept = rule.Kept,
+            Threshold = rule.Threshold,
+            Site = site,
+        };
+    }
 
     /// <summary>In a kernel: keys of a row of the batch that come before its first query.</summary>
     public readonly unsafe int Offset(int batch) => Offsets == 0 ? 0 : ((int*)Offsets)[batch];

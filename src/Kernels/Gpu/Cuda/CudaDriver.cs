@@ -144,7 +144,7 @@ internal static unsafe class CudaDriver
     }
 
     private static nint Open() =>
-        NativeLibrary.TryLoad(OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1", out nint handle) ? handle : 0;
+        NativeLibrary.TryLoad(GpuDriver.CudaLibrary, out nint handle) ? handle : 0;
 
     private static nint Find(string function) =>
         library != 0 && NativeLibrary.TryGetExport(library, function, out nint address) ? address : 0;
