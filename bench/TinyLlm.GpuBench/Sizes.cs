@@ -86,9 +86,12 @@ internal static class Sizes
         [
             ModelSize.Get("tiny") with { BatchSize = 64 },
             ModelSize.Get("small") with { BatchSize = 64 },
-            ModelSize.Get("base") with { BatchSize = 16 },
-            ModelSize.Get("base") with { BatchSize = 32 },
+            Gpt2(16),
+            Gpt2(32),
         ];
+
+    // A card takes GPT-2's whole context.
+    private static ModelSize Gpt2(int batchSize) => ModelSize.Get("base") with { Context = 1024, BatchSize = batchSize };
 
     private static GptConfig Config(ModelSize size, Architecture architecture) =>
         GptConfig.Create(architecture, size.Layers, size.Heads, size.Width, size.Context, size.Vocabulary);
