@@ -90,42 +90,86 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             {
                 float* panelA = packedA + (long)i * depth;
                 float* tile = c + i * strideC + j;
-                int height = Math.Min(MR, rows - i);
-                if (height == MR && width == NR)
-                {
-                    Micro(depth, panelA, panelB, tile, strideC, accumulate);
-                    continue;
-                }
-
-                Micro(depth, panelA, panelB, edge, NR, accumulate: false);
-                for (int row = 0; row < height; row++)
-                    for (int column = 0; column < width; column++)
-                        tile[row * strideC + column] = (accumulate ? tile[row * strideC + column] : 0) + edge[row * NR + column];
+                Tile(new PackedRows(panelA), Math.Min(MR, rows - i), width, depth, panelB, tile, strideC, accumulate, edge);
             }
         }
     }
 
-    /// <summary>Scratch that <see cref="Serial"/> needs, in floats.</summary>
-    public static long SerialScratch(int rows, int columns, int depth) =>
-        PackedSizeA(rows, Math.Min(depth, KC)) + PackedSizeB(columns, Math.Min(depth, KC)) + MR * NR;
-
-    /// <summary>A whole small product on the calling thread: C (rows, columns) = A B, or +=. Attention's blocks use it.</summary>
-    public static void Serial(int rows, int columns, int depth, Operand a, Operand b, float* c, long strideC, bool accumulate, float* scratch)
+    /// <summary>
+    /// Multiplies up to <see cref="MR"/> rows of A, as they lie in memory, with packed columns of B: C (height, columns) = A B, or += where
+    /// <paramref name="accumulate"/>. For small products, which would take longer to pack A than to multiply it.
+    /// </summary>
+    /// <param name="a">The rows, from the first column that counts on.</param>
+    /// <param name="depth">How many columns of A count.</param>
+    /// <param name="panelB">The first panel of B, from the first row that counts on.</param>
+    /// <param name="panelSize">Distance between panels of B, in floats.</param>
+    /// <param name="scratch">Room for MR x (depth + NR) floats.</param>
+    public static void MultiplyRows(Operand a, int height, int columns, int depth, float* panelB, long panelSize, float* c, long strideC, bool accumulate, float* scratch)
     {
-        float* packedB = scratch + PackedSizeA(rows, Math.Min(depth, KC));
-        float* edge = packedB + PackedSizeB(columns, Math.Min(depth, KC));
-        for (int k = 0; k < depth; k += KC)
+        var rows = new StridedRows(a.Pointer, a.Transposed ? 1 : a.Stride, a.Transposed ? a.Stride : 1);
+        float* packed = scratch + MR * NR;
+        if (height < MR)
+            PackEdge(a.Pointer, a.Transposed ? a.Stride : 1, a.Transposed ? 1 : a.Stride, depth, height, MR, packed);
+        for (int j = 0; j < columns; j += NR, panelB += panelSize)
         {
-            int block = Math.Min(KC, depth - k);
-            PackA(a.At(0, k), rows, block, scratch);
-            PackB(b.At(k, 0), columns, block, packedB);
-            Multiply(rows, columns, block, scratch, packedB, c, strideC, accumulate || k > 0, edge);
+            int width = Math.Min(NR, columns - j);
+            if (height < MR)
+                Tile(new PackedRows(packed), height, width, depth, panelB, c + j, strideC, accumulate, scratch);
+            else
+                Tile(rows, height, width, depth, panelB, c + j, strideC, accumulate, scratch);
         }
     }
 
-    /// <summary>C (MR, NR) = or += A panel x B panel: 12 accumulators, one rank-1 update per k.</summary>
+    /// <summary>Floats that <see cref="MultiplyRows"/> needs.</summary>
+    public static long RowsScratch(int depth) => MR * (NR + (long)depth);
+
+    private static void Tile<A>(A a, int height, int width, int depth, float* panelB, float* c, long strideC, bool accumulate, float* edge) where A : struct, IRows<A>
+    {
+        if (height == MR && width == NR)
+        {
+            Micro(depth, a, panelB, c, strideC, accumulate);
+            return;
+        }
+
+        Micro(depth, a, panelB, edge, NR, accumulate: false);
+        for (int row = 0; row < height; row++, c += strideC, edge += NR)
+        {
+            for (int column = 0; column < width; column += V.Width)
+            {
+                V sum = V.Load(edge + column);
+                V.Store(c + column, accumulate ? V.Load(c + column, width - column) + sum : sum, width - column);
+            }
+        }
+    }
+
+    /// <summary>Where the MR elements of one column of A are.</summary>
+    private interface IRows<A> where A : struct, IRows<A>
+    {
+        float* At(int row);
+
+        /// <summary>The same for the column that is <paramref name="columns"/> further.</summary>
+        A Next(int columns);
+    }
+
+    private readonly struct PackedRows(float* a) : IRows<PackedRows>
+    {
+        public float* At(int row) => a + row;
+
+        public PackedRows Next(int columns) => new(a + columns * MR);
+    }
+
+    private readonly struct StridedRows(float* a, nint rowStride, nint columnStride) : IRows<StridedRows>
+    {
+        public StridedRows(float* a, long rowStride, long columnStride) : this(a, (nint)rowStride, (nint)columnStride) { }
+
+        public float* At(int row) => a + row * rowStride;
+
+        public StridedRows Next(int columns) => new(a + columns * columnStride, rowStride, columnStride);
+    }
+
+    /// <summary>C (MR, NR) = or += A x B panel: 12 accumulators, one rank-1 update per k.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Micro(int depth, float* a, float* b, float* c, long strideC, bool accumulate)
+    private static void Micro<A>(int depth, A a, float* b, float* c, long strideC, bool accumulate) where A : struct, IRows<A>
     {
         V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero;
         V c30 = V.Zero, c31 = V.Zero, c40 = V.Zero, c41 = V.Zero, c50 = V.Zero, c51 = V.Zero;
@@ -141,16 +185,17 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         int k = 0;
         for (; k + 4 <= depth; k += 4)
         {
-            Prefetch(a + 16 * MR);
+            if (typeof(A) == typeof(PackedRows))
+                Prefetch(a.At(16 * MR));
             Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a + MR, b + NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a + 2 * MR, b + 2 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a + 3 * MR, b + 3 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            a += 4 * MR;
+            Step(a.Next(1), b + NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(2), b + 2 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(3), b + 3 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            a = a.Next(4);
             b += 4 * NR;
         }
 
-        for (; k < depth; k++, a += MR, b += NR)
+        for (; k < depth; k++, a = a.Next(1), b += NR)
             Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
 
         StoreRow(c, c00, c01, accumulate);
@@ -162,26 +207,26 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step(float* a, float* b, ref V c00, ref V c01, ref V c10, ref V c11, ref V c20, ref V c21,
-        ref V c30, ref V c31, ref V c40, ref V c41, ref V c50, ref V c51)
+    private static void Step<A>(A a, float* b, ref V c00, ref V c01, ref V c10, ref V c11, ref V c20, ref V c21,
+        ref V c30, ref V c31, ref V c40, ref V c41, ref V c50, ref V c51) where A : struct, IRows<A>
     {
         V b0 = V.Load(b), b1 = V.Load(b + V.Width);
-        V x = V.Create(a[0]);
+        V x = V.Create(*a.At(0));
         c00 = V.MultiplyAdd(x, b0, c00);
         c01 = V.MultiplyAdd(x, b1, c01);
-        x = V.Create(a[1]);
+        x = V.Create(*a.At(1));
         c10 = V.MultiplyAdd(x, b0, c10);
         c11 = V.MultiplyAdd(x, b1, c11);
-        x = V.Create(a[2]);
+        x = V.Create(*a.At(2));
         c20 = V.MultiplyAdd(x, b0, c20);
         c21 = V.MultiplyAdd(x, b1, c21);
-        x = V.Create(a[3]);
+        x = V.Create(*a.At(3));
         c30 = V.MultiplyAdd(x, b0, c30);
         c31 = V.MultiplyAdd(x, b1, c31);
-        x = V.Create(a[4]);
+        x = V.Create(*a.At(4));
         c40 = V.MultiplyAdd(x, b0, c40);
         c41 = V.MultiplyAdd(x, b1, c41);
-        x = V.Create(a[5]);
+        x = V.Create(*a.At(5));
         c50 = V.MultiplyAdd(x, b0, c50);
         c51 = V.MultiplyAdd(x, b1, c51);
     }
@@ -200,19 +245,22 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             Sse.Prefetch0(address);
     }
 
-    // Six rows of memory, side by side.
+    // Six rows of memory, side by side: rows 0 to 3 and rows 2 to 5, which overlap, so that all is done with vectors of four.
     private static void InterleaveSix(float* a, long stride, int depth, float* packed)
     {
-        float* a1 = a + stride, a2 = a1 + stride, a3 = a2 + stride, a4 = a3 + stride, a5 = a4 + stride;
-        for (int k = 0; k < depth; k++, packed += MR)
+        int k = 0;
+        if (V.Width >= 4)
         {
-            packed[0] = a[k];
-            packed[1] = a1[k];
-            packed[2] = a2[k];
-            packed[3] = a3[k];
-            packed[4] = a4[k];
-            packed[5] = a5[k];
+            for (; k + 4 <= depth; k += 4)
+            {
+                Simd128.Transpose(a + k, stride, packed + k * MR, MR);
+                Simd128.Transpose(a + 2 * stride + k, stride, packed + k * MR + 2, MR);
+            }
         }
+
+        for (; k < depth; k++)
+            for (int i = 0; i < MR; i++)
+                packed[k * MR + i] = a[i * stride + k];
     }
 
     // Each row of memory holds the six elements of one k.
@@ -220,12 +268,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
     {
         for (int k = 0; k < depth; k++, packed += MR, a += stride)
         {
-            packed[0] = a[0];
-            packed[1] = a[1];
-            packed[2] = a[2];
-            packed[3] = a[3];
-            packed[4] = a[4];
-            packed[5] = a[5];
+            Simd128.Store(packed, Simd128.Load(a));
+            Simd128.Store(packed + 2, Simd128.Load(a + 2));
         }
     }
 

@@ -25,8 +25,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Most items of a kernel.</summary>
     public const int MaxItems = (1 << ItemBits) - (1 << 12);
 
-    // About 50 microseconds: longer than the gap between two ops, shorter than anyone would notice on a battery.
-    private const int SpinsBeforeSleep = 2000;
+    // Some 300 microseconds: longer than the gap between two ops, shorter than anyone would notice on a battery.
+    private const int SpinsBeforeSleep = 8000;
 
     // A ticket has, from the top: generation (16 bits), number of items (24), next item (24). Taking the next item is one addition, and what comes
     // back says by itself whether there was one: an item of a generation is valid exactly if it is less than that generation's number.
@@ -83,7 +83,7 @@ internal sealed unsafe class WorkerPool : IDisposable
             // After this long another process probably holds the core of a worker in the middle of its item: give it this one.
             if (spins > SpinsBeforeSleep)
                 Thread.Yield();
-            Thread.SpinWait(8);
+            Thread.SpinWait(1);
         }
     }
 
@@ -134,7 +134,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         {
             for (int spins = 0; GenerationOf(Volatile.Read(ref ticket.Value)) == seen; spins++)
             {
-                Thread.SpinWait(8);
+                Thread.SpinWait(1);
                 if (spins < SpinsBeforeSleep)
                     continue;
 

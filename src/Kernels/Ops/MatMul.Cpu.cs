@@ -46,8 +46,8 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int depths = Math.Min(Gemm<V>.KC, k - depth);
                 float* packedB = SharedScratch(SharedPanels, Gemm<V>.PackedSizeB(columns, depths));
-                var pack = new PackKernel(b.At(depth, column), columns, depths, packedB);
-                pool.Run(pack, Items(columns, PackKernel.ColumnsPerItem));
+                var pack = new PackKernel(b.At(depth, column), columns, depths, packedB, pool.Threads);
+                pool.Run(pack, pack.Items);
 
                 var grid = TileGrid.For(m, columns, pool.Threads);
                 var tiles = new TileKernel(this, grid, a.At(0, depth), depths, packedB, c + column, n,
@@ -87,15 +87,20 @@ internal sealed unsafe partial class CpuBackend<V>
         private static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
     }
 
-    /// <summary>Packs some columns of B.</summary>
-    private readonly struct PackKernel(Operand b, int columns, int depth, float* packed) : IKernel
+    /// <summary>Packs some panels of B's columns.</summary>
+    private readonly struct PackKernel(Operand b, int columns, int depth, float* packed, int threads) : IKernel
     {
-        public static int ColumnsPerItem => 8 * Gemm<V>.NR;
+        private const int MaxPanelsPerItem = 8;
+
+        // All threads have a part of a narrow B.
+        private readonly int columnsPerItem = Gemm<V>.NR * Math.Clamp(CpuBackend<V>.Items(columns, Gemm<V>.NR) / threads, 1, MaxPanelsPerItem);
+
+        public int Items => CpuBackend<V>.Items(columns, columnsPerItem);
 
         public void Run(int item, int thread)
         {
-            int first = item * ColumnsPerItem;
-            Gemm<V>.PackB(b.At(0, first), Math.Min(ColumnsPerItem, columns - first), depth, packed + (long)first * depth);
+            int first = item * columnsPerItem;
+            Gemm<V>.PackB(b.At(0, first), Math.Min(columnsPerItem, columns - first), depth, packed + (long)first * depth);
         }
     }
 
