@@ -42,7 +42,7 @@ internal sealed class BlockActivations
     public NormStatistics Norm2 { get; }  // (B T)
     public Tensor MlpIn { get; }          // (B, T, F), or gate and up, (B, T, 2F)
     public Tensor MlpOut { get; }         // (B, T, F)
-    public Tensor Branch { get; init; }   // (B, T, C): a half's output; needed only until it is added, so all blocks share it
+    public Tensor Branch { get; init; }   // (B, T, C): a half's output with dropout; needed only until it is added, so all blocks share it
 }
 
 /// <summary>Gradients of a block's activations: scratch that all blocks share.</summary>
@@ -62,7 +62,8 @@ internal sealed class BlockGradients
 
         Attention = arena.Add("d.attention", (b, t, h * d), type);
         MlpIn = arena.Add("d.mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f), type);
-        MlpOut = arena.Add("d.mlp_out", (b, t, f), type);
+        if (config.Architecture != Architecture.Gpt2)
+            MlpOut = arena.Add("d.mlp_out", (b, t, f), type);
         if (config.Dropout > 0)
             Branch = arena.Add("d.branch", (b, t, c), type);
     }
@@ -73,8 +74,8 @@ internal sealed class BlockGradients
     public Tensor K { get; }
     public Tensor Attention { get; }
     public Tensor MlpIn { get; }
-    public Tensor MlpOut { get; }
-    public Tensor Branch { get; }
+    public Tensor MlpOut { get; }  // of what SwiGLU gives; GELU's derivative is part of a product
+    public Tensor Branch { get; }  // only with dropout
 }
 
 /// <summary>
@@ -107,7 +108,7 @@ public sealed class Activations
         Hidden = arena.Add("hidden", (b, t, c), type);
         FinalNorm = NormStatistics.Plan(arena, "final_norm", b * t);
 
-        var branch = arena.Add("branch", (b, t, c), type);
+        var branch = training && config.Dropout > 0 ? arena.Add("branch", (b, t, c), type) : default;
         Residual = new Tensor[config.Layers + 1];
         Blocks = new BlockActivations[config.Layers];
         Residual[0] = arena.Add("residual.0", (b, t, c), type);

@@ -30,16 +30,15 @@ internal sealed class Block
     public void Forward(Tensor x, BlockActivations a, ForwardPass pass, Tensor y)
     {
         Activate(x, a, pass);
-        mlp.Project(a, a.Branch);
-        AddBranch(a.Mid, a.Branch, pass, DropoutSite.MlpBranch(layer), y);
+        AddBranch(a.Mid, mlp.Down, a.MlpOut, a, pass, DropoutSite.MlpBranch(layer), y);
     }
 
     /// <summary>The forward pass up to the MLP's last product: all that the backward pass reads. x (B, T, C).</summary>
     public void Activate(Tensor x, BlockActivations a, ForwardPass pass)
     {
         norm1.Forward(x, a.Norm1Out, a.Norm1);
-        attention.Forward(a.Norm1Out, a, pass, a.Branch);
-        AddBranch(x, a.Branch, pass, DropoutSite.AttentionBranch(layer), a.Mid);
+        attention.Forward(a.Norm1Out, a, pass);
+        AddBranch(x, attention.Output, a.Attention, a, pass, DropoutSite.AttentionBranch(layer), a.Mid);
 
         norm2.Forward(a.Mid, a.Norm2Out, a.Norm2);
         mlp.Activate(a.Norm2Out, a);
@@ -59,11 +58,18 @@ internal sealed class Block
         norm1.BackwardResidual(d.NormOut, x, a.Norm1, dResidual);
     }
 
-    private void AddBranch(Tensor residual, Tensor branch, ForwardPass pass, int site, Tensor y)
+    // y = residual + dropout(projection of x)
+    private void AddBranch(Tensor residual, Linear projection, Tensor x, BlockActivations a, ForwardPass pass, int site, Tensor y)
     {
-        if (pass.Dropout > 0)
-            backend.Dropout(branch, branch, pass.Dropout, pass.State!.Value, site);
-        backend.Add(residual, branch, y);
+        if (pass.Dropout == 0)
+        {
+            projection.ForwardAdd(x, residual, y);
+            return;
+        }
+
+        projection.Forward(x, a.Branch);
+        backend.Dropout(a.Branch, a.Branch, pass.Dropout, pass.State!.Value, site);
+        backend.Add(residual, a.Branch, y);
     }
 
     private Tensor BranchGradient(Tensor dResidual, BlockGradients d, ForwardPass pass, int site)

@@ -8,10 +8,25 @@ internal sealed class Linear(Backend backend, Parameter weight, Parameter? bias)
     /// <summary>(..., in) to (..., out).</summary>
     public void Forward(Tensor x, Tensor y) => backend.MatMul(x, weight.Working, bias?.Value, y);
 
+    /// <summary>y = addend + the layer of x, (..., out); the addend may be y itself.</summary>
+    public void ForwardAdd(Tensor x, Tensor addend, Tensor y) => backend.MatMulAdd(x, weight.Working, bias?.Value, addend, y);
+
+    /// <summary>pre = the layer of x, y = GELU(pre), both (..., out).</summary>
+    public void ForwardGelu(Tensor x, Tensor pre, Tensor y) => backend.MatMulGelu(x, weight.Working, bias?.Value, pre, y);
+
     /// <summary>dx is overwritten; the parameters' gradients are added to.</summary>
     public void Backward(Tensor dy, Tensor x, Tensor dx)
     {
         backend.MatMulBackwardInput(dy, weight.Working, dx);
-        backend.MatMulBackwardWeight(dy, x, weight.Gradient, bias?.Gradient);
+        BackwardWeight(dy, x);
     }
+
+    /// <summary>The same where x = GELU(pre): dPre is overwritten.</summary>
+    public void BackwardGelu(Tensor dy, Tensor x, Tensor pre, Tensor dPre)
+    {
+        backend.MatMulBackwardGelu(dy, weight.Working, pre, dPre);
+        BackwardWeight(dy, x);
+    }
+
+    private void BackwardWeight(Tensor dy, Tensor x) => backend.MatMulBackwardWeight(dy, x, weight.Gradient, bias?.Gradient);
 }

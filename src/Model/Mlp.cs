@@ -6,7 +6,7 @@ namespace TinyLlm.Model;
 internal sealed class Mlp
 {
     private readonly Backend backend;
-    private readonly Linear up, down;
+    private readonly Linear up;
     private readonly bool gated;
 
     public Mlp(Backend backend, GptConfig config, ParameterTable table, int layer)
@@ -20,37 +20,46 @@ internal sealed class Mlp
             string name = $"model.layers.{layer}.mlp.";
             up = new Linear(backend, table.Add(name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
                 [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null);
-            down = new Linear(backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null);
+            Down = new Linear(backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null);
         }
         else
         {
             string name = $"transformer.h.{layer}.mlp.";
             up = Gpt2Layer.Linear(backend, table, name + "c_fc", c, f, Init.Normal(Gpt.InitDeviation));
-            down = Gpt2Layer.Linear(backend, table, name + "c_proj", f, c, residual);
+            Down = Gpt2Layer.Linear(backend, table, name + "c_proj", f, c, residual);
         }
     }
+
+    /// <summary>The projection of what <see cref="Activate"/> gives into the residual stream, (B, T, F) to (B, T, C).</summary>
+    public Linear Down { get; }
 
     /// <summary>x (B, T, C) to what the down projection reads, (B, T, F).</summary>
     public void Activate(Tensor x, BlockActivations a)
     {
-        up.Forward(x, a.MlpIn);  // (B, T, F), or (B, T, 2F) where gated
         if (gated)
+        {
+            up.Forward(x, a.MlpIn);  // (B, T, 2F)
             backend.SwiGlu(a.MlpIn, a.MlpOut);
+        }
         else
-            backend.Gelu(a.MlpIn, a.MlpOut);
+        {
+            up.ForwardGelu(x, a.MlpIn, a.MlpOut);
+        }
     }
-
-    /// <summary>The down projection: (B, T, F) to branch (B, T, C).</summary>
-    public void Project(BlockActivations a, Tensor branch) => down.Forward(a.MlpOut, branch);
 
     /// <summary>dBranch (B, T, C) to dx (B, T, C), overwritten.</summary>
     public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, Tensor dx)
     {
-        down.Backward(dBranch, a.MlpOut, d.MlpOut);
         if (gated)
+        {
+            Down.Backward(dBranch, a.MlpOut, d.MlpOut);
             backend.SwiGluBackward(d.MlpOut, a.MlpIn, d.MlpIn);
+        }
         else
-            backend.GeluBackward(d.MlpOut, a.MlpIn, d.MlpIn);
+        {
+            Down.BackwardGelu(dBranch, a.MlpOut, a.MlpIn, d.MlpIn);
+        }
+
         up.Backward(d.MlpIn, x, dx);
     }
 }

@@ -10,7 +10,7 @@ internal sealed class SelfAttention
 {
     private readonly Backend backend;
     private readonly GptConfig config;
-    private readonly Linear qkv, output;
+    private readonly Linear qkv;
     private readonly Norm? queryNorm, keyNorm;
     private readonly int layer;
 
@@ -24,7 +24,7 @@ internal sealed class SelfAttention
         {
             string gpt2 = $"transformer.h.{layer}.attn.";
             qkv = Gpt2Layer.Linear(backend, table, gpt2 + "c_attn", c, 3 * c, normal);
-            output = Gpt2Layer.Linear(backend, table, gpt2 + "c_proj", c, c, residual);
+            Output = Gpt2Layer.Linear(backend, table, gpt2 + "c_proj", c, c, residual);
             return;
         }
 
@@ -35,7 +35,7 @@ internal sealed class SelfAttention
             new FilePart(name + "k_proj.weight", q, kv),
             new FilePart(name + "v_proj.weight", q + kv, kv),
         ]), null);
-        output = new Linear(backend, table.Add(name + "o_proj.weight", (c, q), residual, ParameterGroup.Matrix), null);
+        Output = new Linear(backend, table.Add(name + "o_proj.weight", (c, q), residual, ParameterGroup.Matrix), null);
         if (config.QueryKeyNorm)
         {
             queryNorm = HeadNorm(name + "q_norm.weight");
@@ -45,8 +45,11 @@ internal sealed class SelfAttention
         Norm HeadNorm(string weight) => new(backend, table.Add(weight, config.HeadSize, Init.Ones, ParameterGroup.Vector), null, config.NormEpsilon);
     }
 
-    /// <summary>x (B, T, C) to branch (B, T, C).</summary>
-    public void Forward(Tensor x, BlockActivations a, ForwardPass pass, Tensor branch)
+    /// <summary>The projection of what <see cref="Forward"/> gives into the residual stream, (B, T, H D) to (B, T, C).</summary>
+    public Linear Output { get; }
+
+    /// <summary>x (B, T, C) to what the output projection reads, (B, T, H D).</summary>
+    public void Forward(Tensor x, BlockActivations a, ForwardPass pass)
     {
         qkv.Forward(x, a.Qkv);           // (B, T, (H + 2 Hkv) D)
         var (q, k, v) = Split(a.Qkv);    // (B, T, H, D), (B, T, Hkv, D), (B, T, Hkv, D), strided
@@ -71,13 +74,12 @@ internal sealed class SelfAttention
         }
 
         backend.Attention(q, k, v, a.Attention.SplitLast(config.HeadSize), a.LogSumExp, pass.Mask, Dropout(pass));
-        output.Forward(a.Attention, branch);
     }
 
     /// <summary>dBranch (B, T, C) to dx (B, T, C), overwritten.</summary>
     public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, ForwardPass pass, Tensor dx)
     {
-        output.Backward(dBranch, a.Attention, d.Attention);
+        Output.Backward(dBranch, a.Attention, d.Attention);
 
         var (rawQ, rawK, v) = Split(a.Qkv);
         var (dRawQ, dRawK, dv) = Split(d.Qkv);

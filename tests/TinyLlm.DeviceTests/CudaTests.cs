@@ -12,6 +12,7 @@ public sealed class GpuOpsTestsOnCuda() : GpuOpsTests<Cuda>(OpSizes.Large);
 public sealed class GpuTrainingTestsOnCuda() : GpuTrainingTests<Cuda>(layers: 2, width: 64, context: 48, batchSize: 4);
 public sealed class GptReferenceTestsOnCuda : GptReferenceTests<Cuda>;
 public sealed class MatMulTestsOnCuda : MatMulTests<Cuda>;
+public sealed class FusedMatMulTestsOnCuda : FusedMatMulTests<Cuda>;
 public sealed class LayerNormTestsOnCuda : LayerNormTests<Cuda>;
 public sealed class RmsNormTestsOnCuda : RmsNormTests<Cuda>;
 public sealed class RopeTestsOnCuda : RopeTests<Cuda>;

@@ -12,6 +12,7 @@ public sealed class GpuOpsTestsOnOpenCl() : GpuOpsTests<OpenCl>(OpSizes.Large);
 public sealed class GpuTrainingTestsOnOpenCl() : GpuTrainingTests<OpenCl>(layers: 2, width: 64, context: 48, batchSize: 4);
 public sealed class GptReferenceTestsOnOpenCl : GptReferenceTests<OpenCl>;
 public sealed class MatMulTestsOnOpenCl : MatMulTests<OpenCl>;
+public sealed class FusedMatMulTestsOnOpenCl : FusedMatMulTests<OpenCl>;
 public sealed class LayerNormTestsOnOpenCl : LayerNormTests<OpenCl>;
 public sealed class RmsNormTestsOnOpenCl : RmsNormTests<OpenCl>;
 public sealed class RopeTestsOnOpenCl : RopeTests<OpenCl>;

@@ -15,12 +15,19 @@ internal sealed partial class GpuBackend
     private bool TryTensorCores<T, TC>(int rows, int columns, int depth, ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
         ArrayView<TC> c, bool accumulate) where T : unmanaged where TC : unmanaged
     {
-        if (tensorCores is null || typeof(T) != typeof(BFloat16) || !Takes(rows, columns, depth, layoutA, layoutB, out var kind))
+        if (tensorCores is null || typeof(T) != typeof(BFloat16))
             return false;
         long addressC = Address(c);
         var output = typeof(TC) == typeof(Float32) ? MatMulOutput.F32 : MatMulOutput.None;
-        var call = new MatMulCall(Address(a), Address(b), addressC, bias.Length > 0 ? Address(bias) : 0, accumulate ? addressC : 0, 0, output);
-        if (((call.A | call.B | call.C | call.Bias) & 15) != 0)
+        return TryTensorCores(rows, columns, depth, layoutA, layoutB,
+            new MatMulCall(Address(a), Address(b), addressC, bias.Length > 0 ? Address(bias) : 0, accumulate ? addressC : 0, 0, output));
+    }
+
+    /// <summary>A product of bf16 matrices on tensor cores, with all that <see cref="MatMulCall"/> can add; false, and nothing done, where they do not take it.</summary>
+    private bool TryTensorCores(int rows, int columns, int depth, OperandLayout layoutA, OperandLayout layoutB, MatMulCall call)
+    {
+        if (tensorCores is null || !Takes(rows, columns, depth, layoutA, layoutB, out var kind)
+            || ((call.A | call.B | call.C | call.Bias | call.Addend | call.Pre) & 15) != 0)
             return false;
 
         var plan = MatMulPlan.For(kind, rows, columns, depth, new MatMulDevice(tensorCores.ComputeCapability, tensorCores.Multiprocessors, tensorCores.SharedBytesOfGroup, ProductWorkspaceBytes));

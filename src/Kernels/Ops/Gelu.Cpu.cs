@@ -21,29 +21,34 @@ internal sealed unsafe partial class CpuBackend<V>
             for (long i = first; i < end; i += V.Width)
             {
                 int left = (int)(end - i);
-                V u = V.Load(x + i, left);
-                V.Store(y + i, V.Create(0.5f) * u * (V.Create(1f) + GeluTanh(u)), left);
+                V.Store(y + i, Gelu(V.Load(x + i, left)), left);
             }
         }
     }
 
-    // With t = tanh(s (x + c x^3)): Gelu' = (1 + t)/2 + x/2 (1 - t^2) s (1 + 3 c x^2).
     private readonly struct GeluBackwardKernel(float* dy, float* x, float* dx, long count) : IKernel
     {
         public void Run(int item, int thread)
         {
             var (first, end) = ChunkOf(item, count);
-            V half = V.Create(0.5f), one = V.Create(1f);
             for (long i = first; i < end; i += V.Width)
             {
                 int left = (int)(end - i);
-                V u = V.Load(x + i, left);
-                V t = GeluTanh(u);
-                V slope = V.Create(GeluScale) * V.MultiplyAdd(V.Create(3 * GeluCubic) * u, u, one);
-                V derivative = half * (one + t) + half * u * (one - t * t) * slope;
-                V.Store(dx + i, V.Load(dy + i, left) * derivative, left);
+                V.Store(dx + i, V.Load(dy + i, left) * GeluDerivative(V.Load(x + i, left)), left);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Gelu(V x) => V.Create(0.5f) * x * (V.Create(1f) + GeluTanh(x));
+
+    // With t = tanh(s (x + c x^3)): Gelu' = (1 + t)/2 + x/2 (1 - t^2) s (1 + 3 c x^2).
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V GeluDerivative(V x)
+    {
+        V half = V.Create(0.5f), one = V.Create(1f), t = GeluTanh(x);
+        V slope = V.Create(GeluScale) * V.MultiplyAdd(V.Create(3 * GeluCubic) * x, x, one);
+        return half * (one + t) + half * x * (one - t * t) * slope;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -50,7 +50,7 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public int RowsPerChunk => RowsPerLogitsChunk(Rows, padded);
 
-        public void Logits(int row) => backend.Multiply(RowsFrom(row), padded, c, new Operand(Hidden(row), c), new Operand(Pointer(weight), c, transposed: true), null, logits, accumulate: false);
+        public void Logits(int row) => backend.Multiply(RowsFrom(row), padded, c, new Operand(Hidden(row), c), new Operand(Pointer(weight), c, transposed: true), logits, accumulate: false, default(NoEpilogue));
 
         public void LogProbabilities(int row, Tensor logProbabilities)
         {
@@ -63,8 +63,8 @@ internal sealed unsafe partial class CpuBackend<V>
             int rows = RowsFrom(row);
             var kernel = new LogitGradientKernel(logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);
             backend.pool.Run(kernel, Items(rows, RowsPerItem(padded)));
-            backend.Multiply(rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c), null, Pointer(dHidden) + (long)row * c, accumulate: false);
-            backend.Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c), null, Pointer(dWeight), accumulate: true);
+            backend.Multiply(rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c), Pointer(dHidden) + (long)row * c, accumulate: false, default(NoEpilogue));
+            backend.Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c), Pointer(dWeight), accumulate: true, default(NoEpilogue));
         }
 
         private float* Hidden(int row) => Pointer(hidden) + (long)row * c;

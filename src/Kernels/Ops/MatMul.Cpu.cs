@@ -15,27 +15,27 @@ internal sealed unsafe partial class CpuBackend<V>
         if (m <= MatVecKernel.MaxRows)
             MatVec(Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), m, n, k);
         else
-            Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(bias), Pointer(y), accumulate: false);
+            Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(y), accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), n));
     }
 
     // dx (M, K) = dy (M, N) W
     private protected override void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = weight.Shape[1];
-        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), null, Pointer(dx), accumulate);
+        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), Pointer(dx), accumulate, default(NoEpilogue));
     }
 
     // dW (N, K) += dy^T (N, M) x (M, K);  db (N) += column sums of dy
     private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = x.Shape[1];
-        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), null, Pointer(dWeight), accumulate: true);
+        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), Pointer(dWeight), accumulate: true, default(NoEpilogue));
         if (dBias is { } sums)
             AddColumnSums(Pointer(dy), m, n, Pointer(sums));
     }
 
-    /// <summary>C (M, N) = A (M, K) B (K, N) + bias, or += where <paramref name="accumulate"/>; C's rows lie N apart.</summary>
-    private void Multiply(int m, int n, int k, Operand a, Operand b, float* bias, float* c, bool accumulate)
+    /// <summary>C (M, N) = A (M, K) B (K, N), or += where <paramref name="accumulate"/>, and then what the epilogue does; C's rows lie N apart.</summary>
+    private void Multiply<E>(int m, int n, int k, Operand a, Operand b, float* c, bool accumulate, E epilogue) where E : struct, IEpilogue
     {
         if (m == 0 || n == 0)
             return;
@@ -50,8 +50,7 @@ internal sealed unsafe partial class CpuBackend<V>
                 pool.Run(pack, pack.Items);
 
                 var grid = TileGrid.For(m, columns, pool.Threads);
-                var tiles = new TileKernel(this, grid, a.At(0, depth), depths, packedB, c + column, n,
-                    bias: bias is not null && depth + depths == k ? bias + column : null, accumulate || depth > 0);
+                var tiles = new TileKernel<E>(this, grid, a.At(0, depth), depths, packedB, c, n, column, accumulate || depth > 0, epilogue, isLast: depth + depths == k);
                 pool.Run(tiles, grid.Items);
             }
         }
@@ -104,23 +103,29 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    /// <summary>Packs a block of A's rows and multiplies it with packed columns of B.</summary>
-    private readonly struct TileKernel(CpuBackend<V> backend, TileGrid grid, Operand a, int depth, float* packedB, float* c, long strideC,
-        float* bias, bool accumulate) : IKernel
+    /// <summary>Packs a block of A's rows and multiplies it with packed columns of B, the columns of C from <paramref name="firstColumn"/> on.</summary>
+    private readonly struct TileKernel<E>(CpuBackend<V> backend, TileGrid grid, Operand a, int depth, float* packedB, float* c, long strideC, int firstColumn,
+        bool accumulate, E epilogue, bool isLast) : IKernel where E : struct, IEpilogue
     {
+        // What is multiplied is still in the first-level cache when its epilogue comes.
+        private static int ColumnsOfStrip => 16 * Gemm<V>.NR;
+
         public void Run(int item, int thread)
         {
             var (row, column) = grid.Start(item);
-            int rows = Math.Min(grid.RowsPerItem, grid.Rows - row), columns = Math.Min(grid.ColumnsPerItem, grid.Columns - column);
+            int rows = Math.Min(grid.RowsPerItem, grid.Rows - row), end = Math.Min(column + grid.ColumnsPerItem, grid.Columns);
             long packedSize = Gemm<V>.PackedSizeA(rows, depth);
             float* packedA = backend.Scratch(thread, packedSize + Gemm<V>.MR * Gemm<V>.NR);
-            float* tile = c + row * strideC + column;
             Gemm<V>.PackA(a.At(row, 0), rows, depth, packedA);
-            Gemm<V>.Multiply(rows, columns, depth, packedA, packedB + (long)column * depth, tile, strideC, accumulate, edge: packedA + packedSize);
-            if (bias is null)
-                return;
-            for (int i = 0; i < rows; i++)
-                AddRow(tile + i * strideC, bias + column, columns);
+            for (; column < end; column += ColumnsOfStrip)
+            {
+                int columns = Math.Min(ColumnsOfStrip, end - column);
+                Gemm<V>.Multiply(rows, columns, depth, packedA, packedB + (long)column * depth, c + row * strideC + firstColumn + column, strideC, accumulate, edge: packedA + packedSize);
+                if (!isLast || typeof(E) == typeof(NoEpilogue))
+                    continue;
+                for (int i = row; i < row + rows; i++)
+                    epilogue.Apply(i, firstColumn + column, columns);
+            }
         }
     }
 
@@ -171,16 +176,43 @@ internal sealed unsafe partial class CpuBackend<V>
 
     private readonly struct ColumnSumKernel(float* x, int rows, int columns, float* sums) : IKernel
     {
-        public const int ColumnsPerItem = 64;
+        public static int ColumnsPerItem => 4 * V.Width;
 
         public void Run(int item, int thread)
         {
             int first = item * ColumnsPerItem, count = Math.Min(ColumnsPerItem, columns - first);
-            float* total = stackalloc float[ColumnsPerItem];
-            new Span<float>(total, ColumnsPerItem).Clear();
-            for (int row = 0; row < rows; row++)
-                AddRow(total, x + (long)row * columns + first, count);
-            AddRow(sums + first, total, count);
+            float* row = x + first;
+            if (count < ColumnsPerItem)
+            {
+                for (int column = 0; column < count; column += V.Width)
+                    AddColumns(row + column, count - column, sums + first + column);
+                return;
+            }
+
+            // Four sums in registers, because one would wait for its own result.
+            V s0 = V.Zero, s1 = V.Zero, s2 = V.Zero, s3 = V.Zero;
+            for (int i = 0; i < rows; i++, row += columns)
+            {
+                s0 += V.Load(row);
+                s1 += V.Load(row + V.Width);
+                s2 += V.Load(row + 2 * V.Width);
+                s3 += V.Load(row + 3 * V.Width);
+            }
+
+            Add(sums + first, s0);
+            Add(sums + first + V.Width, s1);
+            Add(sums + first + 2 * V.Width, s2);
+            Add(sums + first + 3 * V.Width, s3);
+        }
+
+        private static void Add(float* y, V x) => V.Store(y, V.Load(y) + x);
+
+        private void AddColumns(float* column, int count, float* total)
+        {
+            V sum = V.Zero;
+            for (int i = 0; i < rows; i++, column += columns)
+                sum += V.Load(column, count);
+            V.Store(total, V.Load(total, count) + sum, count);
         }
     }
 }

@@ -37,18 +37,18 @@ internal sealed partial class GpuBackend
             MatMulBackwardWeight<Float32>(dy, x, dWeight, dBias);
     }
 
-    // y (M, N) = x (M, K) W^T + b
-    private void MatMul<T, TY>(Tensor x, Tensor weight, Tensor? bias, Tensor y) where T : unmanaged, IElement<T> where TY : unmanaged, IElement<TY>
+    // y (M, N) = x (M, K) W^T + b, or +=
+    private void MatMul<T, TY>(Tensor x, Tensor weight, Tensor? bias, Tensor y, bool accumulate = false) where T : unmanaged, IElement<T> where TY : unmanaged, IElement<TY>
     {
         int m = x.Shape[0], k = x.Shape[1], n = weight.Shape[0];
         if (m <= MaxRowsOfMatVec)
         {
-            Launch(Groups(Items(m, XRowsOfGroup), Items(n, WeightRowsOfGroup)), MatVecKernel, View<T>(x), View<T>(weight), View<float>(bias), View<TY>(y), m, n, k);
+            Launch(Groups(Items(m, XRowsOfGroup), Items(n, WeightRowsOfGroup)), MatVecKernel, View<T>(x), View<T>(weight), View<float>(bias), View<TY>(y), m, n, k, accumulate ? 1 : 0);
             return;
         }
 
         var contiguous = OperandLayout.DepthContiguous(k);
-        Multiply(m, n, k, View<T>(x), contiguous, View<T>(weight), contiguous, View<float>(bias), View<TY>(y), accumulate: false);
+        Multiply(m, n, k, View<T>(x), contiguous, View<T>(weight), contiguous, View<float>(bias), View<TY>(y), accumulate);
     }
 
     // dx (M, K) = dy (M, N) W
@@ -72,7 +72,7 @@ internal sealed partial class GpuBackend
     private const int MaxRowsOfMatVec = 8, XRowsOfGroup = 4, LanesOfRow = 32, WeightRowsOfGroup = GroupSize / LanesOfRow;
 
     [Kernel(GroupSize, Hot = true)]
-    private static void MatVecKernel<T, TY>(ArrayView<T> x, ArrayView<T> weight, ArrayView<float> bias, ArrayView<TY> y, int m, int n, int k)
+    private static void MatVecKernel<T, TY>(ArrayView<T> x, ArrayView<T> weight, ArrayView<float> bias, ArrayView<TY> y, int m, int n, int k, int accumulate)
         where T : unmanaged, IElement<T> where TY : unmanaged, IElement<TY>
     {
         // The padding keeps the threads that add up different rows in different banks.
@@ -97,7 +97,7 @@ internal sealed partial class GpuBackend
         float total = 0;
         for (int i = 0; i < LanesOfRow; i++)
             total += ofThreads[Group.IdxX * lanes + i];
-        Finish(y, row * n + column, total, bias, column, accumulate: 0);
+        Finish(y, row * n + column, total, bias, column, accumulate);
     }
 
     // A lane's share of the dot products of a weight row with four rows of x.

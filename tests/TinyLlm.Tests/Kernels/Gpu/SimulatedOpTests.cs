@@ -19,6 +19,7 @@ public sealed class DropoutTestsOnSimulated : DropoutTests<Simulated>;
 public sealed class BFloat16RowTestsOnSimulated : BFloat16RowTests<Simulated>;
 public sealed class NormKernelTestsOnSimulated : NormKernelTests<Simulated>;
 public sealed class MatMulKernelTestsOnSimulated : MatMulKernelTests<Simulated>;
+public sealed class FusedMatMulTestsOnSimulated : FusedMatMulTests<Simulated>;
 public sealed class LinearCrossEntropyKernelTestsOnSimulated : LinearCrossEntropyKernelTests<Simulated>;
 public sealed class LinearCrossEntropyKernelTestsOnSimulatedInChunks : LinearCrossEntropyKernelTests<SimulatedInChunks>;
 public sealed class EmbeddingKernelTestsOnSimulated : EmbeddingKernelTests<Simulated>;

@@ -5,6 +5,8 @@ namespace TinyLlm.Tests.Kernels.Ops;
 // The op tests on the CPU at every vector width, with and without threads. Another device has a file like this one.
 
 public sealed class MatMulTestsOnCpu256 : MatMulTests<Cpu256>;
+public sealed class FusedMatMulTestsOnCpu256 : FusedMatMulTests<Cpu256>;
+public sealed class FusedMatMulBitTestsOnCpu256 : FusedMatMulBitTests<Cpu256>;
 public sealed class LayerNormTestsOnCpu256 : LayerNormTests<Cpu256>;
 public sealed class RmsNormTestsOnCpu256 : RmsNormTests<Cpu256>;
 public sealed class RopeTestsOnCpu256 : RopeTests<Cpu256>;
@@ -23,6 +25,8 @@ public sealed class DropoutTestsOnCpu256 : DropoutTests<Cpu256>;
 public sealed class AdamWTestsOnCpu256 : AdamWTests<Cpu256>;
 
 public sealed class MatMulTestsOnCpu256Threads3 : MatMulTests<Cpu256Threads3>;
+public sealed class FusedMatMulTestsOnCpu256Threads3 : FusedMatMulTests<Cpu256Threads3>;
+public sealed class FusedMatMulBitTestsOnCpu256Threads3 : FusedMatMulBitTests<Cpu256Threads3>;
 public sealed class LayerNormTestsOnCpu256Threads3 : LayerNormTests<Cpu256Threads3>;
 public sealed class RmsNormTestsOnCpu256Threads3 : RmsNormTests<Cpu256Threads3>;
 public sealed class RopeTestsOnCpu256Threads3 : RopeTests<Cpu256Threads3>;
@@ -41,6 +45,8 @@ public sealed class DropoutTestsOnCpu256Threads3 : DropoutTests<Cpu256Threads3>;
 public sealed class AdamWTestsOnCpu256Threads3 : AdamWTests<Cpu256Threads3>;
 
 public sealed class MatMulTestsOnCpu128 : MatMulTests<Cpu128>;
+public sealed class FusedMatMulTestsOnCpu128 : FusedMatMulTests<Cpu128>;
+public sealed class FusedMatMulBitTestsOnCpu128 : FusedMatMulBitTests<Cpu128>;
 public sealed class LayerNormTestsOnCpu128 : LayerNormTests<Cpu128>;
 public sealed class RmsNormTestsOnCpu128 : RmsNormTests<Cpu128>;
 public sealed class RopeTestsOnCpu128 : RopeTests<Cpu128>;
@@ -59,6 +65,8 @@ public sealed class DropoutTestsOnCpu128 : DropoutTests<Cpu128>;
 public sealed class AdamWTestsOnCpu128 : AdamWTests<Cpu128>;
 
 public sealed class MatMulTestsOnCpu512 : MatMulTests<Cpu512>;
+public sealed class FusedMatMulTestsOnCpu512 : FusedMatMulTests<Cpu512>;
+public sealed class FusedMatMulBitTestsOnCpu512 : FusedMatMulBitTests<Cpu512>;
 public sealed class LayerNormTestsOnCpu512 : LayerNormTests<Cpu512>;
 public sealed class RmsNormTestsOnCpu512 : RmsNormTests<Cpu512>;
 public sealed class RopeTestsOnCpu512 : RopeTests<Cpu512>;
@@ -77,6 +85,8 @@ public sealed class DropoutTestsOnCpu512 : DropoutTests<Cpu512>;
 public sealed class AdamWTestsOnCpu512 : AdamWTests<Cpu512>;
 
 public sealed class MatMulTestsOnCpuScalar : MatMulTests<CpuScalar>;
+public sealed class FusedMatMulTestsOnCpuScalar : FusedMatMulTests<CpuScalar>;
+public sealed class FusedMatMulBitTestsOnCpuScalar : FusedMatMulBitTests<CpuScalar>;
 public sealed class LayerNormTestsOnCpuScalar : LayerNormTests<CpuScalar>;
 public sealed class RmsNormTestsOnCpuScalar : RmsNormTests<CpuScalar>;
 public sealed class RopeTestsOnCpuScalar : RopeTests<CpuScalar>;

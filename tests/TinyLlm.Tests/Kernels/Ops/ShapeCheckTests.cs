@@ -16,6 +16,9 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
         ["MatMulBackwardInput"] = "MatMulBackwardInput: x is (8, 64), weight is (128, 32); the inner sizes must match.",
         ["MatMulBackwardWeight"] = "MatMulBackwardWeight: dBias is (127); expected (128).",
         ["MatMul strided"] = "MatMul: x (8, 32) is strided; expected a contiguous tensor.",
+        ["MatMulAdd"] = "MatMulAdd: addend is (8, 64); expected (8, 128).",
+        ["MatMulGelu"] = "MatMulGelu: pre is (8, 64); expected (8, 128).",
+        ["MatMulBackwardGelu"] = "MatMulBackwardGelu: pre is (8, 128); expected (8, 64).",
         ["Embedding"] = "Embedding: y is (2, 3, 4); expected (2, 3, 5).",
         ["Embedding dtype"] = "Embedding: tokens is F32; expected I32.",
         ["EmbeddingBackward"] = "EmbeddingBackward: positions is (3, 2); expected (2, 3).",
@@ -63,6 +66,9 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "MatMul y": Backend.MatMul(X(8, 64), X(128, 64), null, X(8, 127)); break;
             case "MatMulBackwardInput": Backend.MatMulBackwardInput(X(8, 128), X(128, 32), X(8, 64)); break;
             case "MatMulBackwardWeight": Backend.MatMulBackwardWeight(X(8, 128), X(8, 64), X(128, 64), X(127)); break;
+            case "MatMulAdd": Backend.MatMulAdd(X(8, 64), X(128, 64), null, X(8, 64), X(8, 128)); break;
+            case "MatMulGelu": Backend.MatMulGelu(X(8, 64), X(128, 64), null, X(8, 64), X(8, 128)); break;
+            case "MatMulBackwardGelu": Backend.MatMulBackwardGelu(X(8, 128), X(128, 64), X(8, 128), X(8, 64)); break;
             case "MatMul strided": Backend.MatMul(X(8, 64).Slice(1, 0, 32), X(128, 32), null, X(8, 128)); break;
             case "Embedding": Backend.Embedding(I(2, 3), X(9, 5), I(2, 3), null, X(2, 3, 4)); break;
             case "Embedding dtype": Backend.Embedding(X(2, 3), X(9, 5), I(2, 3), null, X(2, 3, 5)); break;
