@@ -103,25 +103,19 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
     /// <param name="depth">How many columns of A count.</param>
     /// <param name="panelB">The first panel of B, from the first row that counts on.</param>
     /// <param name="panelSize">Distance between panels of B, in floats.</param>
-    /// <param name="scratch">Room for MR x (depth + NR) floats.</param>
-    public static void MultiplyRows(Operand a, int height, int columns, int depth, float* panelB, long panelSize, float* c, long strideC, bool accumulate, float* scratch)
+    /// <param name="edge">Room for MR x NR floats, for tiles that reach over the border of C.</param>
+    public static void MultiplyRows(Operand a, int height, int columns, int depth, float* panelB, long panelSize, float* c, long strideC, bool accumulate, float* edge)
     {
-        var rows = new StridedRows(a.Pointer, a.Transposed ? 1 : a.Stride, a.Transposed ? a.Stride : 1);
-        float* packed = scratch + MR * NR;
-        if (height < MR)
-            PackEdge(a.Pointer, a.Transposed ? a.Stride : 1, a.Transposed ? 1 : a.Stride, depth, height, MR, packed);
+        long rowStride = a.Transposed ? 1 : a.Stride, columnStride = a.Transposed ? a.Stride : 1;
         for (int j = 0; j < columns; j += NR, panelB += panelSize)
         {
             int width = Math.Min(NR, columns - j);
-            if (height < MR)
-                Tile(new PackedRows(packed), height, width, depth, panelB, c + j, strideC, accumulate, scratch);
+            if (height == MR)
+                Tile(new StridedRows(a.Pointer, rowStride, columnStride), height, width, depth, panelB, c + j, strideC, accumulate, edge);
             else
-                Tile(rows, height, width, depth, panelB, c + j, strideC, accumulate, scratch);
+                Tile(new FewRows(a.Pointer, rowStride, columnStride, height - 1), height, width, depth, panelB, c + j, strideC, accumulate, edge);
         }
     }
-
-    /// <summary>Floats that <see cref="MultiplyRows"/> needs.</summary>
-    public static long RowsScratch(int depth) => MR * (NR + (long)depth);
 
     private static void Tile<A>(A a, int height, int width, int depth, float* panelB, float* c, long strideC, bool accumulate, float* edge) where A : struct, IRows<A>
     {
@@ -165,6 +159,14 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         public float* At(int row) => a + row * rowStride;
 
         public StridedRows Next(int columns) => new(a + columns * columnStride, rowStride, columnStride);
+    }
+
+    // Rows that are not there are the last one once more; their sums are left in the edge.
+    private readonly struct FewRows(float* a, long rowStride, long columnStride, int last) : IRows<FewRows>
+    {
+        public float* At(int row) => a + Math.Min(row, last) * rowStride;
+
+        public FewRows Next(int columns) => new(a + columns * columnStride, rowStride, columnStride, last);
     }
 
     /// <summary>C (MR, NR) = or += A x B panel: 12 accumulators, one rank-1 update per k.</summary>

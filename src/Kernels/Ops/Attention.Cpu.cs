@@ -5,6 +5,9 @@ internal sealed unsafe partial class CpuBackend<V>
     // Queries and keys of one block: its scores (16 KiB) and operands stay in the first- and second-level caches. A multiple of every vector's width.
     private const int AttentionBlock = 64;
 
+    // Floats of a tile of a block product that reaches over its border.
+    private static int EdgeSize => Gemm<V>.MR * Gemm<V>.NR;
+
     private protected override void AttentionCore(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
     {
         var kernel = new AttentionKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
@@ -82,9 +85,6 @@ internal sealed unsafe partial class CpuBackend<V>
         public void Factors(int batch, int head, int query, int key, int count, float* factors) =>
             mask.Factors((((long)batch * heads + head) * queries + query) * keys + key, count, factors);
     }
-
-    /// <summary>Scratch of one block product, in floats.</summary>
-    private static long ProductScratch(int d) => Gemm<V>.RowsScratch(Math.Max(d, AttentionBlock));
 
     // e^(x[i] scale - shift) for whole vectors; exactly 0 where x is -infinity. Returns the sum.
     private static float ExpRow(float* x, int n, float scale, float shift)

@@ -44,19 +44,19 @@ internal sealed unsafe partial class CpuBackend<V>
         private void Block(Band band, int batch, int head, int keyHead, int query, int rows, int key, int columns, float* delta, Room scratch)
         {
             int d = q.Size;
-            float* p = scratch.P, ds = scratch.Ds, products = scratch.Products;
+            float* p = scratch.P, ds = scratch.Ds, edge = scratch.Edge;
             var queries = q.Block(batch, head, query);
             var dOut = dOutput.Block(batch, head, query);
-            band.Scores(queries, scratch.KeysTransposed, columns, d, p, products);
-            band.Scores(dOut, scratch.ValuesTransposed, columns, d, ds, products);
+            band.Scores(queries, scratch.KeysTransposed, columns, d, p, edge);
+            band.Scores(dOut, scratch.ValuesTransposed, columns, d, ds, edge);
             for (int i = 0; i < rows; i++)
                 GradientRow(band, i, batch, head, query, key, columns, p + i * AttentionBlock, ds + i * AttentionBlock, delta[i], scratch.Factors);
 
             Gemm<V>.PackB(dOut, d, rows, scratch.Rows);
-            band.AddWeightedTransposed(p, scratch.Rows, columns, d, dv.At(batch, keyHead, key), dv.Stride, products);
+            band.AddWeightedTransposed(p, scratch.Rows, columns, d, dv.At(batch, keyHead, key), dv.Stride, edge);
             Gemm<V>.PackB(queries, d, rows, scratch.Rows);
-            band.AddWeightedTransposed(ds, scratch.Rows, columns, d, dk.At(batch, keyHead, key), dk.Stride, products);
-            band.AddWeighted(ds, scratch.Keys, columns, d, dq.At(batch, head, query), dq.Stride, products);
+            band.AddWeightedTransposed(ds, scratch.Rows, columns, d, dk.At(batch, keyHead, key), dk.Stride, edge);
+            band.AddWeighted(ds, scratch.Keys, columns, d, dq.At(batch, head, query), dq.Stride, edge);
         }
 
         // In: p = scores, ds = dP. Out: p = probabilities after dropout, ds = P (dP - delta) / sqrt(D); both zero where the query does not see the key.
@@ -101,13 +101,13 @@ internal sealed unsafe partial class CpuBackend<V>
         /// <summary>A thread's scratch memory.</summary>
         private readonly struct Room
         {
-            public readonly float* P, Ds, Delta, Factors, KeysTransposed, ValuesTransposed, Keys, Rows, Products;
+            public readonly float* P, Ds, Delta, Factors, KeysTransposed, ValuesTransposed, Keys, Rows, Edge;
             public readonly int* Limits;
 
             public Room(CpuBackend<V> backend, int thread, int queries, int d)
             {
                 long wide = Gemm<V>.PackedSizeB(AttentionBlock, d), deep = Gemm<V>.PackedSizeB(d, AttentionBlock);
-                P = backend.Scratch(thread, AttentionBlock * (2L * AttentionBlock + 1) + Band.LimitsSize + 2 * wide + 2 * deep + ProductScratch(d) + queries);
+                P = backend.Scratch(thread, AttentionBlock * (2L * AttentionBlock + 1) + Band.LimitsSize + 2 * wide + 2 * deep + EdgeSize + queries);
                 Ds = P + AttentionBlock * AttentionBlock;
                 Factors = Ds + AttentionBlock * AttentionBlock;
                 Limits = (int*)(Factors + AttentionBlock);
@@ -115,8 +115,8 @@ internal sealed unsafe partial class CpuBackend<V>
                 ValuesTransposed = KeysTransposed + wide;
                 Keys = ValuesTransposed + wide;
                 Rows = Keys + deep;
-                Products = Rows + deep;
-                Delta = Products + ProductScratch(d);
+                Edge = Rows + deep;
+                Delta = Edge + EdgeSize;
             }
         }
     }

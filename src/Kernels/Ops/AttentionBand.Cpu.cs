@@ -49,7 +49,7 @@ internal sealed unsafe partial class CpuBackend<V>
         /// <summary>scores = x Y^T where a query of the same tile sees the key; what is beside that is not written, or means nothing.</summary>
         /// <param name="x">(rows, D).</param>
         /// <param name="packedY">Y^T (D, columns), packed.</param>
-        public void Scores(Operand x, float* packedY, int columns, int d, float* scores, float* scratch)
+        public void Scores(Operand x, float* packedY, int columns, int d, float* scores, float* edge)
         {
             for (int i = 0; i < rows; i += MR)
             {
@@ -62,13 +62,13 @@ internal sealed unsafe partial class CpuBackend<V>
                 first = first / Gemm<V>.NR * Gemm<V>.NR;
                 end = Math.Min(columns, (end + Gemm<V>.NR - 1) / Gemm<V>.NR * Gemm<V>.NR);
                 Gemm<V>.MultiplyRows(x.At(i, 0), height, end - first, d, packedY + (long)first * d, (long)Gemm<V>.NR * d,
-                    scores + i * AttentionBlock + first, AttentionBlock, accumulate: false, scratch);
+                    scores + i * AttentionBlock + first, AttentionBlock, accumulate: false, edge);
             }
         }
 
         /// <summary>sums (rows, D) += weights Y for weights that are zero where a query does not see a key.</summary>
         /// <param name="packedY">Y (columns, D), packed.</param>
-        public void AddWeighted(float* weights, float* packedY, int columns, int d, float* sums, long stride, float* scratch)
+        public void AddWeighted(float* weights, float* packedY, int columns, int d, float* sums, long stride, float* edge)
         {
             for (int i = 0; i < rows; i += MR)
             {
@@ -76,13 +76,13 @@ internal sealed unsafe partial class CpuBackend<V>
                 var (first, end) = ColumnsOf(i, height);
                 if (first < end)
                     Gemm<V>.MultiplyRows(new Operand(weights + i * AttentionBlock + first, AttentionBlock), height, d, end - first,
-                        packedY + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * columns, sums + i * stride, stride, accumulate: true, scratch);
+                        packedY + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * columns, sums + i * stride, stride, accumulate: true, edge);
             }
         }
 
         /// <summary>sums (columns, D) += weights^T X for weights that are zero where a query does not see a key.</summary>
         /// <param name="packedX">X (rows, D), packed.</param>
-        public void AddWeightedTransposed(float* weights, float* packedX, int columns, int d, float* sums, long stride, float* scratch)
+        public void AddWeightedTransposed(float* weights, float* packedX, int columns, int d, float* sums, long stride, float* edge)
         {
             for (int j = 0; j < columns; j += MR)
             {
@@ -90,7 +90,7 @@ internal sealed unsafe partial class CpuBackend<V>
                 var (first, end) = RowsOf(j, height);
                 if (first < end)
                     Gemm<V>.MultiplyRows(new Operand(weights + first * AttentionBlock + j, AttentionBlock, transposed: true), height, d, end - first,
-                        packedX + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * rows, sums + j * stride, stride, accumulate: true, scratch);
+                        packedX + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * rows, sums + j * stride, stride, accumulate: true, edge);
             }
         }
 

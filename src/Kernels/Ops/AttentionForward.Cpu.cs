@@ -12,9 +12,9 @@ internal sealed unsafe partial class CpuBackend<V>
             int keyHead = head / (q.Count / k.Count), rows = Math.Min(AttentionBlock, q.Length - query), d = q.Size;
 
             long panels = Math.Max(Gemm<V>.PackedSizeB(AttentionBlock, d), Gemm<V>.PackedSizeB(d, AttentionBlock));
-            float* scores = backend.Scratch(thread, AttentionBlock * (AttentionBlock + d + 3L) + Band.LimitsSize + panels + ProductScratch(d));
+            float* scores = backend.Scratch(thread, AttentionBlock * (AttentionBlock + d + 3L) + Band.LimitsSize + panels + EdgeSize);
             float* sums = scores + AttentionBlock * AttentionBlock, max = sums + AttentionBlock * d, total = max + AttentionBlock, factors = total + AttentionBlock;
-            float* limits = factors + AttentionBlock, packed = limits + Band.LimitsSize, scratch = packed + panels;
+            float* limits = factors + AttentionBlock, packed = limits + Band.LimitsSize, edge = packed + panels;
             new Span<float>(sums, rows * d).Clear();
             new Span<float>(max, rows).Fill(float.NegativeInfinity);
             new Span<float>(total, rows).Clear();
@@ -24,10 +24,10 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int columns = Math.Min(AttentionBlock, end - key);
                 var band = new Band(range, batch, query, rows, key, columns, (int*)limits);
-                Scores(band, q.Block(batch, head, query), k.Block(batch, keyHead, key, transposed: true), rows, columns, scores, packed, scratch);
+                Scores(band, q.Block(batch, head, query), k.Block(batch, keyHead, key, transposed: true), rows, columns, scores, packed, edge);
                 for (int i = 0; i < rows; i++)
                     SoftmaxRow(band, i, batch, head, query, key, columns, scores + i * AttentionBlock, sums + i * d, max + i, total + i, factors);
-                AddWeighted(band, scores, v.Block(batch, keyHead, key), rows, columns, sums, packed, scratch);
+                AddWeighted(band, scores, v.Block(batch, keyHead, key), rows, columns, sums, packed, edge);
             }
 
             for (int i = 0; i < rows; i++)
@@ -42,7 +42,7 @@ internal sealed unsafe partial class CpuBackend<V>
         }
 
         // scores = Q K^T, not yet scaled. A single query, as in decoding, is not worth packing for.
-        private void Scores(Band band, Operand queries, Operand keys, int rows, int columns, float* scores, float* packed, float* scratch)
+        private void Scores(Band band, Operand queries, Operand keys, int rows, int columns, float* scores, float* packed, float* edge)
         {
             if (rows == 1)
             {
@@ -52,7 +52,7 @@ internal sealed unsafe partial class CpuBackend<V>
             }
 
             Gemm<V>.PackB(keys, columns, q.Size, packed);
-            band.Scores(queries, packed, columns, q.Size, scores, scratch);
+            band.Scores(queries, packed, columns, q.Size, scores, edge);
         }
 
         // Online softmax: scores become e^(score - max), zero where the query does not see the key; a new maximum rescales what was summed before.
@@ -83,13 +83,13 @@ internal sealed unsafe partial class CpuBackend<V>
         }
 
         // sums (rows, D) += probabilities V
-        private void AddWeighted(Band band, float* probabilities, Operand values, int rows, int columns, float* sums, float* packed, float* scratch)
+        private void AddWeighted(Band band, float* probabilities, Operand values, int rows, int columns, float* sums, float* packed, float* edge)
         {
             int d = q.Size;
             if (rows > 1)
             {
                 Gemm<V>.PackB(values, d, columns, packed);
-                band.AddWeighted(probabilities, packed, columns, d, sums, d, scratch);
+                band.AddWeighted(probabilities, packed, columns, d, sums, d, edge);
                 return;
             }
 
