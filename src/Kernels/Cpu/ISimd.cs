@@ -54,6 +54,9 @@ internal unsafe interface ISimd<V> where V : struct, ISimd<V>
     /// <summary>Sum over the lanes.</summary>
     static abstract float Sum(V a);
 
+    /// <summary>Sums over the lanes of four vectors, written one after another; each is the same whatever the others are.</summary>
+    static abstract void SumEach(V a, V b, V c, V d, float* sums);
+
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(V a);
 

@@ -54,6 +54,15 @@ internal readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
 
     public static float Sum(Simd128 a) => Vector128.Sum(a.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumEach(Simd128 a, Simd128 b, Simd128 c, Simd128 d, float* sums)
+    {
+        // (a0+a2 c0+c2 a1+a3 c1+c3), the same of b and d, and the two interleaved.
+        var ac = Interleave(a.value, c.value, upper: false) + Interleave(a.value, c.value, upper: true);
+        var bd = Interleave(b.value, d.value, upper: false) + Interleave(b.value, d.value, upper: true);
+        (Interleave(ac, bd, upper: false) + Interleave(ac, bd, upper: true)).Store(sums);
+    }
+
     public static float MaxAcross(Simd128 a)
     {
         return MathF.Max(MathF.Max(a.value[0], a.value[1]), MathF.Max(a.value[2], a.value[3]));

@@ -9,6 +9,13 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
 {
     private readonly Vector256<float> value = value;
 
+    // The lower half plus the upper one.
+    private Simd128 Halved
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(value.GetLower() + value.GetUpper());
+    }
+
     public static int Width => 8;
 
     public static Simd256 Zero => new(Vector256<float>.Zero);
@@ -52,6 +59,9 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
         new(((Vector256.ConvertToInt32Native(n.value) + Vector256.Create(127)) << 23).AsSingle());
 
     public static float Sum(Simd256 a) => Vector256.Sum(a.value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d, float* sums) => Simd128.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
 
     public static float MaxAcross(Simd256 a)
     {

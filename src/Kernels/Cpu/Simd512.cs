@@ -8,6 +8,13 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
 {
     private readonly Vector512<float> value = value;
 
+    // The lower half plus the upper one.
+    private Simd256 Halved
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => new(value.GetLower() + value.GetUpper());
+    }
+
     public static int Width => 16;
 
     public static Simd512 Zero => new(Vector512<float>.Zero);
@@ -51,6 +58,9 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
         new(((Vector512.ConvertToInt32Native(n.value) + Vector512.Create(127)) << 23).AsSingle());
 
     public static float Sum(Simd512 a) => Vector512.Sum(a.value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void SumEach(Simd512 a, Simd512 b, Simd512 c, Simd512 d, float* sums) => Simd256.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
 
     public static float MaxAcross(Simd512 a)
     {

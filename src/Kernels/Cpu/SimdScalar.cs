@@ -41,6 +41,12 @@ internal readonly unsafe struct SimdScalar(float value) : ISimd<SimdScalar>
 
     public static float Sum(SimdScalar a) => a.value;
 
+    public static void SumEach(SimdScalar a, SimdScalar b, SimdScalar c, SimdScalar d, float* sums)
+    {
+        (sums[0], sums[1]) = (a.value, b.value);
+        (sums[2], sums[3]) = (c.value, d.value);
+    }
+
     public static float MaxAcross(SimdScalar a) => a.value;
 
     public static void Transpose(float* source, long sourceStride, float* destination, long destinationStride) => *destination = *source;

@@ -10,6 +10,12 @@ internal sealed unsafe partial class CpuBackend<V>
 
     private protected override void AttentionCore(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
     {
+        if (q.Shape[1] == 1 && dropout.Probability == 0)
+        {
+            pool.Run(new SingleQueryKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp), KeyRange.Of(mask, q)), q.Shape[0] * q.Shape[2]);
+            return;
+        }
+
         var kernel = new AttentionKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
             KeyRange.Of(mask, q), ProbabilityMask.Of(dropout, q, k));
         pool.Run(kernel, q.Shape[0] * q.Shape[2] * Items(q.Shape[1], AttentionBlock));

@@ -129,23 +129,6 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    // A handful of rows, as in decoding: packing would cost more than the product. Each weight row is read once and dotted with all rows.
-    private void MatVec(float* x, float* weight, float* bias, float* y, int m, int n, int k) =>
-        pool.Run(new MatVecKernel(x, weight, bias, y, m, n, k), Items(n, RowsPerItem(k)));
-
-    private readonly struct MatVecKernel(float* x, float* weight, float* bias, float* y, int m, int n, int k) : IKernel
-    {
-        public const int MaxRows = 3;
-
-        public void Run(int item, int thread)
-        {
-            int rows = RowsPerItem(k);
-            for (int row = item * rows, end = Math.Min(n, row + rows); row < end; row++)
-                for (int i = 0; i < m; i++)
-                    y[(long)i * n + row] = Dot(x + (long)i * k, weight + (long)row * k, k) + (bias is null ? 0 : bias[row]);
-        }
-    }
-
     // Four chains of multiply-adds, because one would wait for its own result.
     private static float Dot(float* a, float* b, int n)
     {

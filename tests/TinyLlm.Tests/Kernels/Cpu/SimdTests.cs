@@ -33,6 +33,10 @@ public sealed unsafe class SimdTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void SumEach_SumsEachVectorWithoutTheOthers(int width) => Run(nameof(SumEach), width);
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void PowerOfTwo_IsExact(int width) => Run(nameof(PowerOfTwo), width);
 
     // The vectors are internal types, which a public test class cannot take as its parameter.
@@ -132,6 +136,23 @@ public sealed unsafe class SimdTests
         for (int i = 0; i < w; i++)
             for (int j = 0; j < targetStride; j++)
                 Assert.Equal(j < w ? source[j * sourceStride + i] : -777, target[i * targetStride + j]);
+    }
+
+    private static void SumEach<V>() where V : struct, ISimd<V>
+    {
+        float[] x = new RandomValues(1).Floats(4 * V.Width);
+        float* sums = stackalloc float[4], alone = stackalloc float[4];
+        fixed (float* p = x)
+        {
+            V.SumEach(V.Load(p), V.Load(p + V.Width), V.Load(p + 2 * V.Width), V.Load(p + 3 * V.Width), sums);
+            for (int i = 0; i < 4; i++)
+            {
+                Assert.Equal(x.Skip(i * V.Width).Take(V.Width).Sum(f => (double)f), sums[i], 1e-5);
+                V one = V.Load(p + i * V.Width);
+                V.SumEach(one, V.Zero, one, V.Create(1e10f), alone);
+                Assert.Equal([sums[i], 0, sums[i]], [alone[0], alone[1], alone[2]]);
+            }
+        }
     }
 
     private static void PowerOfTwo<V>() where V : struct, ISimd<V>

@@ -6,12 +6,13 @@ namespace TinyLlm.Tests.Kernels.Ops;
 
 public static class MatMulSizes
 {
-    /// <summary>Rows around the register block and the matrix-vector path, depths around the depth block, columns around the panel and the column block.</summary>
+    /// <summary>Rows around the register block and the path of few rows, depths around the depth block, columns around the panel and the column block.</summary>
     public static TheoryData<int, int, int> All => new()
     {
         { 1, 1, 1 }, { 1, 7, 31 }, { 1, 65, 1 }, { 1, 200, 800 }, { 2, 33, 65 }, { 3, 128, 385 }, { 4, 31, 33 }, { 5, 1, 7 }, { 6, 16, 8 },
         { 7, 7, 7 }, { 7, 65, 384 }, { 12, 32, 16 }, { 31, 33, 65 }, { 33, 31, 400 }, { 65, 128, 31 }, { 97, 65, 128 }, { 128, 1, 33 },
-        { 200, 33, 200 }, { 3, 3100, 5 }, { 7, 3105, 9 }, { 9, 5, 3105 }, { 13, 65, 1000 }, { 1000, 3, 5 },
+        { 200, 33, 200 }, { 3, 3100, 5 }, { 7, 3105, 9 }, { 9, 5, 3105 }, { 13, 65, 1000 }, { 1000, 3, 5 }, { 48, 9, 70 }, { 49, 9, 70 },
+        { 55, 7, 7 }, { 54, 16, 8 }, { 61, 3105, 9 }, { 57, 5, 3105 }, { 67, 65, 1000 },
     };
 }
 
