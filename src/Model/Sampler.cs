@@ -12,6 +12,8 @@ namespace TinyLlm.Model;
 /// </remarks>
 public sealed class Sampler
 {
+    private const int PartSize = 512;
+
     private readonly SamplerSettings settings;
     private readonly ulong seed;
     private readonly uint stream;
@@ -19,6 +21,7 @@ public sealed class Sampler
     private readonly double[] weights; // (V) exp((logit - largest) / temperature), by id or, where sorted, by place
     private readonly ulong[] heap; // (V) sort keys, a binary heap with the largest on top
     private readonly int[] candidates; // (V) ids that may be drawn, the best one first
+    private readonly double[] partMasses; // sums of the weights of PartSize tokens each
     private readonly ulong[] penalised; // (V) number of the draw, plus 1, that last penalised this id
 
     /// <summary>Creates a sampler for rows of <paramref name="vocabulary"/> logits.</summary>
@@ -37,6 +40,7 @@ public sealed class Sampler
         weights = new double[vocabulary];
         heap = new ulong[vocabulary];
         candidates = new int[vocabulary];
+        partMasses = new double[(vocabulary + PartSize - 1) / PartSize];
         penalised = new ulong[vocabulary];
     }
 
@@ -84,14 +88,12 @@ public sealed class Sampler
 
     private int Largest()
     {
-        int best = 0;
-        for (int id = 0; id < logits.Length; id++)
+        int best = Logits.IndexOfLargest(logits);
+        if (best < 0)
         {
-            if (float.IsNaN(logits[id]) || float.IsPositiveInfinity(logits[id]))
-                throw new TinyLlmException($"The model gave the logit {logits[id]} for token {id}; expected a finite number. "
-                    + "Its weights are damaged or its training diverged: use an earlier checkpoint.");
-            if (logits[id] > logits[best])
-                best = id;
+            int id = Array.FindIndex(logits, logit => !(logit < float.PositiveInfinity));
+            throw new TinyLlmException($"The model gave the logit {logits[id]} for token {id}; expected a finite number. "
+                + "Its weights are damaged or its training diverged: use an earlier checkpoint.");
         }
 
         if (float.IsNegativeInfinity(logits[best]))
@@ -99,30 +101,28 @@ public sealed class Sampler
         return best;
     }
 
-    // Neither top-k nor top-p: no order is needed.
+    // Neither top-k nor top-p: no order is needed. The part of the vocabulary in which the draw falls is found first, by the parts' sums.
     private int DrawFromAll(float largest, double uniform)
     {
         double mass = 0;
-        for (int id = 0; id < logits.Length; id++)
-        {
-            double weight = Weight(id, largest);
-            weights[id] = weight >= settings.MinP ? weight : 0;
-            mass += weights[id];
-        }
+        for (int part = 0; part < partMasses.Length; part++)
+            mass += partMasses[part] = Weigh(part * PartSize, Math.Min(PartSize, logits.Length - part * PartSize), largest, settings.MinP);
 
+        // Rounding may leave the target at the end of all parts, or of its own: the last token that can be drawn is there.
         double target = uniform * mass, sum = 0;
-        int last = 0;
-        for (int id = 0; id < logits.Length; id++)
+        int chosen = 0, last = Array.FindLastIndex(partMasses, m => m > 0);
+        for (; chosen < last && sum + partMasses[chosen] <= target; chosen++)
+            sum += partMasses[chosen];
+
+        int drawn = 0;
+        for (int id = chosen * PartSize, end = Math.Min(logits.Length, id + PartSize); id < end && sum <= target; id++)
         {
-            if (weights[id] == 0)
-                continue;
-            last = id;
+            if (weights[id] > 0)
+                drawn = id;
             sum += weights[id];
-            if (sum > target)
-                return id;
         }
 
-        return last; // where uniform * mass rounds up to the mass itself
+        return drawn;
     }
 
     private int DrawFromBest(float largest, double uniform)
@@ -168,10 +168,10 @@ public sealed class Sampler
         Heapify(k);
         for (int id = k; id < logits.Length; id++)
         {
-            ulong key = ~Key(id);
-            if (key >= heap[0])
+            // Of equal ones the earlier stays.
+            if (!(logits[id] > logits[(int)(uint)heap[0]]))
                 continue;
-            heap[0] = key;
+            heap[0] = ~Key(id);
             SiftDown(0, k);
         }
 
@@ -188,10 +188,7 @@ public sealed class Sampler
     // so the others have the p that is needed. A trained model leaves few of them.
     private int HeapForTopP(float largest, out double total)
     {
-        total = 0;
-        for (int id = 0; id < logits.Length; id++)
-            total += weights[id] = Weight(id, largest);
-
+        total = Weigh(0, logits.Length, largest, least: 0);
         double floor = (1 - (double)settings.TopP) * total / logits.Length;
         int count = 0;
         for (int id = 0; id < logits.Length; id++)
@@ -203,6 +200,9 @@ public sealed class Sampler
 
     // The largest logit is subtracted before the division: a tiny temperature then gives 0 and minus infinity, never NaN.
     private double Weight(int id, float largest) => Math.Exp(((double)logits[id] - largest) / settings.Temperature);
+
+    private double Weigh(int first, int count, float largest, double least) =>
+        Logits.Weigh(logits.AsSpan(first, count), largest, settings.Temperature, least, weights.AsSpan(first, count));
 
     // A sort key that grows with the logit and, among equal logits, with a smaller id. Adding 0 turns -0 into 0, which equals it.
     private ulong Key(int id)
