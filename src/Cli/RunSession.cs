@@ -40,7 +40,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     {
         (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
         dataHash = TextData.Hash(stage.Train, stage.Validation);
-        generator = new Generator(stage.Model); // before the trainer, which fills what is left
+        generator = new Generator(stage.Model, length: stage.SamplePrompt.Length + SampleTokens); // before the trainer, which fills what is left
         trainer = new Trainer(stage.Model, stage.Train, new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings);
         options[LoopOptions.MicroBatchName] = trainer.MicroBatch.ToString(CultureInfo.InvariantCulture);
         CheckStart();

@@ -14,6 +14,7 @@ public sealed class Arena : IDisposable
 
     private readonly List<(string Name, Shape Shape, DType DType)> entries = [];
     private readonly Storage storage;
+    private readonly Arena? memory; // whose memory this is, where it is another's
     private bool allocated;
 
     /// <summary>Creates an empty plan; <paramref name="name"/> is what messages call it ("parameters", "activations").</summary>
@@ -22,6 +23,13 @@ public sealed class Arena : IDisposable
         Backend = backend;
         Name = name;
         storage = backend.CreateStorage();
+    }
+
+    /// <summary>Creates an empty plan over the memory of <paramref name="memory"/>: other shapes in the same place, at another time.</summary>
+    public Arena(Arena memory)
+    {
+        (Backend, Name, storage) = (memory.Backend, memory.Name, memory.storage);
+        this.memory = memory;
     }
 
     /// <summary>The backend whose memory is planned.</summary>
@@ -61,10 +69,18 @@ public sealed class Arena : IDisposable
         return new Tensor(storage, first.Offset, checked((int)count), first.DType);
     }
 
-    /// <summary>Takes the planned memory, zeroed.</summary>
+    /// <summary>Takes the planned memory, zeroed; that of another arena is there already, with whatever lies in it.</summary>
     /// <exception cref="TinyLlmException">It does not fit.</exception>
     public void Allocate()
     {
+        if (memory is not null)
+        {
+            allocated = true;
+            if (Bytes > memory.Bytes)
+                throw new InvalidOperationException($"Arena {Name}: {Bytes} bytes were planned over memory of {memory.Bytes}.");
+            return;
+        }
+
         Backend.CheckFits(Bytes, Name, "a smaller batch, context or model shrinks it");
         allocated = true;
         if (Bytes > 0)
@@ -82,5 +98,9 @@ public sealed class Arena : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => storage.Dispose();
+    public void Dispose()
+    {
+        if (memory is null)
+            storage.Dispose();
+    }
 }

@@ -18,7 +18,7 @@ internal static class GenerateCommand
     private static readonly Option<float> RepetitionPenalty = new("--repetition-penalty") { HelpName = "X", Description = "Above 1: tokens that were there before become less likely.", DefaultValueFactory = _ => 1f };
     private static readonly Option<string[]> Stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
     private static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; absent: another every time." };
-    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples, which go through the model together.", DefaultValueFactory = _ => 1 };
     private static readonly DeviceOptions Device = new();
     private static readonly Option<bool> Chat = new("--chat") { Description = "Take the prompt as a user's message and answer it, by the chat template." };
 
@@ -53,41 +53,24 @@ internal static class GenerateCommand
         using var device = Device.Open(parse);
         var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType);
         using var owner = model;
-        using var generator = new Generator(model);
         int[] ids = Encode(tokenizer, prompt, chat);
+        int length = (int)Math.Min((long)ids.Length + maxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);
+        using var generator = new Generator(model, rows, length);
         using var output = Console.OpenStandardOutput();
-        for (int sample = 0; sample < count && !stop.IsCancellationRequested; sample++)
+        var samples = new SampleOutput(output, tokenizer, count, chat ? [] : prompt, parse.GetValue(Stop) ?? []);
+        for (int first = 0; first < count && !stop.IsCancellationRequested; first += rows)
         {
-            if (sample > 0)
-                output.Write("\n---\n"u8);
-            var sampler = new Sampler(settings, seed, model.Config.VocabularySize, (uint)sample);
-            var characters = new Utf8Streamer();
-            if (!chat)
-                characters.Push(prompt, output);
-            Write(generator, tokenizer, ids, maxTokens, sampler, parse.GetValue(Stop) ?? [], characters, output, stop);
+            int end = Math.Min(count, first + rows);
+            var samplers = Enumerable.Range(first, end - first).Select(sample => new Sampler(settings, seed, model.Config.VocabularySize, (uint)sample)).ToArray();
+            generator.Generate(ids, maxTokens, samplers, (row, token) => samples.Accept(first + row, token), stop);
+            if (!stop.IsCancellationRequested)
+                samples.EndAll(end);
         }
 
+        if (stop.IsCancellationRequested)
+            samples.Break();
         output.Write("\n"u8);
         return stop.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Done;
-    }
-
-    /// <summary>Streams one sample behind its prompt: whole characters only, also where the prompt ends within one, and nothing of a stop string.</summary>
-    private static void Write(
-        Generator generator, Tokenizer tokenizer, int[] ids, int maxTokens, Sampler sampler, string[] stops, Utf8Streamer characters, Stream output, CancellationToken stop)
-    {
-        var filter = new StopFilter(stops);
-        generator.Generate(ids, maxTokens, sampler, token =>
-        {
-            if (tokenizer.EndsText(token))
-                return false;
-            characters.Push(filter.Push(tokenizer.TokenBytes(token)), output);
-            output.Flush();
-            return !filter.Stopped;
-        }, stop);
-        if (!filter.Stopped)
-            characters.Push(filter.Flush(), output);
-        characters.Flush(output);
-        output.Flush();
     }
 
     // A text begins as documents did in training: behind an end-of-text token.

@@ -38,8 +38,11 @@ internal sealed unsafe partial class CpuBackend<V>
     /// </summary>
     private readonly struct MatVecKernel(float* x, float* weight, float* bias, float* y, int m, int n, int k, int rowsPerItem) : IKernel
     {
-        /// <summary>Up to this many rows of x it is faster than a packed product.</summary>
-        public const int MaxRows = 48;
+        /// <summary>
+        /// The most rows of x: a batch of samples. It is faster than a packed product up to some 48, but those are mostly training's, where the parts of a batch should
+        /// round as the whole does.
+        /// </summary>
+        public const int MaxRows = 16;
 
         /// <summary>Rows of W, and of x, that are multiplied at once: 4 x 3 accumulators and 3 vectors of x leave one of AVX2's 16 registers to the weights.</summary>
         public const int WeightRows = 4;

@@ -49,6 +49,17 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         Assert.Equal(Generate("--prompt cat --seed 7 --max-tokens 20"), samples[0] + "\n");
     }
 
+    /// <summary>More samples than go through the model together, some of which end early.</summary>
+    [Fact]
+    public void Samples_DependNeitherOnTheirNumberNorOnEachOther()
+    {
+        const string options = "--prompt cat --seed 7 --max-tokens 24 --temperature 1.5 --stop e";
+        string[] many = Generate($"{options} --count 19")[..^1].Split("\n---\n"), few = Generate($"{options} --count 4 --threads 2")[..^1].Split("\n---\n");
+        Assert.Equal((19, 4), (many.Length, few.Length));
+        Assert.Equal(many[..4], few);
+        Assert.True(many.Select(sample => sample.Length).Distinct().Count() > 3);
+    }
+
     [Fact]
     public void AStopText_EndsTheSampleBeforeIt()
     {

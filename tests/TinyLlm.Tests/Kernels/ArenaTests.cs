@@ -25,6 +25,30 @@ public sealed class ArenaTests : IDisposable
     }
 
     [Fact]
+    public void APlanOverAnothersMemory_TakesNoneOfItsOwn()
+    {
+        using var memory = new Arena(backend, "test");
+        Tensor whole = memory.Add("whole", 200);
+        memory.Allocate();
+        using (var plan = new Arena(memory))
+        {
+            Tensor first = plan.Add("first", 3), second = plan.Add("second", (2, 5));
+            plan.Allocate();
+            backend.Write(first, [1f, 2, 3]);
+            backend.Write(second, [.. Enumerable.Range(10, 10).Select(i => (float)i)]);
+        }
+
+        var all = new float[200];
+        backend.Read(whole, all);
+        Assert.Equal([1, 2, 3], all[..3]);
+        Assert.Equal([10, 11, 12], all[64..67]);
+
+        using var large = new Arena(memory);
+        large.Add("too large", 300);
+        Assert.Throws<InvalidOperationException>(large.Allocate);
+    }
+
+    [Fact]
     public void TypeThatTheBackendLacks_IsRefusedWhenItIsPlanned()
     {
         using var arena = new Arena(backend, "activations");

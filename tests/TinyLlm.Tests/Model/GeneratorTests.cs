@@ -1,4 +1,5 @@
 using TinyLlm.Kernels;
+using TinyLlm.Kernels.Cpu;
 using TinyLlm.Model;
 using TinyLlm.Tests.Support;
 using Xunit;
@@ -34,7 +35,7 @@ public class GeneratorTests
             var a = at == 0 ? chunk : single;
             a.SetInputs(text.AsSpan(at, a.T), Enumerable.Range(at, a.T).ToArray());
             model.Forward(a, cache);
-            cache.Advance(0, a.T);
+            cache.Advance(a.T);
             var rows = logits.Slice(0, 0, a.T);
             model.Logits(a.Hidden.View((a.T, model.Config.Width)), rows);
             float[] values = ModelRun.Read(rows);
@@ -93,6 +94,68 @@ public class GeneratorTests
         Assert.Equal(Greedy(model, prompt[^16..], 1), Greedy(model, prompt, 1));
     }
 
+    /// <summary>Past the context, too, and with samples that end at different times.</summary>
+    [Theory]
+    [InlineData("cpu", Architecture.Gpt2, 1, 20)]
+    [InlineData("cpu", Architecture.Llama, 5, 20)]
+    [InlineData("cpu", Architecture.Qwen3, 16, 20)]
+    [InlineData("simulated", Architecture.Gpt2, 2, 3)]
+    public void ASample_IsTheSameInABatchAndAlone(string device, Architecture architecture, int rows, int tokens)
+    {
+        using var backend = Backend.Create(device);
+        using var model = device == "cpu" ? Create(backend, architecture, context: 12) : Create(backend, architecture, context: 12, layers: 1, width: 8);
+        int[] prompt = RandomTokens(7), lengths = [.. Enumerable.Range(0, rows).Select(sample => 1 + sample * 5 % 23)];
+        var texts = Enumerable.Range(0, rows).Select(_ => new List<int>()).ToArray();
+        using var generator = new Generator(model, rows);
+
+        // Twice: nothing of the first time may be left.
+        for (int time = 0; time < 2; time++)
+        {
+            Array.ForEach(texts, text => text.Clear());
+            generator.Generate(prompt, tokens, [.. Enumerable.Range(0, rows).Select(Sampler)], (sample, token) =>
+            {
+                texts[sample].Add(token);
+                return texts[sample].Count < lengths[sample];
+            }, TestContext.Current.CancellationToken);
+            for (int sample = 0; sample < rows; sample++)
+                Assert.Equal(Text(model, prompt, Math.Min(tokens, lengths[sample]), Sampler(sample)), texts[sample]);
+        }
+
+        Sampler Sampler(int sample) => new(new SamplerSettings { Temperature = 2, RepetitionPenalty = 1.2f }, 7, model.Config.VocabularySize, (uint)sample);
+    }
+
+    [Fact]
+    public void AShortCache_ServesShortTexts_AndNoOthers()
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, Architecture.Qwen3, context: 96);
+        int[] prompt = RandomTokens(7);
+        using var generator = new Generator(model, length: 27);
+
+        Assert.Equal(Greedy(model, prompt, 20), Text(generator, prompt, 20, GreedySampler(model)));
+        Assert.Throws<ArgumentException>(() => Text(generator, prompt, 21, GreedySampler(model)));
+        Assert.Throws<ArgumentException>(() => generator.Generate(prompt, 1, [GreedySampler(model), GreedySampler(model)], (_, _) => true, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void Rows_AreAsManyAsFitIntoMemory()
+    {
+        using var backend = CpuBackend.Create(1);
+        using var model = Create(backend, Architecture.Llama, context: 4096);
+
+        // Keys and values of a row: 2 layers, 2 heads of 8, 4096 tokens.
+        const long row = 2 * 2 * 2 * 8 * 4096 * sizeof(float);
+        Assert.Equal(Generator.MaxRows, Generator.ChooseRows(model, 1000, 4096));
+        Assert.Equal(5, Generator.ChooseRows(model, 5, 4096));
+        backend.MemoryLimit = backend.ClaimedBytes + 4 * row;
+        int rows = Generator.ChooseRows(model, 1000, 4096);
+        Assert.InRange(rows, 2, 3);
+        new Generator(model, rows, 4096).Dispose();
+        Assert.Equal(Generator.MaxRows, Generator.ChooseRows(model, 1000, 100));
+        backend.MemoryLimit = backend.ClaimedBytes;
+        Assert.Equal(1, Generator.ChooseRows(model, 1000, 4096));
+    }
+
     [Fact]
     public void AnUnknownToken_IsRefused()
     {
@@ -105,18 +168,27 @@ public class GeneratorTests
         Assert.Contains("vocabulary of 61", error.Message, StringComparison.Ordinal);
     }
 
-    private static Gpt Create(Backend backend, Architecture architecture, int context)
+    private static Gpt Create(Backend backend, Architecture architecture, int context, int layers = 2, int width = 32)
     {
-        var model = new Gpt(GptConfig.Create(architecture, 2, 4, 32, context, 61, architecture == Architecture.Gpt2 ? 4 : 2), backend);
+        var model = new Gpt(GptConfig.Create(architecture, layers, 4, width, context, 61, architecture == Architecture.Gpt2 ? 4 : 2), backend);
         model.Initialize(3);
         return model;
     }
 
-    private static List<int> Greedy(Gpt model, int[] prompt, int tokens)
+    private static List<int> Greedy(Gpt model, int[] prompt, int tokens) => Text(model, prompt, tokens, GreedySampler(model));
+
+    private static Sampler GreedySampler(Gpt model) => new(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize);
+
+    private static List<int> Text(Gpt model, int[] prompt, int tokens, Sampler sampler)
     {
         using var generator = new Generator(model);
+        return Text(generator, prompt, tokens, sampler);
+    }
+
+    private static List<int> Text(Generator generator, int[] prompt, int tokens, Sampler sampler)
+    {
         var text = new List<int>();
-        generator.Generate(prompt, tokens, new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize), token =>
+        generator.Generate(prompt, tokens, sampler, token =>
         {
             text.Add(token);
             return true;
