@@ -24,10 +24,12 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int columns = Math.Min(AttentionBlock, end - key);
                 var band = new Band(range, batch, query, rows, key, columns, (int*)limits);
-                Scores(band, q.Block(batch, head, query), k.Block(batch, keyHead, key, transposed: true), rows, columns, scores, packed, edge);
+                Gemm<V>.PackB(k.Block(batch, keyHead, key, transposed: true), columns, d, packed);
+                band.Scores(q.Block(batch, head, query), packed, columns, d, scores, edge);
                 for (int i = 0; i < rows; i++)
                     SoftmaxRow(band, i, batch, head, query, key, columns, scores + i * AttentionBlock, sums + i * d, max + i, total + i, factors);
-                AddWeighted(band, scores, v.Block(batch, keyHead, key), rows, columns, sums, packed, edge);
+                Gemm<V>.PackB(v.Block(batch, keyHead, key), d, columns, packed);
+                band.AddWeighted(scores, packed, columns, d, sums, d, edge);
             }
 
             for (int i = 0; i < rows; i++)
@@ -39,20 +41,6 @@ internal sealed unsafe partial class CpuBackend<V>
                     V.Store(result + j, V.Load(sums + i * d + j, d - j) * inverse, d - j);
                 logSumExp[((long)batch * q.Count + head) * q.Length + query + i] = max[i] + MathF.Log(total[i]);
             }
-        }
-
-        // scores = Q K^T, not yet scaled. A single query, as in decoding, is not worth packing for.
-        private void Scores(Band band, Operand queries, Operand keys, int rows, int columns, float* scores, float* packed, float* edge)
-        {
-            if (rows == 1)
-            {
-                for (int j = 0; j < columns; j++)
-                    scores[j] = Dot(queries.Pointer, keys.Pointer + j * keys.Stride, q.Size);
-                return;
-            }
-
-            Gemm<V>.PackB(keys, columns, q.Size, packed);
-            band.Scores(queries, packed, columns, q.Size, scores, edge);
         }
 
         // Online softmax: scores become e^(score - max), zero where the query does not see the key; a new maximum rescales what was summed before.
@@ -79,26 +67,6 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 dropout.Factors(batch, head, query + i, key + first, end - first, factors);
                 MultiplyRow(row + first, factors, end - first);
-            }
-        }
-
-        // sums (rows, D) += probabilities V
-        private void AddWeighted(Band band, float* probabilities, Operand values, int rows, int columns, float* sums, float* packed, float* edge)
-        {
-            int d = q.Size;
-            if (rows > 1)
-            {
-                Gemm<V>.PackB(values, d, columns, packed);
-                band.AddWeighted(probabilities, packed, columns, d, sums, d, edge);
-                return;
-            }
-
-            for (int j = 0; j < columns; j++)
-            {
-                V p = V.Create(probabilities[j]);
-                float* value = values.Pointer + j * values.Stride;
-                for (int i = 0; i < d; i += V.Width)
-                    V.Store(sums + i, V.MultiplyAdd(p, V.Load(value + i, d - i), V.Load(sums + i, d - i)), d - i);
             }
         }
     }
