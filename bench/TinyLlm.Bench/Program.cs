@@ -1,15 +1,23 @@
 using System.CommandLine;
-using TinyLlm.Bench;
 using TinyLlm.Bench.Goldens;
 using TinyLlm.Bench.Timing;
+using TinyLlm.Bench.Training;
+using TinyLlm.Kernels;
 
-NativeSetup.RestartTuned(args);
-NativeSetup.MendTorchSharp();
-
-var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the CPU): golden values and timings.")
+var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the CPU): timings, and golden values for the tests.")
 {
-    GoldenCommand.Create(),
-    MatMulCommand.Create(),
     TrainCommand.Create(),
+    OpsCommand.Create(),
+    GoldenCommand.Create(),
+    TraineeCommand.Create(),
 };
-return root.Parse(args).Invoke();
+
+try
+{
+    return root.Parse(args).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+}
+catch (Exception e) when (e is InvalidOperationException or TinyLlmException or IOException)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}

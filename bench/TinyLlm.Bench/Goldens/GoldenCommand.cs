@@ -27,6 +27,7 @@ internal static class GoldenCommand
         var command = new Command("goldens", "Write the golden models for the tests (run it in the repository's root).") { folder };
         command.SetAction(result =>
         {
+            NativeSetup.Prepare();
             string root = result.GetValue(folder)!;
             set_num_threads(1); // threads would sum the embedding's gradient in an order of their own
             for (int i = 0; i < Architectures.Length; i++)

@@ -1,17 +1,20 @@
+using System.Runtime.InteropServices;
 using TinyLlm.Bench.Timing;
+using TinyLlm.Model;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
+using Parameter = TorchSharp.Modules.Parameter;
 
 namespace TinyLlm.Bench.Peers;
 
 /// <summary>
-/// GPT-2 in TorchSharp, float32, with libtorch's fused operators (linear with bias, layer_norm, gelu, flash attention, cross-entropy) and
-/// AdamW: what a careful user of PyTorch would train on a CPU. No dropout.
+/// GPT-2 in TorchSharp, float32, with libtorch's fused operators (linear with bias, layer_norm, gelu): what a careful user of PyTorch would write. How
+/// queries meet keys is the caller's: training and decoding differ in that alone. No dropout.
 /// </summary>
-internal sealed class TorchGpt : ITrainee
+internal sealed class TorchGpt : IDisposable
 {
-    private const double Epsilon = 1e-5, WeightDecay = 0.1;
+    private const double NormEpsilon = 1e-5;
 
     private readonly ModelSize size;
     private readonly List<Parameter> parameters = [];
@@ -19,7 +22,9 @@ internal sealed class TorchGpt : ITrainee
     private readonly Parameter wte, wpe;
     private readonly Block[] blocks;
     private readonly Norm finalNorm;
-    private readonly AdamW optimizer;
+
+    /// <summary>Attention of one layer: q, k, v (B, H, T, D) to (B, H, T, D).</summary>
+    public delegate Tensor Attend(int layer, Tensor q, Tensor k, Tensor v);
 
     private sealed record Linear(Parameter Weight, Parameter Bias);
 
@@ -27,75 +32,76 @@ internal sealed class TorchGpt : ITrainee
 
     private sealed record Block(Norm Norm1, Linear Qkv, Linear Out, Norm Norm2, Linear Up, Linear Down);
 
-    public TorchGpt(ModelSize size, double learningRate = 1e-3, long seed = 1)
+    /// <summary>Reads the weights from a file with Hugging Face's names.</summary>
+    public TorchGpt(ModelSize size, string weights)
     {
         this.size = size;
-        manual_seed(seed);
+        using var scope = NewDisposeScope();
+        using var file = SafetensorsReader.Open(weights);
         int c = size.Width;
-        double residual = 0.02 / Math.Sqrt(2 * size.Layers); // GPT-2: each layer adds twice to the residual stream
         embedding = nn.Embedding(size.Vocabulary, c);
         wte = embedding.weight!;
-        nn.init.normal_(wte, std: 0.02);
+        Read(file, "transformer.wte.weight", wte);
         parameters.Add(wte);
-        wpe = Add(randn(size.Context, c) * 0.02);
-        blocks = new Block[size.Layers];
-        for (int i = 0; i < blocks.Length; i++)
+        wpe = Add(Read(file, "transformer.wpe.weight", empty(size.Context, c)));
+        blocks = [.. Enumerable.Range(0, size.Layers).Select(i => ReadBlock(file, $"transformer.h.{i}."))];
+        finalNorm = ReadNorm(file, "transformer.ln_f");
+        scope.Detach(parameters);
+    }
+
+    /// <summary>All weights, which require gradients.</summary>
+    public IReadOnlyList<Parameter> Parameters => parameters;
+
+    /// <summary>Token ids (B, T) I64, of which the first stand at position <paramref name="first"/>, to hidden states (B, T, C) behind the final norm.</summary>
+    public Tensor Hidden(Tensor ids, long first, Attend attend)
+    {
+        long b = ids.shape[0], t = ids.shape[1], h = size.Heads, d = size.Width / size.Heads;
+        var x = embedding.forward(ids) + wpe.narrow(0, first, t);
+        for (int layer = 0; layer < blocks.Length; layer++)
         {
-            blocks[i] = new Block(AddNorm(), AddLinear(c, 3 * c, 0.02), AddLinear(c, c, residual),
-                AddNorm(), AddLinear(c, 4 * c, 0.02), AddLinear(4 * c, c, residual));
+            var block = blocks[layer];
+            var qkv = Apply(block.Qkv, Apply(block.Norm1, x)).view(b, t, 3, h, d).permute(2, 0, 3, 1, 4); // (3, B, H, T, D)
+            var mixed = attend(layer, qkv[0], qkv[1], qkv[2]);
+            x = x + Apply(block.Out, mixed.transpose(1, 2).reshape(b, t, h * d));
+            x = x + Apply(block.Down, Apply(block.Up, Apply(block.Norm2, x)).gelu(GELU.Approximate.tanh));
         }
 
-        finalNorm = AddNorm();
-        var groups = parameters.GroupBy(p => p.dim() >= 2 ? WeightDecay : 0)
-            .Select(group => new AdamW.ParamGroup(group.ToArray(), learningRate, beta1: 0.9, beta2: 0.99, eps: 1e-8, weight_decay: group.Key));
-        optimizer = optim.AdamW(groups.ToArray(), learningRate);
+        return Apply(finalNorm, x);
     }
 
-    public string Name => "libtorch";
-
-    /// <inheritdoc/>
-    public float Step(int[] tokens, int[] targets)
-    {
-        using var scope = NewDisposeScope();
-        long b = tokens.Length / size.Context, t = size.Context;
-        var ids = tensor(tokens, [b, t]).to(ScalarType.Int64);
-        var loss = F.cross_entropy(Forward(ids).view(b * t, -1), tensor(targets).to(ScalarType.Int64));
-        optimizer.zero_grad();
-        loss.backward();
-        optimizer.step();
-        return loss.item<float>();
-    }
+    /// <summary>Hidden states (..., C) to logits (..., V).</summary>
+    public Tensor Logits(Tensor hidden) => F.linear(hidden, wte);
 
     public void Dispose()
     {
-        optimizer.Dispose();
         embedding.Dispose();
         foreach (var parameter in parameters)
             parameter.Dispose();
     }
 
-    private Tensor Forward(Tensor ids) // (B, T)
-    {
-        long b = ids.shape[0], t = ids.shape[1], h = size.Heads, d = size.Width / size.Heads;
-        var x = embedding.forward(ids) + wpe; // (B, T, C)
-        foreach (var block in blocks)
-        {
-            var qkv = Apply(block.Qkv, Apply(block.Norm1, x)).view(b, t, 3, h, d).permute(2, 0, 3, 1, 4); // (3, B, H, T, D)
-            var mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_casual: true);
-            x = x + Apply(block.Out, mixed.transpose(1, 2).reshape(b, t, h * d));
-            x = x + Apply(block.Down, Apply(block.Up, Apply(block.Norm2, x)).gelu(GELU.Approximate.tanh));
-        }
-
-        return F.linear(Apply(finalNorm, x), wte); // (B, T, V)
-    }
-
-    private Tensor Apply(Norm norm, Tensor x) => F.layer_norm(x, [size.Width], norm.Gain, norm.Bias, Epsilon);
+    private Tensor Apply(Norm norm, Tensor x) => F.layer_norm(x, [size.Width], norm.Gain, norm.Bias, NormEpsilon);
 
     private static Tensor Apply(Linear layer, Tensor x) => F.linear(x, layer.Weight, layer.Bias);
 
-    private Linear AddLinear(int inputs, int outputs, double std) => new(Add(randn(outputs, inputs) * std), Add(zeros(outputs)));
+    private Block ReadBlock(SafetensorsReader file, string name)
+    {
+        int c = size.Width;
+        return new Block(ReadNorm(file, name + "ln_1"), ReadLinear(file, name + "attn.c_attn", c, 3 * c), ReadLinear(file, name + "attn.c_proj", c, c),
+            ReadNorm(file, name + "ln_2"), ReadLinear(file, name + "mlp.c_fc", c, 4 * c), ReadLinear(file, name + "mlp.c_proj", 4 * c, c));
+    }
 
-    private Norm AddNorm() => new(Add(ones(size.Width)), Add(zeros(size.Width)));
+    private Norm ReadNorm(SafetensorsReader file, string name) =>
+        new(Add(Read(file, name + ".weight", empty(size.Width))), Add(Read(file, name + ".bias", empty(size.Width))));
+
+    // GPT-2's files have (in, out); linear takes (out, in).
+    private Linear ReadLinear(SafetensorsReader file, string name, int inputs, int outputs) =>
+        new(Add(Read(file, name + ".weight", empty(inputs, outputs)).t().contiguous()), Add(Read(file, name + ".bias", empty(outputs))));
+
+    private static Tensor Read(SafetensorsReader file, string name, Tensor destination)
+    {
+        file.Read(name, MemoryMarshal.Cast<byte, float>(destination.bytes));
+        return destination;
+    }
 
     private Parameter Add(Tensor value)
     {

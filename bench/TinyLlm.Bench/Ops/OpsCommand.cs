@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace TinyLlm.Bench.Timing;
 
 /// <summary><c>ops</c>: the matrix products of the presets, TinyLlm and libtorch in turn.</summary>
-internal static class MatMulCommand
+internal static class OpsCommand
 {
     // Long enough for the clock and the caches to settle, short enough for many rounds.
     private const double SecondsPerMeasurement = 0.05;
@@ -21,7 +21,11 @@ internal static class MatMulCommand
         };
         models.AcceptOnlyFromAmong([.. ModelSize.All.Select(size => size.Name)]);
         var command = new Command("ops", "Time the matrix products of the presets beside libtorch's, in turn.") { models, threads, rounds };
-        command.SetAction(result => Run(result.GetValue(models)!, result.GetValue(threads), result.GetValue(rounds)));
+        command.SetAction(result =>
+        {
+            NativeSetup.Prepare();
+            Run(result.GetValue(models)!, result.GetValue(threads), result.GetValue(rounds));
+        });
         return command;
     }
 
