@@ -1,6 +1,6 @@
 using System.CommandLine;
 using TinyLlm.Bench.Goldens;
-using TinyLlm.Bench.Timing;
+using TinyLlm.Bench.Ops;
 using TinyLlm.Bench.Training;
 using TinyLlm.Kernels;
 

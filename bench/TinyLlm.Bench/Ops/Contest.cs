@@ -1,0 +1,35 @@
+using TinyLlm.Bench.Timing;
+
+namespace TinyLlm.Bench.Ops;
+
+/// <summary>The same work done by each side, whose results have been compared.</summary>
+/// <param name="Op">What it is.</param>
+/// <param name="Flops">Operations of one call.</param>
+/// <param name="Ours">TinyLlm's call.</param>
+/// <param name="Theirs">libtorch's call.</param>
+/// <param name="OpenBlas">OpenBLAS's call, where it is found and has such a call.</param>
+internal sealed record Contest(string Op, double Flops, Action Ours, Action Theirs, Action? OpenBlas = null)
+{
+    // Long enough for the clock and the caches to settle, short enough for many rounds.
+    private const double SecondsPerMeasurement = 0.05;
+
+    /// <summary>Times all sides in turn; the times are of one call.</summary>
+    public (Sample Ours, Sample Theirs, Sample? OpenBlas) Measure(int rounds)
+    {
+        var trial = new Sample();
+        trial.Measure(Ours, 1);
+        int calls = Math.Clamp((int)(SecondsPerMeasurement / trial.Median), 1, 1000);
+        var (ours, theirs, openBlas) = (new Sample(), new Sample(), OpenBlas is null ? null : new Sample());
+        for (int round = 0; round < rounds; round++)
+        {
+            ours.Measure(Ours, calls);
+            theirs.Measure(Theirs, calls);
+            if (OpenBlas is null)
+                continue;
+            openBlas!.Measure(OpenBlas, calls);
+            Thread.Sleep(Ops.OpenBlas.Rest);
+        }
+
+        return (ours, theirs, openBlas);
+    }
+}
