@@ -27,11 +27,26 @@ internal static class ModelSizes
         GptConfig.Create(Architecture.Gpt2, size.Layers, size.Heads, size.Width, size.Context, size.Vocabulary);
 
     /// <summary>Writes a GPT-2 of this size with its initial weights, which every side then reads.</summary>
-    public static void SaveInitialWeights(this ModelSize size, string path)
+    /// <param name="widening">What matrices and tables are multiplied with. The blocks of a fresh model add so little that it repeats its last token; of a wide one they decide.</param>
+    public static void SaveInitialWeights(this ModelSize size, string path, float widening = 1)
     {
         using var backend = Backend.Create("cpu");
         using var model = new Gpt(size.Gpt2(), backend);
         model.Initialize(1);
+        if (widening != 1)
+            Widen(model, widening);
         WeightsFile.Save(path, model);
+    }
+
+    private static void Widen(Gpt model, float widening)
+    {
+        foreach (var parameter in model.Parameters.All.Where(p => p.Group != ParameterGroup.Vector))
+        {
+            float[] values = new float[parameter.Shape.Count];
+            model.Backend.Read(parameter.Value, values);
+            for (int i = 0; i < values.Length; i++)
+                values[i] *= widening;
+            model.Backend.Write(parameter.Value, values);
+        }
     }
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyLlm.Bench.Decoding;
 using TinyLlm.Bench.Goldens;
 using TinyLlm.Bench.Ops;
 using TinyLlm.Bench.Training;
@@ -8,6 +9,7 @@ var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the 
 {
     TrainCommand.Create(),
     OpsCommand.Create(),
+    DecodeCommand.Create(),
     GoldenCommand.Create(),
     TraineeCommand.Create(),
 };
