@@ -2,6 +2,7 @@ using System.CommandLine;
 using TinyLlm.Bench.Decoding;
 using TinyLlm.Bench.Goldens;
 using TinyLlm.Bench.Ops;
+using TinyLlm.Bench.Startup;
 using TinyLlm.Bench.Training;
 using TinyLlm.Kernels;
 
@@ -10,8 +11,10 @@ var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the 
     TrainCommand.Create(),
     OpsCommand.Create(),
     DecodeCommand.Create(),
+    StartupCommand.Create(),
     GoldenCommand.Create(),
     TraineeCommand.Create(),
+    FirstTokenCommand.Create(),
 };
 
 try
