@@ -8,25 +8,12 @@ namespace TinyLlm.Bench;
 internal static partial class NativeSetup
 {
     /// <summary>
-    /// Variables for glibc's allocator. libtorch allocates every result anew; by default glibc maps and unmaps the large ones, and each page
-    /// faults again at its first touch. So: never map, never give back, grow in large steps. And one arena for all threads: of several, what the backward
-    /// pass's thread frees in one is not there for the next forward pass in another, and memory grows from step to step.
-    /// </summary>
-    public static readonly (string Name, string Value)[] Tunables =
-    [
-        ("MALLOC_MMAP_MAX_", "0"),
-        ("MALLOC_TRIM_THRESHOLD_", "17179869184"),
-        ("MALLOC_TOP_PAD_", "67108864"),
-        ("MALLOC_ARENA_MAX", "1"),
-    ];
-
-    /// <summary>
-    /// Makes this process ready for libtorch. Starts this program anew in the same process with the allocator's tunables, unless they are set: glibc reads
-    /// them only when a program starts. Then mends TorchSharp.
+    /// Makes this process ready for libtorch. Starts this program anew in the same process with a tuned allocator, unless its first variable is set: glibc
+    /// reads them only when a program starts. Then mends TorchSharp.
     /// </summary>
     public static void Prepare()
     {
-        if (Environment.GetEnvironmentVariable(Tunables[0].Name) is null)
+        if (Environment.GetEnvironmentVariable(Allocator.Tuned.Variables[0].Name) is null)
             RestartTuned();
         MendTorchSharp();
     }
@@ -55,7 +42,7 @@ internal static partial class NativeSetup
     private static void RestartTuned()
     {
         var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value);
-        foreach (var (name, value) in Tunables)
+        foreach (var (name, value) in Allocator.TunedHugePages.Variables)
             environment.TryAdd(name, value);
         string[] arguments = OwnProgram.Arguments(Environment.GetCommandLineArgs()[1..]);
         _ = Execve(OwnProgram.Path, [OwnProgram.Path, .. arguments, null], [.. environment.Select(e => $"{e.Key}={e.Value}"), null]);

@@ -1,11 +1,12 @@
+using TinyLlm.Bench.Processes;
 using TinyLlm.Bench.Reporting;
 
 namespace TinyLlm.Bench.Training;
 
 /// <summary>What can be set to make libtorch faster.</summary>
 /// <param name="Threads">Threads that compute.</param>
-/// <param name="TunedMalloc">Whether glibc keeps what is freed (see <see cref="NativeSetup"/>).</param>
-internal sealed record PeerConfiguration(int Threads, bool TunedMalloc)
+/// <param name="Allocator">How memory is allocated.</param>
+internal sealed record PeerConfiguration(int Threads, Allocator Allocator)
 {
     private const int WarmUpSteps = 2, Rounds = 3;
     private const double SecondsPerRound = 0.4;
@@ -16,26 +17,20 @@ internal sealed record PeerConfiguration(int Threads, bool TunedMalloc)
     /// <summary>Tries libtorch briefly with every setting that may be its best, and returns the fastest; a line for each goes to standard output.</summary>
     public static PeerConfiguration Best(TraineeSetup setup)
     {
-        var best = new PeerConfiguration(setup.Threads, TunedMalloc: true);
-        double seconds = best.Try(setup);
-        List<PeerConfiguration> others = [best with { TunedMalloc = false }];
-        if (setup.Threads > 1 && seconds < ShortStep)
-            others.Add(best with { Threads = 1 });
-        foreach (var other in others)
-        {
-            double otherSeconds = other.Try(setup);
-            if (otherSeconds < seconds)
-                (best, seconds) = (other, otherSeconds);
-        }
-
-        return best;
+        var (best, seconds) = Fastest(setup, [.. ((Allocator[])[Allocator.TunedHugePages, Allocator.Tuned, Allocator.AsItIs]).Select(allocator => new PeerConfiguration(setup.Threads, allocator))]);
+        if (setup.Threads == 1 || seconds > ShortStep)
+            return best;
+        var (alone, aloneSeconds) = Fastest(setup, best with { Threads = 1 });
+        return aloneSeconds < seconds ? alone : best;
     }
 
     /// <summary>Starts libtorch's side with these settings.</summary>
-    public TraineeProcess Start(TraineeSetup setup) =>
-        new(TraineeCommand.Theirs, setup with { Threads = Threads }, TunedMalloc ? NativeSetup.Tunables : []);
+    public TraineeProcess Start(TraineeSetup setup) => new(TraineeCommand.Theirs, setup with { Threads = Threads }, Allocator.Variables);
 
-    public override string ToString() => $"{Threads} thread{(Threads == 1 ? "" : "s")}, {(TunedMalloc ? "tuned malloc" : "malloc as it is")}";
+    public override string ToString() => $"{Threads} thread{(Threads == 1 ? "" : "s")}, {Allocator.Name}";
+
+    private static (PeerConfiguration Configuration, double Seconds) Fastest(TraineeSetup setup, params PeerConfiguration[] configurations) =>
+        configurations.Select(configuration => (configuration, configuration.Try(setup))).MinBy(tried => tried.Item2);
 
     private double Try(TraineeSetup setup)
     {

@@ -5,7 +5,7 @@ namespace TinyLlm.Bench.Training;
 /// <summary>Two trainees that make the same steps in turn.</summary>
 internal sealed class TrainingDuel(TraineeProcess ours, TraineeProcess theirs)
 {
-    private const int WarmUpSteps = 3;
+    private const int WarmUpSteps = 2;
 
     /// <summary>Seconds of our step, one value a round.</summary>
     public Sample Ours { get; } = new();
@@ -16,12 +16,19 @@ internal sealed class TrainingDuel(TraineeProcess ours, TraineeProcess theirs)
     /// <summary>What both learned, compared.</summary>
     public LossCheck Losses { get; } = new();
 
-    /// <summary>Makes the first steps, which are not measured, and returns the seconds that the slower side needs for one.</summary>
+    /// <summary>Makes the first steps, which are not measured, and returns the seconds that the slower side needs for one when nothing disturbs it.</summary>
     public double WarmUp()
     {
-        Train(WarmUpSteps);
-        var (a, b) = Train(1);
-        return Math.Max(a, b);
+        for (int i = 0; i < WarmUpSteps; i++)
+            Train(1);
+        var (fastestOurs, fastestTheirs) = (double.PositiveInfinity, double.PositiveInfinity);
+        for (int i = 0; i < WarmUpSteps; i++)
+        {
+            var (a, b) = Train(1);
+            (fastestOurs, fastestTheirs) = (Math.Min(fastestOurs, a), Math.Min(fastestTheirs, b));
+        }
+
+        return Math.Max(fastestOurs, fastestTheirs);
     }
 
     /// <summary>A round: each side makes one step that is not measured, so that caches and threads are its own, and <paramref name="steps"/> that are.</summary>
