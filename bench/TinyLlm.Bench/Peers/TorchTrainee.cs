@@ -28,11 +28,12 @@ internal sealed class TorchTrainee : ITrainee
         else
         {
             var adamW = optim.AdamW(groups.Select(group => new AdamW.ParamGroup(group, Recipe.LearningRate, Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, group.Key)));
-            (optimizer, update) = (adamW, () =>
+            optimizer = adamW;
+            update = () =>
             {
                 adamW.step();
                 adamW.zero_grad();
-            });
+            };
         }
     }
 
