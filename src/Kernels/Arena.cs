@@ -8,7 +8,7 @@ namespace TinyLlm.Kernels;
 /// </summary>
 public sealed class Arena : IDisposable
 {
-    // Tensors take multiples of 64 elements: 128 bytes or more, which are two cache lines on x86, one on Apple silicon, and a full transaction on GPUs;
+    // Tensors take multiples of 64 elements: 128 bytes or more, which are two cache lines on x86, one on Apple silicon, and a full transaction on GPUs (8-bit weights 64 or more);
     // and a range of BF16 tensors has its gaps where the F32 range of the same shapes has them.
     private const int ElementAlignment = 64;
 
@@ -51,7 +51,7 @@ public sealed class Arena : IDisposable
             throw new TinyLlmException($"{Name}: {name} {shape} has {shape.Count} elements, more than a tensor can have ({int.MaxValue}); a smaller batch, context or model shrinks it.");
 
         if (!Backend.Supports(dtype))
-            throw new TinyLlmException($"{Name}: {name} is {dtype}, which --device {Backend.Name} cannot compute with; use --precision fp32.");
+            throw new TinyLlmException($"{Name}: {name} is {dtype}, which --device {Backend.Name} cannot compute with; use {(dtype == DType.I8 ? "--weights" : "--precision")} fp32.");
 
         var tensor = new Tensor(storage, Bytes / dtype.Size(), shape, dtype);
         Bytes += (shape.Count + ElementAlignment - 1) / ElementAlignment * ElementAlignment * dtype.Size();

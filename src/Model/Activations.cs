@@ -42,7 +42,7 @@ internal sealed class BlockActivations
     public NormStatistics Norm2 { get; }  // (B T)
     public Tensor MlpIn { get; }          // (B, T, F), or gate and up, (B, T, 2F)
     public Tensor MlpOut { get; }         // (B, T, F)
-    public Tensor Branch { get; init; }   // (B, T, C): a half's output with dropout; needed only until it is added, so all blocks share it
+    public Tensor? Branch { get; init; }  // (B, T, C): a half's output where it is not added at once, with dropout and 8-bit weights; all blocks share it
 }
 
 /// <summary>Gradients of a block's activations: scratch that all blocks share.</summary>
@@ -108,7 +108,8 @@ public sealed class Activations
         Hidden = arena.Add("hidden", (b, t, c), type);
         FinalNorm = NormStatistics.Plan(arena, "final_norm", b * t);
 
-        var branch = training && config.Dropout > 0 ? arena.Add("branch", (b, t, c), type) : default;
+        bool branchApart = (training && config.Dropout > 0) || config.WeightType == DType.I8;
+        Tensor? branch = branchApart ? arena.Add("branch", (b, t, c), type) : null;
         Residual = new Tensor[config.Layers + 1];
         Blocks = new BlockActivations[config.Layers];
         Residual[0] = arena.Add("residual.0", (b, t, c), type);

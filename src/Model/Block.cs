@@ -61,15 +61,16 @@ internal sealed class Block
     // y = residual + dropout(projection of x)
     private void AddBranch(Tensor residual, Linear projection, Tensor x, BlockActivations a, ForwardPass pass, int site, Tensor y)
     {
-        if (pass.Dropout == 0)
+        if (a.Branch is not { } branch)
         {
             projection.ForwardAdd(x, residual, y);
             return;
         }
 
-        projection.Forward(x, a.Branch);
-        backend.Dropout(a.Branch, a.Branch, pass.Dropout, pass.State!.Value, site);
-        backend.Add(residual, a.Branch, y);
+        projection.Forward(x, branch);
+        if (pass.Dropout > 0)
+            backend.Dropout(branch, branch, pass.Dropout, pass.State!.Value, site);
+        backend.Add(residual, branch, y);
     }
 
     private Tensor BranchGradient(Tensor dResidual, BlockGradients d, ForwardPass pass, int site)

@@ -35,7 +35,7 @@ public sealed class Gpt : IDisposable
         config.Validate();
 
         // Asked before the first layer is made: a million of them would fill the memory by their names alone.
-        backend.CheckFits(sizeof(float) * config.MatrixWeights, "The model's weights", "a smaller --layers, --width or --vocab-size shrinks them");
+        backend.CheckFits(config.WeightType.Size() * config.MatrixWeights, "The model's weights", "a smaller --layers, --width or --vocab-size shrinks them");
         (Config, Backend) = (config, backend);
         Parameters = new ParameterTable();
 
@@ -51,7 +51,7 @@ public sealed class Gpt : IDisposable
         head = config.TiedHead ? tokenTable : VocabularyTable("lm_head.weight");
 
         values = new Arena(backend, "parameters");
-        Parameters.PlanValues(values);
+        Parameters.PlanValues(values, config.WeightType);
         ropeTable = values.Add("rope table", (config.Context, config.HeadSize));
         values.Allocate();
         working = new Arena(backend, "working weights");
@@ -95,6 +95,15 @@ public sealed class Gpt : IDisposable
         UpdateWorking();
     }
 
+    /// <summary>Gives a parameter its weights: <see cref="Parameter.Shape"/> floats, rounded where it is <see cref="Parameter.Quantized"/>.</summary>
+    public void Write(Parameter parameter, ReadOnlySpan<float> values)
+    {
+        if (parameter.Quantized is { } quantized)
+            Backend.Quantize(values, quantized);
+        else
+            Backend.Write(parameter.Value, values);
+    }
+
     /// <summary>Makes the working copies follow the weights, after these were written by anyone but the optimiser.</summary>
     public void UpdateWorking()
     {
@@ -119,7 +128,10 @@ public sealed class Gpt : IDisposable
     {
         cache?.Send();
         var pass = Pass(a, cache, state);
-        Backend.Embedding(a.Tokens, tokenTable.Working, a.Positions, positionTable?.Working, a.Residual[0]);
+        if (tokenTable.Quantized is { } table)
+            Backend.QuantizedEmbedding(a.Tokens, table, a.Positions, positionTable?.Quantized, a.Residual[0]);
+        else
+            Backend.Embedding(a.Tokens, tokenTable.Working, a.Positions, positionTable?.Working, a.Residual[0]);
         if (pass.Dropout > 0)
             Backend.Dropout(a.Residual[0], a.Residual[0], pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
         for (int layer = 0; layer < blocks.Length; layer++)
@@ -166,11 +178,22 @@ public sealed class Gpt : IDisposable
     }
 
     /// <summary>Log-probabilities of the targets, (B T) in <see cref="Activations.LogProbabilities"/>; after <see cref="Forward"/>.</summary>
-    public void LogProbabilities(Activations a) =>
-        Backend.LinearCrossEntropy(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+    public void LogProbabilities(Activations a)
+    {
+        if (head.Quantized is { } weight)
+            Backend.QuantizedLinearCrossEntropy(a.Hidden, weight, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+        else
+            Backend.LinearCrossEntropy(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+    }
 
     /// <summary>Logits of hidden states (N, C): (N, Vpadded), whose columns from the vocabulary's size on mean nothing.</summary>
-    public void Logits(Tensor hidden, Tensor logits) => Backend.MatMul(hidden, head.Working, null, logits);
+    public void Logits(Tensor hidden, Tensor logits)
+    {
+        if (head.Quantized is { } weight)
+            Backend.QuantizedMatMul(hidden, weight, null, logits);
+        else
+            Backend.MatMul(hidden, head.Working, null, logits);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -72,6 +72,12 @@ public sealed record GptConfig
     /// </summary>
     public DType ComputeType { get; init; } = DType.F32;
 
+    /// <summary>
+    /// Type of the matrices and tables in memory: F32, or I8 for a model that only reads, whose weights are rounded when they are loaded; see <see cref="QuantizedMatrix"/>. No
+    /// property of the model either.
+    /// </summary>
+    public DType WeightType { get; init; } = DType.F32;
+
     /// <summary>Rows of the token table in memory.</summary>
     public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 

@@ -21,11 +21,12 @@ public static class ModelFolder
     }
 
     /// <summary>Opens a model folder on a backend.</summary>
+    /// <param name="weightType">F32, or I8 for a model that is only read.</param>
     /// <exception cref="TinyLlmException">The folder or a file is missing, damaged or of an unknown kind, or the parts do not belong together.</exception>
-    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, DType computeType = DType.F32, float dropout = 0)
+    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, DType computeType = DType.F32, float dropout = 0, DType weightType = DType.F32)
     {
         string found = Find(folder);
-        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout, ComputeType = computeType };
+        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout, ComputeType = computeType, WeightType = weightType };
         var tokenizer = TokenizerFolder.Load(found);
         if (tokenizer.VocabularySize > config.VocabularySize)
         {

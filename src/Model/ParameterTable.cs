@@ -58,8 +58,15 @@ public sealed class Parameter
     /// <summary>Where the weights file holds it. Rows that no part names are padding.</summary>
     public IReadOnlyList<FilePart> Parts { get; }
 
-    /// <summary>The weights, <see cref="Shape"/> F32.</summary>
-    public Tensor Value { get; internal set; }
+    /// <summary>The weights, <see cref="Shape"/> F32; there are none where they are <see cref="Quantized"/>.</summary>
+    public Tensor Value
+    {
+        get => Quantized is null ? field : throw new InvalidOperationException($"{Name} has 8-bit weights: it can be neither trained nor saved.");
+        internal set;
+    }
+
+    /// <summary>The weights as 8-bit integers, where the model's <see cref="GptConfig.WeightType"/> is I8 and this is a matrix or a table.</summary>
+    public QuantizedMatrix? Quantized { get; internal set; }
 
     /// <summary>
     /// What the passes compute with: <see cref="Value"/> itself, or a copy of it rounded to the model's <see cref="GptConfig.ComputeType"/>. Matrices and tables
@@ -68,7 +75,7 @@ public sealed class Parameter
     public Tensor Working { get; internal set; }
 
     /// <summary>Whether <see cref="Working"/> is a copy.</summary>
-    public bool HasWorkingCopy => Working.Storage != Value.Storage;
+    public bool HasWorkingCopy => Quantized is null && Working.Storage != Value.Storage;
 
     /// <summary>The gradient, <see cref="Shape"/> F32; only while training.</summary>
     public Tensor Gradient { get; internal set; }
@@ -107,11 +114,16 @@ public sealed class ParameterTable
     /// <summary>Plans one tensor a parameter in <paramref name="arena"/>, in the order of <see cref="All"/>; optimisers plan their state so too.</summary>
     public Tensor[] Plan(Arena arena) => All.Select(p => arena.Add(p.Name, p.Shape)).ToArray();
 
-    /// <summary>Plans the weights.</summary>
-    public void PlanValues(Arena arena)
+    /// <summary>Plans the weights; matrices and tables in <paramref name="type"/>, F32 or I8.</summary>
+    public void PlanValues(Arena arena, DType type = DType.F32)
     {
-        foreach (var (parameter, tensor) in All.Zip(Plan(arena)))
-            parameter.Value = parameter.Working = tensor;
+        foreach (var parameter in All)
+        {
+            if (type == DType.I8 && parameter.Group != ParameterGroup.Vector)
+                parameter.Quantized = QuantizedMatrix.Plan(arena, parameter.Name, parameter.Shape);
+            else
+                parameter.Value = parameter.Working = arena.Add(parameter.Name, parameter.Shape);
+        }
     }
 
     /// <summary>Plans working copies of type <paramref name="dtype"/> in <paramref name="arena"/>; none for F32, the weights' own type.</summary>

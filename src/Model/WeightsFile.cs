@@ -78,7 +78,7 @@ public static class WeightsFile
                 FromFile(parameter, part, source, values);
             }
 
-            model.Backend.Write(parts.Key.Value, values);
+            model.Write(parts.Key, values);
         }
 
         model.UpdateWorking();

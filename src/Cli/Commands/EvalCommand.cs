@@ -20,6 +20,7 @@ internal static class EvalCommand
     private static readonly Option<bool> ExactMatch = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
     private static readonly DeviceOptions Device = new();
+    private static readonly WeightsOption Weights = new();
 
     public static Command Create()
     {
@@ -28,6 +29,7 @@ internal static class EvalCommand
             ModelFolderOption, Data, SplitOption, ExactMatch, BatchSize,
         };
         Device.AddTo(command);
+        Weights.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
         return command;
     }
@@ -39,7 +41,7 @@ internal static class EvalCommand
             throw new TinyLlmException($"--batch-size {b}: expected 1 or more.");
         var split = Enum.Parse<Split>(parse.GetValue(SplitOption) ?? "test", ignoreCase: true);
         using var device = Device.Open(parse);
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType);
+        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device));
         using var owner = model;
         foreach (string source in parse.GetValue(Data)!)
         {

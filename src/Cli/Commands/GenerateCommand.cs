@@ -20,6 +20,7 @@ internal static class GenerateCommand
     private static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; absent: another every time." };
     private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples, which go through the model together.", DefaultValueFactory = _ => 1 };
     private static readonly DeviceOptions Device = new();
+    private static readonly WeightsOption Weights = new();
     private static readonly Option<bool> Chat = new("--chat") { Description = "Take the prompt as a user's message and answer it, by the chat template." };
 
     public static Command Create()
@@ -29,6 +30,7 @@ internal static class GenerateCommand
             ModelFolderOption, Prompt, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop, Seed, Count, Chat,
         };
         Device.AddTo(command);
+        Weights.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
         return command;
     }
@@ -51,7 +53,7 @@ internal static class GenerateCommand
             throw new TinyLlmException("--chat: there is no prompt; give the message by --prompt or on standard input.");
 
         using var device = Device.Open(parse);
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType);
+        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device));
         using var owner = model;
         int[] ids = Encode(tokenizer, prompt, chat);
         int length = (int)Math.Min((long)ids.Length + maxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);

@@ -57,6 +57,9 @@ internal unsafe interface ISimd<V> where V : struct, ISimd<V>
     /// <summary>Sums over the lanes of four vectors, written one after another; each is the same whatever the others are.</summary>
     static abstract void SumEach(V a, V b, V c, V d, float* sums);
 
+    /// <summary>The products of 64 pairs of integers, summed into the lanes; exact but for the last rounding of each lane to a float.</summary>
+    static abstract V DotOf64(sbyte* a, short* b);
+
     /// <summary>Largest lane.</summary>
     static abstract float MaxAcross(V a);
 

@@ -63,6 +63,26 @@ internal readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
         (Interleave(ac, bd, upper: false) + Interleave(ac, bd, upper: true)).Store(sums);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd128 DotOf64(sbyte* a, short* b) => new(Vector128.ConvertToSingle(
+        SumOfPairs(a, b) + SumOfPairs(a + 8, b + 8) + (SumOfPairs(a + 16, b + 16) + SumOfPairs(a + 24, b + 24))
+        + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 40, b + 40) + (SumOfPairs(a + 48, b + 48) + SumOfPairs(a + 56, b + 56)))));
+
+    // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector128<int> SumOfPairs(sbyte* a, short* b)
+    {
+        var x = Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(long*)a).AsSByte());
+        var y = Vector128.Load(b);
+        if (Sse2.IsSupported)
+            return Sse2.MultiplyAddAdjacent(x, y);
+        var low = Vector128.WidenLower(x) * Vector128.WidenLower(y);
+        var high = Vector128.WidenUpper(x) * Vector128.WidenUpper(y);
+        if (AdvSimd.Arm64.IsSupported)
+            return AdvSimd.Arm64.AddPairwise(low, high);
+        return Vector128.Create(low[0] + low[1], low[2] + low[3], high[0] + high[1], high[2] + high[3]);
+    }
+
     public static float MaxAcross(Simd128 a)
     {
         return MathF.Max(MathF.Max(a.value[0], a.value[1]), MathF.Max(a.value[2], a.value[3]));

@@ -63,6 +63,16 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d, float* sums) => Simd128.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd256 DotOf64(sbyte* a, short* b) =>
+        new(Vector256.ConvertToSingle(SumOfPairs(a, b) + SumOfPairs(a + 16, b + 16) + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 48, b + 48))));
+
+    // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<int> SumOfPairs(sbyte* a, short* b) => Avx2.IsSupported
+        ? Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int16(a), Vector256.Load(b))
+        : Vector256.Create(Simd128.SumOfPairs(a, b), Simd128.SumOfPairs(a + 8, b + 8));
+
     public static float MaxAcross(Simd256 a)
     {
         return Simd128.MaxAcross(new Simd128(Vector128.MaxNative(a.value.GetLower(), a.value.GetUpper())));

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace TinyLlm.Kernels.Cpu;
 
@@ -61,6 +62,15 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SumEach(Simd512 a, Simd512 b, Simd512 c, Simd512 d, float* sums) => Simd256.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Simd512 DotOf64(sbyte* a, short* b) => new(Vector512.ConvertToSingle(SumOfPairs(a, b) + SumOfPairs(a + 32, b + 32)));
+
+    // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> SumOfPairs(sbyte* a, short* b) => Avx512BW.IsSupported
+        ? Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(Vector256.Load(a)), Vector512.Load(b))
+        : Vector512.Create(Simd256.SumOfPairs(a, b), Simd256.SumOfPairs(a + 16, b + 16));
 
     public static float MaxAcross(Simd512 a)
     {

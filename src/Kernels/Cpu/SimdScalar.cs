@@ -47,6 +47,14 @@ internal readonly unsafe struct SimdScalar(float value) : ISimd<SimdScalar>
         (sums[2], sums[3]) = (c.value, d.value);
     }
 
+    public static SimdScalar DotOf64(sbyte* a, short* b)
+    {
+        int sum = 0;
+        for (int i = 0; i < 64; i++)
+            sum += a[i] * b[i];
+        return new(sum);
+    }
+
     public static float MaxAcross(SimdScalar a) => a.value;
 
     public static void Transpose(float* source, long sourceStride, float* destination, long destinationStride) => *destination = *source;

@@ -47,7 +47,7 @@ internal sealed partial class GpuBackend : Backend
     // bf16 is worth it where tensor cores multiply it; without them its smaller traffic does not make up for the conversions.
     public override DType PreferredComputeType => tensorCores is null ? DType.F32 : DType.BF16;
 
-    public override bool Supports(DType dtype) => true;
+    public override bool Supports(DType dtype) => dtype != DType.I8;
 
     public override long AvailableBytes => accelerator switch
     {

@@ -35,7 +35,11 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     /// <summary>C (M, N) = A (M, K) B (K, N), or += where <paramref name="accumulate"/>, and then what the epilogue does; C's rows lie N apart.</summary>
-    private void Multiply<E>(int m, int n, int k, Operand a, Operand b, float* c, bool accumulate, E epilogue) where E : struct, IEpilogue
+    private void Multiply<E>(int m, int n, int k, Operand a, Operand b, float* c, bool accumulate, E epilogue) where E : struct, IEpilogue =>
+        Multiply(m, n, k, a, new OperandColumns(b), c, accumulate, epilogue);
+
+    /// <summary>The same for columns of B that are not floats in memory.</summary>
+    private void Multiply<B, E>(int m, int n, int k, Operand a, B b, float* c, bool accumulate, E epilogue) where B : struct, IColumns where E : struct, IEpilogue
     {
         if (m == 0 || n == 0)
             return;
@@ -46,7 +50,7 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int depths = Math.Min(Gemm<V>.KC, k - depth);
                 float* packedB = SharedScratch(SharedPanels, Gemm<V>.PackedSizeB(columns, depths));
-                var pack = new PackKernel(b.At(depth, column), columns, depths, packedB, pool.Threads);
+                var pack = new PackKernel<B>(b, column, columns, depth, depths, packedB, pool.Threads);
                 pool.Run(pack, pack.Items);
 
                 var grid = TileGrid.For(m, columns, pool.Threads);
@@ -86,8 +90,20 @@ internal sealed unsafe partial class CpuBackend<V>
         private static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
     }
 
+    /// <summary>Where the columns of B come from.</summary>
+    private interface IColumns
+    {
+        /// <summary>Packs <paramref name="columns"/> columns, <paramref name="depths"/> deep, from (depth, column) on into panels.</summary>
+        void Pack(int column, int columns, int depth, int depths, float* packed, int thread);
+    }
+
+    private readonly struct OperandColumns(Operand b) : IColumns
+    {
+        public void Pack(int column, int columns, int depth, int depths, float* packed, int thread) => Gemm<V>.PackB(b.At(depth, column), columns, depths, packed);
+    }
+
     /// <summary>Packs some panels of B's columns.</summary>
-    private readonly struct PackKernel(Operand b, int columns, int depth, float* packed, int threads) : IKernel
+    private readonly struct PackKernel<B>(B b, int column, int columns, int depth, int depths, float* packed, int threads) : IKernel where B : struct, IColumns
     {
         private const int MaxPanelsPerItem = 8;
 
@@ -99,7 +115,7 @@ internal sealed unsafe partial class CpuBackend<V>
         public void Run(int item, int thread)
         {
             int first = item * columnsPerItem;
-            Gemm<V>.PackB(b.At(0, first), Math.Min(columnsPerItem, columns - first), depth, packed + (long)first * depth);
+            b.Pack(column + first, Math.Min(columnsPerItem, columns - first), depth, depths, packed + (long)first * depths, thread);
         }
     }
 

@@ -61,6 +61,21 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
     }
 
     [Fact]
+    public void EightBitWeights_WriteText_OnTheCpuAlone()
+    {
+        string first = Generate("--prompt cat --seed 7 --max-tokens 30 --weights int8");
+        Assert.StartsWith("cat", first, StringComparison.Ordinal);
+        Assert.InRange(first.Length, 20, 40);
+        Assert.Equal(first, Generate("--prompt cat --seed 7 --max-tokens 30 --weights int8 --device cpu --threads 2"));
+        Assert.Equal(first[..^1], Generate("--prompt cat --seed 7 --max-tokens 30 --weights int8 --count 3").Split("\n---\n")[0]);
+        Assert.Equal(Generate("--prompt cat --seed 7 --max-tokens 30"), Generate("--prompt cat --seed 7 --max-tokens 30 --weights fp32"));
+
+        // Before the model is looked at.
+        foreach (string command in new[] { "generate --prompt cat", "eval --data text.txt" })
+            run.Refuse($"{command} --model nowhere --device simulated --weights int8", "--weights int8", "--device simulated", "--device cpu");
+    }
+
+    [Fact]
     public void AStopText_EndsTheSampleBeforeIt()
     {
         string whole = Generate("--prompt cat --seed 3 --max-tokens 60 --top-k 20")["cat".Length..^1];

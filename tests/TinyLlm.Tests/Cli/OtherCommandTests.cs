@@ -67,6 +67,14 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     }
 
     [Fact]
+    public void Eval_OfEightBitWeights_IsNearThatOfFloats()
+    {
+        double[] losses = [.. new[] { "fp32", "int8" }.Select(type => Number(EvalLine().Match(run.Succeed($"eval --model base --data text.txt --threads 1 --weights {type}").Text), "loss"))];
+        Assert.NotEqual(losses[0], losses[1]);
+        Assert.Equal(losses[0], losses[1], 0.01);
+    }
+
+    [Fact]
     public void Eval_MeasuresConversations_AndCountsExactAnswers()
     {
         string text = run.Succeed("eval --model long --data rows.jsonl --exact-match --threads 1").Text;

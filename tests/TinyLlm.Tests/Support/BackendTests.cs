@@ -19,7 +19,7 @@ public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevic
 
     private protected RandomValues Values => random;
 
-    public void Dispose()
+    public virtual void Dispose()
     {
         foreach (var block in blocks)
             block.Dispose();

@@ -39,7 +39,7 @@ internal sealed class OpCalls : IDisposable
         (this.sizes, this.type, this.rounded) = (sizes ?? OpSizes.Large, type, rounded);
         arena = new Arena(backend, "op calls");
         state = new StepState(arena);
-        All = [.. Linear(backend), .. Norms(backend), .. Attention(backend), .. Pointwise(backend), .. Optimizer(backend)];
+        All = [.. Linear(backend), .. Norms(backend), .. Attention(backend), .. Pointwise(backend), .. Optimizer(backend), .. Quantized(backend)];
         arena.Allocate();
         Reset();
     }
@@ -161,6 +161,20 @@ internal sealed class OpCalls : IDisposable
             backend.SumSquares(g, sum);
             backend.AdamW(p, g, m, v, sum, state.Buffer, new AdamWSettings(0.9f, 0.99f, 1e-8f, 0.1f, 1));
         }, [p, m, v]);
+    }
+
+    private IEnumerable<OpCall> Quantized(Backend backend)
+    {
+        if (!backend.Supports(DType.I8))
+            yield break;
+        Tensor x = Activation(N, C), bias = New(PaddedV), y = Activation(N, PaddedV), tokens = Ids(V, B, T), rows = Activation(B, T, C), targets = Ids(V, N), logProbabilities = New(N), logSumExp = New(N);
+        float[] content = values.Floats((long)PaddedV * C);
+        var weight = QuantizedMatrix.Plan(arena, "quantized", (PaddedV, C));
+        yield return new("Quantize", () => backend.Quantize(content, weight), [weight.Scales]);
+        yield return new("QuantizedMatMul", () => backend.QuantizedMatMul(x, weight, bias, y), [y]);
+        yield return new("QuantizedMatMul of one row", () => backend.QuantizedMatMul(x.Slice(0, 0, 1), weight, bias, y.Slice(0, 0, 1)), [y.Slice(0, 0, 1)]);
+        yield return new("QuantizedEmbedding", () => backend.QuantizedEmbedding(tokens, weight, tokens, weight, rows), [rows]);
+        yield return new("QuantizedLinearCrossEntropy", () => backend.QuantizedLinearCrossEntropy(x, weight, targets, V, logProbabilities, logSumExp), [logProbabilities, logSumExp]);
     }
 
     private Tensor Activation(params ReadOnlySpan<int> sizes) => Add(new Shape(sizes), type, rounded);

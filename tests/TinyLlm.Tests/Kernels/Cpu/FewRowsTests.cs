@@ -26,28 +26,37 @@ public sealed class FewRowsTests
     [MemberData(nameof(Cases))]
     public void Rows_HaveTheBitsThatTheyHaveAlone(int vectorBits, int depth)
     {
-        float[] expected = Multiply(vectorBits, threads: 1, depth, rowsAtOnce: 1);
-        foreach (int rows in (int[])[2, 3, 4, 5, 7, 16])
-            Compare.SameBits($"{rows} rows", expected, Multiply(vectorBits, threads: 1, depth, rows));
-        foreach (int threads in (int[])[2, 3])
-            foreach (int rows in (int[])[1, 8])
-                Compare.SameBits($"{rows} rows, {threads} threads", expected, Multiply(vectorBits, threads, depth, rows));
+        foreach (bool quantized in (bool[])[false, true])
+        {
+            float[] expected = Multiply(vectorBits, threads: 1, depth, rowsAtOnce: 1, quantized);
+            foreach (int rows in (int[])[2, 3, 4, 5, 7, 16])
+                Compare.SameBits($"{rows} rows", expected, Multiply(vectorBits, threads: 1, depth, rows, quantized));
+            foreach (int threads in (int[])[2, 3])
+                foreach (int rows in (int[])[1, 8])
+                    Compare.SameBits($"{rows} rows, {threads} threads", expected, Multiply(vectorBits, threads, depth, rows, quantized));
+        }
     }
 
-    private static float[] Multiply(int vectorBits, int threads, int depth, int rowsAtOnce)
+    private static float[] Multiply(int vectorBits, int threads, int depth, int rowsAtOnce, bool quantized)
     {
         using var backend = CpuBackend.Create(threads, vectorBits);
         using var arena = new Arena(backend, "few rows");
         Tensor x = arena.Add("x", (Rows, depth)), weight = arena.Add("weight", (Columns, depth)), bias = arena.Add("bias", Columns), y = arena.Add("y", (Rows, Columns));
+        var integers = QuantizedMatrix.Plan(arena, "integers", weight.Shape);
         arena.Allocate();
         var values = new RandomValues(1);
         backend.Write(x, values.Floats(x.Count));
-        backend.Write(weight, values.Floats(weight.Count));
+        float[] weights = values.Floats(weight.Count);
+        backend.Write(weight, weights);
+        backend.Quantize(weights, integers);
         backend.Write(bias, values.Floats(bias.Count));
         for (int row = 0; row < Rows; row += rowsAtOnce)
         {
             int count = Math.Min(rowsAtOnce, Rows - row);
-            backend.MatMul(x.Slice(0, row, count), weight, bias, y.Slice(0, row, count));
+            if (quantized)
+                backend.QuantizedMatMul(x.Slice(0, row, count), integers, bias, y.Slice(0, row, count));
+            else
+                backend.MatMul(x.Slice(0, row, count), weight, bias, y.Slice(0, row, count));
         }
 
         var result = new float[y.Count];

@@ -37,6 +37,10 @@ public sealed unsafe class SimdTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void DotOf64_SumsProductsOfIntegers(int width) => Run(nameof(DotOf64), width);
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void PowerOfTwo_IsExact(int width) => Run(nameof(PowerOfTwo), width);
 
     // The vectors are internal types, which a public test class cannot take as its parameter.
@@ -151,6 +155,35 @@ public sealed unsafe class SimdTests
                 V one = V.Load(p + i * V.Width);
                 V.SumEach(one, V.Zero, one, V.Create(1e10f), alone);
                 Assert.Equal([sums[i], 0, sums[i]], [alone[0], alone[1], alone[2]]);
+            }
+        }
+    }
+
+    private static void DotOf64<V>() where V : struct, ISimd<V>
+    {
+        var values = new RandomValues(1);
+        sbyte[] a = Array.ConvertAll(values.Integers(64, -127, 128), i => (sbyte)i);
+        short[] b = Array.ConvertAll(values.Integers(64, -32767, 32768), i => (short)i);
+        Check();
+        Array.Fill(a, (sbyte)-127);
+        Array.Fill(b, (short)32767);
+        Check();
+
+        // One pair at a time: each counts once.
+        for (int i = 0; i < 64; i++)
+        {
+            Array.Clear(a);
+            a[i] = 3;
+            Check();
+        }
+
+        void Check()
+        {
+            fixed (sbyte* x = a)
+            fixed (short* y = b)
+            {
+                double expected = a.Zip(b, (i, j) => (double)i * j).Sum();
+                Assert.Equal(expected, V.Sum(V.DotOf64(x, y)), Math.Abs(expected) * 1e-6);
             }
         }
     }

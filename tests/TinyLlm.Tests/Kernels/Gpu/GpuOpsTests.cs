@@ -37,8 +37,11 @@ public abstract class GpuOpsTests<TDevice>(OpSizes sizes) where TDevice : IDevic
     {
         using Backend cpu = CpuBackend.Create(threads: 1), gpu = TDevice.Create();
         using OpCalls expected = new(cpu, sizes, DType.F32, rounded: true), actual = new(gpu, sizes, type, rounded: true);
-        Assert.Equal(expected.All.Select(call => call.Name), actual.All.Select(call => call.Name));
-        foreach (var (e, a) in expected.All.Zip(actual.All))
+
+        // 8-bit weights run on the CPU alone.
+        var calls = expected.All.Where(call => !call.Name.StartsWith("Quantize", StringComparison.Ordinal)).ToList();
+        Assert.Equal(calls.Select(call => call.Name), actual.All.Select(call => call.Name));
+        foreach (var (e, a) in calls.Zip(actual.All))
             foreach (var ((expectedValues, shape), (values, _)) in Outputs(e).Zip(Outputs(a)))
                 Compare.Close($"{e.Name} in {type}", Array.ConvertAll(expectedValues, v => (double)v), values, shape, tolerance, 1);
     }

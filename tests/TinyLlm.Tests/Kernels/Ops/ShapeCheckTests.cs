@@ -43,6 +43,11 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
         ["Dropout probability"] = "Dropout: the probability is 1; expected 0 or more and less than 1.",
         ["LinearCrossEntropy"] = "LinearCrossEntropy: hidden is (6, 5), weight is (8, 4), the vocabulary is 7; expected (N, C), (Vpadded, C) and 1 to Vpadded.",
         ["LinearCrossEntropyBackward"] = "LinearCrossEntropyBackward: tokenWeights is (5); expected (6).",
+        ["Quantize"] = "Quantize: 13 floats into 4 rows.",
+        ["QuantizedMatMul"] = "QuantizedMatMul: weight.Values is (4, 64); expected (4, 128).",
+        ["QuantizedMatMul y"] = "QuantizedMatMul: x is (8, 40), weight has 4 rows, so y must be (8, 4), not (8, 5).",
+        ["QuantizedEmbedding"] = "QuantizedEmbedding: positions is (3, 2); expected (2, 3).",
+        ["QuantizedLinearCrossEntropy"] = "QuantizedLinearCrossEntropy: the vocabulary is 5; expected 1 to 4.",
         ["SumSquares"] = "SumSquares: sum is (2); expected (1).",
         ["Dot"] = "Dot: b is (5); expected (6).",
         ["AdamW"] = "AdamW: v is (5); expected (6).",
@@ -60,6 +65,7 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
     {
         TestTensor X(params ReadOnlySpan<int> sizes) => Output(new Shape(sizes));
         TestTensor I(params ReadOnlySpan<int> sizes) => Integers(new Shape(sizes), new int[new Shape(sizes).Count]);
+        QuantizedMatrix Q(int n, int k) => QuantizedMatrix.Plan(new Arena(Backend, "test"), "weight", (n, k));
         switch (call)
         {
             case "MatMul": Backend.MatMul(X(8, 64), X(128, 32), null, X(8, 128)); break;
@@ -96,6 +102,11 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "Dropout probability": Backend.Dropout(X(6, 5), X(6, 5), 1, State(), 0); break;
             case "LinearCrossEntropy": Backend.LinearCrossEntropy(X(6, 5), X(8, 4), I(6), 7, X(6), X(6)); break;
             case "LinearCrossEntropyBackward": Backend.LinearCrossEntropyBackward(X(6, 5), X(8, 5), I(6), 7, X(6), X(5), X(6, 5), X(8, 5)); break;
+            case "Quantize": Backend.Quantize(new float[13], Q(4, 40)); break;
+            case "QuantizedMatMul": Backend.QuantizedMatMul(X(8, 65), Q(4, 40), null, X(8, 4)); break;
+            case "QuantizedMatMul y": Backend.QuantizedMatMul(X(8, 40), Q(4, 40), null, X(8, 5)); break;
+            case "QuantizedEmbedding": Backend.QuantizedEmbedding(I(2, 3), Q(4, 40), I(3, 2), null, X(2, 3, 40)); break;
+            case "QuantizedLinearCrossEntropy": Backend.QuantizedLinearCrossEntropy(X(6, 40), Q(4, 40), I(6), 5, X(6), X(6)); break;
             case "SumSquares": Backend.SumSquares(X(6), X(2)); break;
             case "Dot": Backend.Dot(X(6), X(5), 1, X(1)); break;
             case "AdamW": Backend.AdamW(X(6), X(6), X(6), X(5), X(1), State(), default); break;
