@@ -3,6 +3,7 @@ using TinyLlm.Bench.Peers;
 using TinyLlm.Bench.Processes;
 using TinyLlm.Bench.Reporting;
 using TinyLlm.Bench.Timing;
+using TinyLlm.Kernels;
 
 namespace TinyLlm.Bench.Decoding;
 
@@ -37,20 +38,22 @@ internal static class DecodeCommand
         using var folder = new TemporaryFolder();
         string weights = folder["model.safetensors"];
         size.SaveInitialWeights(weights, Widening);
-        using var ours = new TinyLlmDecoder(size, weights, threads);
+        using var ours = new TinyLlmDecoder(size, weights, threads, DType.F32);
+        using var int8 = new TinyLlmDecoder(size, weights, threads, DType.I8);
         using var theirs = new TorchDecoder(size, weights, threads);
         using var bandwidth = new ReadBandwidth(threads);
 
         var contest = new DecodeContest(size.Vocabulary, tokens);
         contest.Check(ours, theirs);
-        DecodeTimes oursTimes = new(), theirsTimes = new();
+        DecodeTimes oursTimes = new(), int8Times = new(), theirsTimes = new();
         for (int round = 0; round < rounds; round++)
         {
             bandwidth.Measure();
             contest.Measure(ours, oursTimes);
+            contest.Measure(int8, int8Times);
             contest.Measure(theirs, theirsTimes);
         }
 
-        DecodeReport.Print(size.Name, bandwidth.Best, ours.BytesPerToken, oursTimes, theirsTimes, results);
+        DecodeReport.Print(size.Name, bandwidth.Best, ours.BytesPerToken, oursTimes, int8Times, theirsTimes, results);
     }
 }

@@ -12,6 +12,9 @@ internal sealed class DecodeTimes
 
     /// <summary>Seconds until the first token after a long prompt.</summary>
     public Sample Prompt { get; } = new();
+
+    /// <summary>Seconds of a token where several samples are generated at once; TinyLlm's alone.</summary>
+    public Sample BatchToken { get; } = new();
 }
 
 /// <summary>What every side does: read a long prompt, and write on from a short one.</summary>
@@ -59,5 +62,7 @@ internal sealed class DecodeContest
     {
         times.Prompt.Add(decoder.Generate(longPrompt, 1).FirstSeconds);
         times.Token.Add(decoder.Generate(shortPrompt, tokens).SecondsPerToken);
+        if (decoder is TinyLlmDecoder batches)
+            times.BatchToken.Add(batches.SecondsPerBatchToken(shortPrompt, tokens));
     }
 }
