@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
@@ -21,8 +20,6 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
 
     private static readonly Lock discovery = new();
 
-    static GpuDevice() => NativeLibrary.SetDllImportResolver(typeof(Context).Assembly, GpuDriver.Resolve);
-
     /// <summary>One line for people.</summary>
     public string Description => $"{Kind}: {Name}, {Features}";
 
@@ -35,9 +32,11 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
     {
         if (kind == Simulated.Kind)
             return [Simulated];
-        if (!GpuDriver.IsInstalled(kind))
-            return [];
+        return GpuDriver.IsInstalled(kind) ? FindInstalled(kind) : [];
+    }
 
+    private static IReadOnlyList<GpuDevice> FindInstalled(string kind)
+    {
         // OpenCL's loader finds nothing for the second of two threads that begin at once.
         lock (discovery)
         {
@@ -88,9 +87,8 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
         }
     }
 
-    private static Context CreateContext(string kind) => Context.Create(builder =>
+    private static Context CreateContext(string kind) => GpuContext.Create(builder =>
     {
-        builder.EnableAlgorithms().Optimize(OptimizationLevel.O2);
         switch (kind)
         {
             case "cuda":

@@ -14,7 +14,7 @@ namespace TinyLlm.Tests.Support;
 internal static partial class OfflineCompiler
 {
     // One context for all: the first compilation in each costs half a second.
-    private static readonly Context context = Context.Create(builder => builder.EnableAlgorithms().Optimize(OptimizationLevel.O2));
+    private static readonly Context context = GpuContext.Create(_ => { });
     private static readonly ConcurrentDictionary<(MethodInfo Kernel, int Capability), Lazy<string>> compiled = new();
 
     /// <summary>The PTX of an explicitly grouped kernel; a generic one has its type arguments. The same kernel always has the same text.</summary>

@@ -1,5 +1,4 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using ILGPU.Frontend;
 using ILGPU.Frontend.Intrinsic;
 using ILGPU.IR.Values;
@@ -36,11 +35,8 @@ internal static class PtxText
     /// <summary>In a kernel: writes the text in this place. Values go in and out through registers that the text names.</summary>
     public static void Emit(int text) => throw new NotSupportedException($"PtxText.Emit({text}) works in kernels compiled for CUDA only.");
 
-    // ILGPU's map of such methods is not safe to change while a kernel is being compiled; a module's initialiser runs before any of its kernels can be.
-#pragma warning disable CA2255
-    [ModuleInitializer]
-#pragma warning restore CA2255
-    internal static void RegisterEmit()
+    /// <summary>Tells ILGPU what <see cref="Emit"/> becomes; see <see cref="GpuContext"/>.</summary>
+    public static void RegisterEmit()
     {
         MethodInfo emit = typeof(PtxText).GetMethod(nameof(Emit))!;
         MethodInfo emitLiteral = typeof(CudaAsm).GetMethod(nameof(CudaAsm.Emit), [typeof(string)])!;
