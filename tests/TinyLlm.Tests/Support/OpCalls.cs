@@ -93,7 +93,7 @@ internal sealed class OpCalls : IDisposable
         yield return new("MatMulAdd", () => backend.MatMulAdd(x, weight, bias, residual, y), [y]);
         yield return new("MatMulGelu", () => backend.MatMulGelu(x, weight, bias, pre, y), [pre, y]);
         yield return new("MatMulGelu of one row", () => backend.MatMulGelu(x.Slice(0, 0, 1), weight, bias, pre.Slice(0, 0, 1), y.Slice(0, 0, 1)), [y.Slice(0, 0, 1)]);
-        yield return new("MatMulBackwardGelu", () => backend.MatMulBackwardGelu(residual, weight, dx, dPre), [dPre]);
+        yield return new("MatMulBackwardGelu", () => backend.MatMulBackwardGelu(residual, weight, x, dPre), [dPre]);
 
         Tensor tokens = Ids(V, B, T), positions = Ids(T, B, T), table = Activation(V, C), places = Activation(T, C), rows = Activation(B, T, C), dTable = New(V, C), dPlaces = New(T, C);
         yield return new("Embedding", () => backend.Embedding(tokens, table, positions, places, rows), [rows]);
