@@ -49,9 +49,10 @@ internal static class DecodeCommand
         for (int round = 0; round < rounds; round++)
         {
             bandwidth.Measure();
-            contest.Measure(ours, oursTimes);
-            contest.Measure(int8, int8Times);
+            contest.MeasureWithBatch(ours, oursTimes);
+            contest.MeasureWithBatch(int8, int8Times);
             contest.Measure(theirs, theirsTimes);
+            Rest.UntilThreadsSleep();
         }
 
         DecodeReport.Print(size.Name, bandwidth.Best, ours.BytesPerToken, oursTimes, int8Times, theirsTimes, results);

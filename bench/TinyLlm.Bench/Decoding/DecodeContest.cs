@@ -62,7 +62,12 @@ internal sealed class DecodeContest
     {
         times.Prompt.Add(decoder.Generate(longPrompt, 1).FirstSeconds);
         times.Token.Add(decoder.Generate(shortPrompt, tokens).SecondsPerToken);
-        if (decoder is TinyLlmDecoder batches)
-            times.BatchToken.Add(batches.SecondsPerBatchToken(shortPrompt, tokens));
+    }
+
+    /// <summary>The same, and several samples at once.</summary>
+    public void MeasureWithBatch(TinyLlmDecoder decoder, DecodeTimes times)
+    {
+        Measure(decoder, times);
+        times.BatchToken.Add(decoder.SecondsPerBatchToken(shortPrompt, tokens));
     }
 }

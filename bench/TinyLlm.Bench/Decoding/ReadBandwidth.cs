@@ -1,7 +1,7 @@
-using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Decoding;
 
@@ -36,23 +36,9 @@ internal sealed unsafe class ReadBandwidth : IDisposable
 
     private double Read()
     {
-        // The readers look at the clock themselves: this thread would get a core only after they had begun.
-        using var start = new Barrier(threads);
         long part = Bytes / sizeof(float) / threads;
         float[] sums = new float[threads];
-        long[] begins = new long[threads], ends = new long[threads];
-        Thread[] readers = [.. Enumerable.Range(0, threads).Select(i => new Thread(() =>
-        {
-            start.SignalAndWait();
-            begins[i] = Stopwatch.GetTimestamp();
-            sums[i] = Sum(buffer + i * part, part);
-            ends[i] = Stopwatch.GetTimestamp();
-        }))];
-        foreach (var reader in readers)
-            reader.Start();
-        foreach (var reader in readers)
-            reader.Join();
-        double seconds = Stopwatch.GetElapsedTime(begins.Min(), ends.Max()).TotalSeconds;
+        double seconds = Together.Seconds(threads, i => sums[i] = Sum(buffer + i * part, part));
         return sums.All(float.IsFinite) ? seconds : throw new InvalidOperationException("The sum over the buffer is not finite.");
     }
 

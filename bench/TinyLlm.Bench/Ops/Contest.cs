@@ -24,10 +24,11 @@ internal sealed record Contest(string Op, double Flops, Action Ours, Action Thei
         {
             ours.Measure(Ours, calls);
             theirs.Measure(Theirs, calls);
+            Rest.UntilThreadsSleep();
             if (OpenBlas is null)
                 continue;
             openBlas!.Measure(OpenBlas, calls);
-            Thread.Sleep(Ops.OpenBlas.Rest);
+            Rest.UntilThreadsSleep();
         }
 
         return (ours, theirs, openBlas);

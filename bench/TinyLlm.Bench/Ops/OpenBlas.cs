@@ -5,9 +5,6 @@ namespace TinyLlm.Bench.Ops;
 /// <summary>The system's OpenBLAS (Debian: libopenblas0-pthread), where there is one.</summary>
 internal sealed unsafe class OpenBlas
 {
-    /// <summary>Its threads look for work this long before they sleep: 2^26 cycles by default. The next side's turn begins after that.</summary>
-    public static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(40);
-
     private const int RowMajor = 101, NoTranspose = 111, Transpose = 112;
 
     private readonly delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void> sgemm;

@@ -7,9 +7,6 @@ internal sealed class TrainingDuel(TraineeProcess ours, TraineeProcess theirs)
 {
     private const int WarmUpSteps = 2;
 
-    // OpenMP's threads wait for the next operation in a loop, on a core that the other side needs, and sleep after 200 ms.
-    private static readonly TimeSpan untilThreadsSleep = TimeSpan.FromMilliseconds(300);
-
     /// <summary>Seconds of our step, one value a round.</summary>
     public Sample Ours { get; } = new();
 
@@ -37,9 +34,9 @@ internal sealed class TrainingDuel(TraineeProcess ours, TraineeProcess theirs)
     /// <summary>A round: each side, once the other's threads sleep, makes one step that is not measured, so that caches and threads are its own, and <paramref name="steps"/> that are.</summary>
     public void Round(int steps)
     {
-        Thread.Sleep(untilThreadsSleep);
+        Rest.UntilThreadsSleep();
         var (warmOurs, oursReply) = (ours.Train(1), ours.Train(steps));
-        Thread.Sleep(untilThreadsSleep);
+        Rest.UntilThreadsSleep();
         var (warmTheirs, theirsReply) = (theirs.Train(1), theirs.Train(steps));
         Losses.Compare(warmOurs.Losses, warmTheirs.Losses);
         Losses.Compare(oursReply.Losses, theirsReply.Losses);
