@@ -152,10 +152,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         public PackedRows Next(int columns) => new(a + columns * MR);
     }
 
-    private readonly struct StridedRows(float* a, nint rowStride, nint columnStride) : IRows<StridedRows>
+    private readonly struct StridedRows(float* a, long rowStride, long columnStride) : IRows<StridedRows>
     {
-        public StridedRows(float* a, long rowStride, long columnStride) : this(a, (nint)rowStride, (nint)columnStride) { }
-
         public float* At(int row) => a + row * rowStride;
 
         public StridedRows Next(int columns) => new(a + columns * columnStride, rowStride, columnStride);

@@ -8,10 +8,7 @@ internal sealed partial class GpuBackend
         if (TryForward(x, weight, bias, y, Address(addend), pre: 0, MatMulOutput.None))
             return;
         bool inPlace = addend.Storage == y.Storage && addend.Offset == y.Offset;
-        if (x.DType == DType.BF16)
-            MatMul<BFloat16, BFloat16>(x, weight, bias, y, accumulate: inPlace);
-        else
-            MatMul<Float32, Float32>(x, weight, bias, y, accumulate: inPlace);
+        MatMul(x, weight, bias, y, accumulate: inPlace);
         if (!inPlace)
             AddCore(addend, y, y);
     }

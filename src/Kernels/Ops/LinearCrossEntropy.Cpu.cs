@@ -7,12 +7,14 @@ internal sealed unsafe partial class CpuBackend<V>
 
     private static int RowsPerLogitsChunk(int n, int paddedVocabulary) => (int)Math.Clamp(LogitsPerChunk / paddedVocabulary, 1, Math.Max(n, 1));
 
-    private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
+    private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) =>
+        LogProbabilities(new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp), HeadColumns(weight), logProbabilities);
+
+    private void LogProbabilities<B>(HeadPass head, B weight, Tensor logProbabilities) where B : struct, IColumns
     {
-        var head = new Head(this, hidden, weight, targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            head.Logits(row);
+            head.Logits(row, weight);
             head.LogProbabilities(row, logProbabilities);
         }
     }
@@ -20,37 +22,43 @@ internal sealed unsafe partial class CpuBackend<V>
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
         Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
     {
-        var head = new Head(this, hidden, weight, targets, vocabulary, logSumExp);
+        var head = new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            head.Logits(row);
-            head.Gradients(row, tokenWeights, dHidden, dWeight);
+            head.Logits(row, HeadColumns(weight));
+            head.Gradients(row, weight, tokenWeights, dHidden, dWeight);
         }
     }
 
     private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
         Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight)
     {
-        var head = new Head(this, hidden, weight, targets, vocabulary, logSumExp);
+        var head = new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
-            head.Logits(row);
+            head.Logits(row, HeadColumns(weight));
             head.LogProbabilities(row, logProbabilities);
-            head.Gradients(row, tokenWeights, dHidden, dWeight);
+            head.Gradients(row, weight, tokenWeights, dHidden, dWeight);
         }
     }
 
-    /// <summary>The output layer with room for one chunk of logits: what is done with the chunk whose first row is given.</summary>
-    private readonly struct Head(CpuBackend<V> backend, Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp)
+    // The columns of W^T for a head W (Vpadded, C).
+    private static OperandColumns HeadColumns(Tensor weight) => new(new Operand(Pointer(weight), weight.Shape[1], transposed: true));
+
+    /// <summary>
+    /// A pass through the output layer, <paramref name="padded"/> rows of weights, with room for one chunk of logits: what is done with the chunk whose first row is given.
+    /// </summary>
+    private readonly struct HeadPass(CpuBackend<V> backend, Tensor hidden, int padded, Tensor targets, int vocabulary, Tensor logSumExp)
     {
-        private readonly int c = hidden.Shape[1], padded = weight.Shape[0];
-        private readonly float* logits = backend.SharedScratch(SharedLogits, (long)RowsPerLogitsChunk(hidden.Shape[0], weight.Shape[0]) * weight.Shape[0]);
+        private readonly int c = hidden.Shape[1];
+        private readonly float* logits = backend.SharedScratch(SharedLogits, (long)RowsPerLogitsChunk(hidden.Shape[0], padded) * padded);
 
         public int Rows => hidden.Shape[0];
 
         public int RowsPerChunk => RowsPerLogitsChunk(Rows, padded);
 
-        public void Logits(int row) => backend.Multiply(RowsFrom(row), padded, c, new Operand(Hidden(row), c), new Operand(Pointer(weight), c, transposed: true), logits, accumulate: false, default(NoEpilogue));
+        public void Logits<B>(int row, B weight) where B : struct, IColumns =>
+            backend.Multiply(RowsFrom(row), padded, c, new Operand(Hidden(row), c), weight, logits, accumulate: false, default(NoEpilogue));
 
         public void LogProbabilities(int row, Tensor logProbabilities)
         {
@@ -58,7 +66,7 @@ internal sealed unsafe partial class CpuBackend<V>
             backend.pool.Run(kernel, Items(RowsFrom(row), RowsPerItem(padded)));
         }
 
-        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
+        public void Gradients(int row, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
         {
             int rows = RowsFrom(row);
             var kernel = new LogitGradientKernel(logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);

@@ -123,7 +123,7 @@ internal sealed unsafe partial class CpuBackend<V>
     private readonly struct TileKernel<E>(CpuBackend<V> backend, TileGrid grid, Operand a, int depth, float* packedB, float* c, long strideC, int firstColumn,
         bool accumulate, E epilogue, bool isLast) : IKernel where E : struct, IEpilogue
     {
-        // What is multiplied is still in the first-level cache when its epilogue comes.
+        // What is multiplied is still in the second-level cache when its epilogue comes.
         private static int ColumnsOfStrip => 16 * Gemm<V>.NR;
 
         public void Run(int item, int thread)

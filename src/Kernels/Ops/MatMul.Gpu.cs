@@ -5,18 +5,21 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal sealed partial class GpuBackend
 {
-    private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y)
+    private protected override void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y) => MatMul(x, weight, bias, y, accumulate: false);
+
+    // y (M, N) = x (M, K) W^T + b, or +=
+    private void MatMul(Tensor x, Tensor weight, Tensor? bias, Tensor y, bool accumulate)
     {
         switch (x.DType, y.DType)
         {
             case (DType.F32, _):
-                MatMul<Float32, Float32>(x, weight, bias, y);
+                MatMul<Float32, Float32>(x, weight, bias, y, accumulate);
                 break;
             case (_, DType.F32):
-                MatMul<BFloat16, Float32>(x, weight, bias, y);
+                MatMul<BFloat16, Float32>(x, weight, bias, y, accumulate);
                 break;
             default:
-                MatMul<BFloat16, BFloat16>(x, weight, bias, y);
+                MatMul<BFloat16, BFloat16>(x, weight, bias, y, accumulate);
                 break;
         }
     }
@@ -37,8 +40,7 @@ internal sealed partial class GpuBackend
             MatMulBackwardWeight<Float32>(dy, x, dWeight, dBias);
     }
 
-    // y (M, N) = x (M, K) W^T + b, or +=
-    private void MatMul<T, TY>(Tensor x, Tensor weight, Tensor? bias, Tensor y, bool accumulate = false) where T : unmanaged, IElement<T> where TY : unmanaged, IElement<TY>
+    private void MatMul<T, TY>(Tensor x, Tensor weight, Tensor? bias, Tensor y, bool accumulate) where T : unmanaged, IElement<T> where TY : unmanaged, IElement<TY>
     {
         int m = x.Shape[0], k = x.Shape[1], n = weight.Shape[0];
         if (m <= MaxRowsOfMatVec)

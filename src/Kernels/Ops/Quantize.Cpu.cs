@@ -29,6 +29,13 @@ internal sealed unsafe partial class CpuBackend<V>
         public void Widen(int row, float* x) => QuantizedBlock.WidenRow(Values(row), Scales(row), blocks, x);
     }
 
+    // A row of k elements as whole blocks, zeros behind it.
+    private static void CopyPadded(float* x, int k, float* blocks, int width)
+    {
+        new Span<float>(x, k).CopyTo(new Span<float>(blocks, k));
+        new Span<float>(blocks + k, width - k).Clear();
+    }
+
     private readonly struct QuantizeKernel(CpuBackend<V> backend, float* x, int k, QuantizedRows y) : IKernel
     {
         public void Run(int item, int thread)
@@ -37,8 +44,7 @@ internal sealed unsafe partial class CpuBackend<V>
             var (first, end) = RowsOf(item, y.Count, k);
             for (int i = first; i < end; i++)
             {
-                new Span<float>(x + (long)i * k, k).CopyTo(new Span<float>(row, k));
-                new Span<float>(row + k, y.Width - k).Clear();
+                CopyPadded(x + (long)i * k, k, row, y.Width);
                 for (int block = 0; block < y.Blocks; block++)
                     y.Scales(i)[block] = QuantizedBlock.Round(row + block * QuantizedMatrix.BlockSize, y.Values(i) + block * QuantizedMatrix.BlockSize);
             }

@@ -9,14 +9,10 @@ internal sealed unsafe partial class CpuBackend<V>
         if (m <= MatVecKernel.MaxRows)
             QuantizedMatVec(Pointer(x), rows, Pointer(bias), Pointer(y), m, k);
         else
-            MultiplyQuantized(Pointer(x), rows, Pointer(bias), Pointer(y), m, k);
+            Multiply(m, rows.Count, k, new Operand(Pointer(x), k), new QuantizedColumns(this, rows), Pointer(y), accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), rows.Count));
     }
 
-    // Many rows: the weights become floats again while they are packed, and the product is that of floats.
-    private void MultiplyQuantized(float* x, QuantizedRows weight, float* bias, float* y, int m, int k) =>
-        Multiply(m, weight.Count, k, new Operand(x, k), new QuantizedColumns(this, weight), y, accumulate: false, new BiasEpilogue(bias, y, weight.Count));
-
-    /// <summary>The columns of W^T: rows of 8-bit weights.</summary>
+    /// <summary>The columns of W^T: rows of 8-bit weights, which become floats again while they are packed. A product of many rows is that of floats.</summary>
     private readonly struct QuantizedColumns(CpuBackend<V> backend, QuantizedRows weight) : IColumns
     {
         public void Pack(int column, int columns, int depth, int depths, float* packed, int thread)

@@ -27,8 +27,7 @@ internal sealed unsafe partial class CpuBackend<V>
             var (first, end) = RowsOf(item, m, width);
             for (int i = first; i < end; i++)
             {
-                new Span<float>(x + (long)i * k, k).CopyTo(new Span<float>(row, k));
-                new Span<float>(row + k, width - k).Clear();
+                CopyPadded(x + (long)i * k, k, row, width);
                 scales[i] = QuantizedBlock.Round(row, blocks, rounded + (long)i * width);
             }
         }
