@@ -66,6 +66,17 @@ public abstract partial class Backend : IDisposable
     /// <summary>Copies host floats into a contiguous F32 tensor of the same number of elements.</summary>
     public abstract void Write(Tensor destination, ReadOnlySpan<float> source);
 
+    /// <summary>
+    /// Has <paramref name="fill"/> write every element of a contiguous F32 tensor, which has at most 2^31 - 1: where they lie if the host can reach them, else into
+    /// an array that is then sent to the device.
+    /// </summary>
+    public virtual void Write(Tensor destination, Action<Span<float>> fill)
+    {
+        var values = new float[destination.Count];
+        fill(values);
+        Write(destination, values);
+    }
+
     /// <summary>Copies host integers into a contiguous I32 tensor of the same number of elements.</summary>
     public abstract void Write(Tensor destination, ReadOnlySpan<int> source);
 

@@ -95,13 +95,22 @@ public sealed class Gpt : IDisposable
         UpdateWorking();
     }
 
-    /// <summary>Gives a parameter its weights: <see cref="Parameter.Shape"/> floats, rounded where it is <see cref="Parameter.Quantized"/>.</summary>
-    public void Write(Parameter parameter, ReadOnlySpan<float> values)
+    /// <summary>
+    /// Gives a parameter its weights: <paramref name="fill"/> writes <see cref="Parameter.Shape"/> floats, which are rounded where the parameter is
+    /// <see cref="Parameter.Quantized"/>.
+    /// </summary>
+    public void Write(Parameter parameter, Action<Span<float>> fill)
     {
         if (parameter.Quantized is { } quantized)
+        {
+            var values = new float[parameter.Shape.Count];
+            fill(values);
             Backend.Quantize(values, quantized);
+        }
         else
-            Backend.Write(parameter.Value, values);
+        {
+            Backend.Write(parameter.Value, fill);
+        }
     }
 
     /// <summary>Makes the working copies follow the weights, after these were written by anyone but the optimiser.</summary>

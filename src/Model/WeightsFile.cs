@@ -49,7 +49,6 @@ public static class WeightsFile
     {
         using var reader = SafetensorsReader.Open(path);
         var unknown = reader.Tensors.Select(t => t.Name).Where(name => !Buffers.Any(name.EndsWith)).ToHashSet();
-        var plan = new List<(Parameter Parameter, FilePart Part, string Name)>();
         foreach (var parameter in model.Parameters.All)
         {
             foreach (var part in parameter.Parts)
@@ -58,7 +57,6 @@ public static class WeightsFile
                     ?? throw new TinyLlmException($"{path}: the tensor {part.Name} is missing; the file does not belong to this config.json.");
                 CheckShape(path, reader[name], FileShape(parameter, part));
                 unknown.Remove(name);
-                plan.Add((parameter, part, name));
             }
         }
 
@@ -68,17 +66,15 @@ public static class WeightsFile
         if (unknown.Count > 0)
             throw new TinyLlmException($"{path}: the tensor {unknown.Order().First()} has no place in this model; the file does not belong to this config.json.");
 
-        foreach (var parts in plan.GroupBy(p => p.Parameter))
+        float[] matrix = [];
+        foreach (var parameter in model.Parameters.All)
         {
-            var values = new float[parts.Key.Shape.Count];
-            foreach (var (parameter, part, name) in parts)
+            model.Write(parameter, values =>
             {
-                var source = new float[part.Rows * Columns(parameter)];
-                reader.Read(name, source);
-                FromFile(parameter, part, source, values);
-            }
-
-            model.Write(parts.Key, values);
+                foreach (var part in parameter.Parts)
+                    FromFile(reader, Find(reader, part.Name)!, parameter, part, values, ref matrix);
+                values[(int)parameter.RealCount..].Clear();
+            });
         }
 
         model.UpdateWorking();
@@ -121,20 +117,36 @@ public static class WeightsFile
             rows.CopyTo(file);
     }
 
-    private static void FromFile(Parameter parameter, FilePart part, ReadOnlySpan<float> file, Span<float> memory)
+    // A tensor of the file goes where its rows are in memory; one that is transposed goes there by way of a matrix that serves all of them.
+    private static void FromFile(SafetensorsReader reader, string name, Parameter parameter, FilePart part, Span<float> memory, ref float[] matrix)
     {
         int columns = Columns(parameter);
         var rows = memory.Slice(part.FirstRow * columns, part.Rows * columns);
-        if (part.Transposed)
-            Transpose(file, columns, part.Rows, rows);
-        else
-            file.CopyTo(rows);
+        if (!part.Transposed)
+        {
+            reader.Read(name, rows);
+            return;
+        }
+
+        if (matrix.Length < rows.Length)
+            matrix = new float[rows.Length];
+        reader.Read(name, matrix.AsSpan(0, rows.Length));
+        Transpose(matrix, columns, part.Rows, rows);
     }
 
+    // A strip of rows at a time: few enough that all of them stay in the cache while each is read column by column.
     private static void Transpose(ReadOnlySpan<float> source, int rows, int columns, Span<float> destination)
     {
-        for (int i = 0; i < rows; i++)
+        const int Strip = 8;
+        for (int top = 0; top < rows; top += Strip)
+        {
+            int height = Math.Min(Strip, rows - top);
             for (int j = 0; j < columns; j++)
-                destination[j * rows + i] = source[i * columns + j];
+            {
+                var piece = destination.Slice(j * rows + top, height);
+                for (int i = 0; i < piece.Length; i++)
+                    piece[i] = source[(top + i) * columns + j];
+            }
+        }
     }
 }

@@ -82,9 +82,7 @@ public static class Checkpoint
             var found = reader.Find(name) ?? throw new TinyLlmException($"{path}: the tensor {name} is missing; the file belongs to another model.");
             if (!found.Shape.SequenceEqual(Sizes(tensor.Shape).Select(n => (long)n)))
                 throw new TinyLlmException($"{path}: {found}; expected {tensor.Shape}. The file belongs to another model.");
-            var values = new float[tensor.Count];
-            reader.Read(name, values);
-            model.Backend.Write(tensor, values);
+            model.Backend.Write(tensor, values => reader.Read(name, values));
         }
     }
 

@@ -109,6 +109,12 @@ internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct
         source.CopyTo(new Span<float>(Pointer(destination), source.Length));
     }
 
+    public override void Write(Tensor destination, Action<Span<float>> fill)
+    {
+        Check.That(destination.IsContiguous && destination.DType == DType.F32, "Write", $"to fill {destination}.");
+        fill(new Span<float>(Pointer(destination), checked((int)destination.Count)));
+    }
+
     public override void Write(Tensor destination, ReadOnlySpan<int> source)
     {
         Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType == DType.I32, "Write", $"{source.Length} integers into {destination}.");

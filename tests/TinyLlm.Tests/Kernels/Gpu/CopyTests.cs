@@ -40,6 +40,21 @@ public abstract class CopyTests<TDevice> : BackendTests<TDevice> where TDevice :
         }
     }
 
+    [Fact]
+    public void RowsCanBeFilledInPlace()
+    {
+        TestTensor x = Of((5, 3), Values.Floats(15));
+        float[] expected = x.Floats();
+        Backend.Write(x.Slice(0, 1, 3), rows =>
+        {
+            for (int i = 0; i < rows.Length; i++)
+                rows[i] = i;
+        });
+        for (int i = 0; i < 9; i++)
+            expected[3 + i] = i;
+        Assert.Equal(expected, x.Floats());
+    }
+
     private static T[] Amid<T>(int count)
     {
         _ = new T[count];
