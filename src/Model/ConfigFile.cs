@@ -32,21 +32,27 @@ public static class ConfigFile
     /// <exception cref="TinyLlmException">The file is missing or no JSON, or the model is of a kind that this program has not.</exception>
     public static GptConfig Read(string path)
     {
-        JsonObject json;
         try
         {
-            json = JsonNode.Parse(File.ReadAllText(path)) as JsonObject ?? throw new JsonException("the top level is no object");
+            using var file = File.OpenRead(path);
+            using var json = JsonDocument.Parse(file);
+            if (json.RootElement.ValueKind != JsonValueKind.Object)
+                throw new JsonException("the top level is no object");
+            return Read(new Fields(path, json.RootElement), path);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The latter: half a surrogate pair.
             throw new TinyLlmException($"{path}: not valid JSON ({e.Message.TrimEnd('.')}); expected a model's config.json.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
             throw FileErrors.Reading(path, e);
         }
+    }
 
-        var fields = new Fields(path, json);
+    private static GptConfig Read(Fields fields, string path)
+    {
         string type = fields.Text("model_type", "");
         var config = type switch
         {
@@ -158,24 +164,23 @@ public static class ConfigFile
     }
 
     /// <summary>The object's fields, with messages that name the file and the field.</summary>
-    private sealed class Fields(string path, JsonObject json)
+    private sealed class Fields(string path, JsonElement json)
     {
         public int Integer(string name, int? fallback = null)
         {
-            if (json[name] is not { } node)
+            if (Find(json, name) is not { } value)
                 return fallback ?? throw new TinyLlmException($"{path}: {name} is missing; expected a whole number.");
-            if (node is JsonValue value && value.TryGetValue(out int number))
+            if (value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number))
                 return number;
-            throw new TinyLlmException($"{path}: {name} is {node.ToJsonString()}; expected a whole number.");
+            throw new TinyLlmException($"{path}: {name} is {value.GetRawText()}; expected a whole number.");
         }
 
         public double Number(string name, double fallback) => Number(json, name, fallback);
 
-        public string Text(string name, string fallback) =>
-            json[name] is JsonValue value && value.TryGetValue(out string? text) ? text : fallback;
+        public string Text(string name, string fallback) => Text(json, name, fallback);
 
         public bool Flag(string name, bool fallback) =>
-            json[name] is JsonValue value && value.TryGetValue(out bool flag) ? flag : fallback;
+            Find(json, name) is { ValueKind: JsonValueKind.True or JsonValueKind.False } value ? value.GetBoolean() : fallback;
 
         public int Divide(string name, int value, string byName, int by) => by > 0 && value % by == 0
             ? value / by
@@ -197,21 +202,32 @@ public static class ConfigFile
         // Older files have rope_theta and rope_scaling at the top, newer ones both in rope_parameters.
         public double RopeBase()
         {
-            var scaling = (json["rope_parameters"] ?? json["rope_scaling"]) as JsonObject;
-            string kind = scaling?["rope_type"] is JsonValue value && value.TryGetValue(out string? text) ? text : "default";
-            if (scaling is not null && kind != "default")
-                throw new TinyLlmException($"{path}: RoPE scaling \"{kind}\" is not supported; expected none.");
-            double fallback = scaling is null ? 10_000 : Number(scaling, "rope_theta", 10_000);
+            double fallback = 10_000;
+            if ((Find(json, "rope_parameters") ?? Find(json, "rope_scaling")) is { ValueKind: JsonValueKind.Object } scaling)
+            {
+                string kind = Text(scaling, "rope_type", "default");
+                if (kind != "default")
+                    throw new TinyLlmException($"{path}: RoPE scaling \"{kind}\" is not supported; expected none.");
+                fallback = Number(scaling, "rope_theta", fallback);
+            }
+
             return Number("rope_theta", fallback);
         }
 
-        private double Number(JsonObject from, string name, double fallback)
+        private double Number(JsonElement from, string name, double fallback)
         {
-            if (from[name] is not { } node)
+            if (Find(from, name) is not { } value)
                 return fallback;
-            if (node is JsonValue value && value.TryGetValue(out double number))
+            if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number))
                 return number;
-            throw new TinyLlmException($"{path}: {name} is {node.ToJsonString()}; expected a number.");
+            throw new TinyLlmException($"{path}: {name} is {value.GetRawText()}; expected a number.");
         }
+
+        private static string Text(JsonElement from, string name, string fallback) =>
+            Find(from, name) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : fallback;
+
+        // Null is as good as absent.
+        private static JsonElement? Find(JsonElement from, string name) =>
+            from.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 }

@@ -93,7 +93,7 @@ public sealed class ParameterTable
     private readonly List<Parameter> parameters = [];
 
     /// <summary>All parameters, in the order of the memory: matrices, embeddings, vectors.</summary>
-    public IReadOnlyList<Parameter> All { get; private set; } = [];
+    public IReadOnlyList<Parameter> All => parameters;
 
     /// <summary>Number of trained elements, padding left out.</summary>
     public long Count => parameters.Sum(p => p.RealCount);
@@ -106,8 +106,7 @@ public sealed class ParameterTable
     public Parameter Add(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts)
     {
         var parameter = new Parameter(name, shape, init, group, parts);
-        parameters.Add(parameter);
-        All = parameters.OrderBy(p => p.Group).ToArray();
+        parameters.Insert(parameters.FindLastIndex(p => p.Group <= group) + 1, parameter);
         return parameter;
     }
 
@@ -138,8 +137,8 @@ public sealed class ParameterTable
     /// <summary>Plans the gradients.</summary>
     public void PlanGradients(Arena arena)
     {
-        foreach (var (parameter, tensor) in All.Zip(Plan(arena)))
-            parameter.Gradient = tensor;
+        foreach (var parameter in All)
+            parameter.Gradient = arena.Add(parameter.Name, parameter.Shape);
     }
 
     /// <summary>

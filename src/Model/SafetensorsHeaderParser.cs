@@ -106,15 +106,15 @@ internal ref struct SafetensorsHeaderParser
             throw Damaged($"data_offsets of {what} are [{string.Join(", ", offsets.Take(4))}]; expected [begin, end] with begin <= end");
 
         // An empty tensor may have any other sizes, as long as their product is a number.
-        UInt128 bytes = (UInt128)elementBytes;
+        long bytes = elementBytes;
         foreach (long size in shape)
         {
-            bytes *= (ulong)size;
-            if (bytes > long.MaxValue)
+            if (size > 0 && bytes > long.MaxValue / size)
                 throw Damaged($"the shape of {what} is too large for any file");
+            bytes *= size;
         }
 
-        if ((UInt128)(offsets[1] - offsets[0]) != bytes)
+        if (offsets[1] - offsets[0] != bytes)
             throw Damaged($"{what} has {offsets[1] - offsets[0]} bytes; expected {bytes} for {dtype} ({string.Join(", ", shape.Take(8))}{(shape.Count > 8 ? ", ..." : "")})");
         return new SafetensorsTensor(name, dtype, shape, offsets[0], offsets[1]);
     }
@@ -173,7 +173,12 @@ internal ref struct SafetensorsHeaderParser
     // A damaged name may be anything: one line, and not a long one.
     private static string Quote(string name)
     {
-        char[] shown = [.. name.Take(200).Select(c => char.IsControl(c) || c is '\u2028' or '\u2029' ? '?' : c)];
-        return $"\"{new string(shown)}{(name.Length > 200 ? "..." : "")}\"";
+        const int Most = 200;
+        string shown = string.Create(Math.Min(name.Length, Most), name, (characters, name) =>
+        {
+            for (int i = 0; i < characters.Length; i++)
+                characters[i] = char.IsControl(name[i]) || name[i] is '\u2028' or '\u2029' ? '?' : name[i];
+        });
+        return $"\"{shown}{(name.Length > Most ? "..." : "")}\"";
     }
 }

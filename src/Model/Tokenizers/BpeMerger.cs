@@ -6,7 +6,7 @@ internal sealed class BpeMerger
     private readonly Dictionary<(int Left, int Right), (int Rank, int Id)> merges = [];
 
     /// <summary>Takes the merges in the order of their learning: two ids and the id of what they become.</summary>
-    public BpeMerger(IEnumerable<(int Left, int Right, int Id)> merges)
+    public BpeMerger((int Left, int Right, int Id)[] merges)
     {
         foreach (var (left, right, id) in merges)
             this.merges.Add((left, right), (this.merges.Count, id));

@@ -7,7 +7,7 @@ namespace TinyLlm.Model.Tokenizers;
 internal static class ByteLevelAlphabet
 {
     private static readonly char[] characters = Build();
-    private static readonly Dictionary<char, byte> bytes = characters.Select((c, b) => (c, b)).ToDictionary(p => p.c, p => (byte)p.b);
+    private static readonly Dictionary<char, byte> bytes = Invert(characters);
 
     /// <summary>Writes a token's bytes as the characters that stand for them.</summary>
     public static string ToText(ReadOnlySpan<byte> token)
@@ -38,5 +38,13 @@ internal static class ByteLevelAlphabet
         for (int b = 0; b < table.Length; b++)
             table[b] = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE ? (char)b : next++;
         return table;
+    }
+
+    private static Dictionary<char, byte> Invert(char[] characters)
+    {
+        var bytes = new Dictionary<char, byte>(characters.Length);
+        for (int b = 0; b < characters.Length; b++)
+            bytes.Add(characters[b], (byte)b);
+        return bytes;
     }
 }

@@ -39,11 +39,13 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
         var idByText = new Dictionary<string, int>(texts.Length, StringComparer.Ordinal);
         for (int id = 0; id < texts.Length; id++)
             idByText.Add(texts[id], id);
-        byteIds = [.. Enumerable.Range(0, 256).Select(b => Id(ByteLevelAlphabet.ToText([(byte)b])))];
-        merger = new BpeMerger(this.merges.Select(m => (m.Left, m.Right, Id(texts[m.Left] + texts[m.Right]))));
+        byteIds = new int[256];
+        for (int b = 0; b < byteIds.Length; b++)
+            byteIds[b] = Id(ByteLevelAlphabet.ToText([(byte)b]));
+        merger = new BpeMerger(Array.ConvertAll(this.merges, m => (m.Left, m.Right, Id(texts[m.Left] + texts[m.Right]))));
         library = BpeTokenizer.Create(new BpeOptions(idByText)
         {
-            Merges = this.merges.Select(m => $"{texts[m.Left]} {texts[m.Right]}"),
+            Merges = Array.ConvertAll(this.merges, m => $"{texts[m.Left]} {texts[m.Right]}"),
             ByteLevel = true,
         });
 

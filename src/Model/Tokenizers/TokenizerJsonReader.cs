@@ -39,7 +39,7 @@ internal sealed class TokenizerJsonReader
         if (type is not ("BPE" or "WordLevel"))
             throw Fail($"the model type is {type}; expected BPE or WordLevel");
         if (root.TryGetProperty("normalizer", out var normalizer) && normalizer.ValueKind != JsonValueKind.Null)
-            throw Fail($"the normalizer is {TypeOf(normalizer)}; expected null, so that bytes round-trip");
+            throw Fail($"the normalizer is {Show(TypeOf(normalizer))}; expected null, so that bytes round-trip");
 
         var vocabulary = ReadVocabulary(Get(model, "vocab"));
         CheckSpecialTokens(root, vocabulary.Length);
@@ -52,7 +52,9 @@ internal sealed class TokenizerJsonReader
         for (int id = 0; id < tokens.Length; id++)
             tokens[id] = ByteLevelAlphabet.ToBytes(vocabulary[id]) ?? throw Fail($"the token '{Show(vocabulary[id])}' (id {id}) is not in byte-level characters");
 
-        var ids = vocabulary.Select((token, id) => (token, id)).ToDictionary(p => p.token, p => p.id, StringComparer.Ordinal);
+        var ids = new Dictionary<string, int>(vocabulary.Length, StringComparer.Ordinal);
+        for (int id = 0; id < vocabulary.Length; id++)
+            ids.Add(vocabulary[id], id);
         for (int b = 0; b < 256; b++)
         {
             if (!ids.ContainsKey(ByteLevelAlphabet.ToText([(byte)b])))
@@ -70,13 +72,12 @@ internal sealed class TokenizerJsonReader
     /// <summary>The tokens by id.</summary>
     private string[] ReadVocabulary(JsonElement vocab)
     {
-        var entries = vocab.EnumerateObject().ToArray();
-        if (entries.Length == 0)
+        var tokens = new string?[vocab.GetPropertyCount()];
+        if (tokens.Length == 0)
             throw Fail("model.vocab is empty");
 
-        var tokens = new string?[entries.Length];
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var entry in entries)
+        foreach (var entry in vocab.EnumerateObject())
         {
             if (entry.Name.Length == 0 || !seen.Add(entry.Name))
                 throw Fail($"the token '{Show(entry.Name)}' is empty or occurs twice in model.vocab; expected distinct tokens");
@@ -92,21 +93,19 @@ internal sealed class TokenizerJsonReader
 
     private void CheckSpecialTokens(JsonElement root, int firstId)
     {
-        var expected = Tokenizer.SpecialTokens.Select((name, i) => (Name: name, Id: firstId + i)).ToArray();
-        var found = Get(root, "added_tokens").EnumerateArray()
-            .Select(t => (Name: Get(t, "content").GetString() ?? "null", Id: Get(t, "id").GetInt32())).OrderBy(t => t.Id).ToArray();
-        if (!expected.SequenceEqual(found))
-            throw Fail($"the special tokens are {List(found)}; expected {List(expected)}");
-
-        static string List((string Name, int Id)[] tokens) =>
-            tokens.Length == 0 ? "missing" : string.Join(", ", tokens.Select(t => $"{Show(t.Name)} = {t.Id}"));
+        string[] expected = [.. Tokenizer.SpecialTokens.Select((name, i) => $"{name} = {firstId + i}")];
+        var found = new List<string>();
+        foreach (var token in Get(root, "added_tokens").EnumerateArray())
+            found.Add($"{Show(Get(token, "content").GetString() ?? "null")} = {Get(token, "id").GetInt32()}");
+        if (!found.Order(StringComparer.Ordinal).SequenceEqual(expected.Order(StringComparer.Ordinal)))
+            throw Fail($"the special tokens are {(found.Count == 0 ? "missing" : string.Join(", ", found))}; expected {string.Join(", ", expected)}");
     }
 
     private CharTokenizer ReadCharacters(JsonElement root, string[] vocabulary)
     {
         var split = Get(root, "pre_tokenizer");
         if (TypeOf(split) != "Split" || Pattern(split) != TokenizerJsonWriter.AnyCharacter)
-            throw Fail($"the pre-tokenizer of the WordLevel model is {TypeOf(split)}; expected Split on {TokenizerJsonWriter.AnyCharacter} (char)");
+            throw Fail($"the pre-tokenizer of the WordLevel model is {Show(TypeOf(split))}; expected Split on {TokenizerJsonWriter.AnyCharacter} (char)");
 
         var characters = new Rune[vocabulary.Length];
         for (int id = 0; id < characters.Length; id++)
@@ -123,9 +122,9 @@ internal sealed class TokenizerJsonReader
     {
         var preTokenizer = Get(root, "pre_tokenizer");
         JsonElement[] steps = TypeOf(preTokenizer) == "Sequence" ? [.. Get(preTokenizer, "pretokenizers").EnumerateArray()] : [preTokenizer];
-        string found = string.Join(" + ", steps.Select(TypeOf));
+        string found = string.Join(" + ", Array.ConvertAll(steps, TypeOf));
         if (found is not ("ByteLevel" or "Split + ByteLevel"))
-            throw Fail($"the pre-tokenizer is {found}; expected ByteLevel (byte) or Split + ByteLevel (bpe)");
+            throw Fail($"the pre-tokenizer is {Show(found)}; expected ByteLevel (byte) or Split + ByteLevel (bpe)");
         if (Get(steps[^1], "add_prefix_space").GetBoolean() || Get(steps[^1], "use_regex").GetBoolean())
             throw Fail("ByteLevel has add_prefix_space or use_regex; expected both false");
         if (steps.Length == 2 && (Pattern(steps[0]) != Qwen2Pattern.Regex || Get(steps[0], "behavior").GetString() != "Isolated"))
@@ -169,7 +168,7 @@ internal sealed class TokenizerJsonReader
             : throw Fail($"\"{name}\" is missing; expected a Hugging Face tokenizer.json");
 
     private string TypeOf(JsonElement element) =>
-        element.ValueKind == JsonValueKind.Null ? "null" : Show(Get(element, "type").GetString() ?? "null");
+        element.ValueKind == JsonValueKind.Null ? "null" : Get(element, "type").GetString() ?? "null";
 
     private string Pattern(JsonElement split)
     {

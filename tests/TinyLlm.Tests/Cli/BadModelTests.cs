@@ -72,6 +72,7 @@ public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture
     [InlineData("null")]
     [InlineData("{}")]
     [InlineData("{\"model_type\": \"mamba\"}")]
+    [InlineData("{\"model_type\": \"\\ud800\"}")]
     [InlineData("{\"model_type\": \"qwen3\"}")]
     [InlineData("{\"model_type\": \"gpt2\", \"n_embd\": \"wide\"}")]
     [InlineData("{\"model_type\": \"gpt2\", \"n_embd\": 99999999999}")]
