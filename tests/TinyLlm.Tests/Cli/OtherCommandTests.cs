@@ -118,7 +118,9 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
                 Assert.Contains("tinyllm " + command, result.Text, StringComparison.Ordinal);
         }
 
-        Assert.Contains("Usage:", run.Succeed("").Text, StringComparison.Ordinal);
+        string overview = run.Succeed("").Text;
+        Assert.Contains("Usage:", overview, StringComparison.Ordinal);
+        Assert.All(new[] { "pretrain", "finetune", "generate", "eval", "info", "tokenizer", "devices" }, command => Assert.Matches($@"\n +{command} ", overview));
         Assert.Matches(@"^\d+\.\d+\.\d+", run.Succeed("--version").Text);
     }
 

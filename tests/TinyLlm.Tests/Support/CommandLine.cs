@@ -109,6 +109,9 @@ public sealed class RunningCommand : IDisposable
             throw new InvalidOperationException($"The signal {number} could not be sent.");
     }
 
+    /// <summary>The files that it has in its memory so far, programs and libraries among them. Linux only.</summary>
+    public string[] MappedFiles => [.. File.ReadLines($"/proc/{process.Id}/maps").Where(line => line.Contains('/')).Select(line => Path.GetFileName(line)).Distinct()];
+
     /// <summary>Waits for the end.</summary>
     public CommandResult Finish()
     {
