@@ -11,14 +11,17 @@ internal static class TrainCommand
     // Long enough for a figure, short enough that a machine that slows down for a while slows both sides.
     private const double SecondsPerRound = 1;
 
+    private const string Fused = "fused";
+
     public static Command Create()
     {
         var (models, threads, rounds) = (ModelSizes.Option("tiny", "small", "base"), CommonOptions.Threads(), CommonOptions.Rounds());
         var steps = CommonOptions.Positive<int?>("--steps", "Steps of each side in a round; absent: as many as take about a second.");
-        var fusedAdamW = new Option<bool>("--fused-adamw") { Description = "Let libtorch use PyTorch's fused AdamW, which TorchSharp does not offer." };
+        var peerAdamW = new Option<string>("--peer-adamw") { Description = "libtorch's AdamW: PyTorch's fused one, or the one that TorchSharp offers, which is slower.", DefaultValueFactory = _ => Fused };
+        peerAdamW.AcceptOnlyFromAmong(Fused, "torchsharp");
         var scaling = new Option<bool>("--scaling") { Description = "TinyLlm alone, on small: how a step's time goes with threads, layers and context." };
         var json = ResultsFile.Option();
-        var command = new Command("train", "Time training steps of GPT-2s of the presets' sizes beside libtorch's, in turn.") { models, fusedAdamW, scaling, steps, rounds, threads, json };
+        var command = new Command("train", "Time training steps of GPT-2s of the presets' sizes beside libtorch's, in turn.") { models, peerAdamW, scaling, steps, rounds, threads, json };
         command.SetAction(parse =>
         {
             var results = new ResultsFile(parse.GetValue(json));
@@ -31,7 +34,7 @@ internal static class TrainCommand
 
             Console.WriteLine($"fp32; spread: (slowest - fastest) / median; GFLOP/s: {TrainingFlops.Rule}");
             foreach (string model in parse.GetValue(models)!)
-                Run(ModelSize.Get(model), threadCount, parse.GetValue(fusedAdamW), roundCount, stepCount, results);
+                Run(ModelSize.Get(model), threadCount, parse.GetValue(peerAdamW) == Fused, roundCount, stepCount, results);
         });
         return command;
     }
@@ -51,7 +54,7 @@ internal static class TrainCommand
         for (int round = 0; round < rounds; round++)
             duel.Round(steps);
 
-        Console.WriteLine($"medians of {rounds} rounds of {steps} steps each; libtorch with {configuration}; losses of {duel.Losses.Steps} steps, from {duel.Losses.First:F3} to {duel.Losses.Last:F3}, "
+        Console.WriteLine($"medians of {rounds} rounds of {steps} steps each; libtorch with {configuration}, {(fusedAdamW ? "fused AdamW" : "TorchSharp's AdamW")}; losses of {duel.Losses.Steps} steps, from {duel.Losses.First:F3} to {duel.Losses.Last:F3}, "
             + $"at most {duel.Losses.Largest:E1} apart ({LossCheck.Rule})\n");
         var result = TrainResult.Of(size, duel, ours, theirs, configuration);
         result.Print(size.Tokens);

@@ -50,25 +50,6 @@ internal static class Qwen2Pattern
         return first == Class.Other ? SkipPunctuation(text, second) : WhiteSpaceEnd(text, start);
     }
 
-    /// <summary>
-    /// The largest place (above 0, below the length) where UTF-8 text can be cut without changing a pre-token, 0 if none is found: after
-    /// a line feed, before a visible ASCII character. No alternative of the pattern crosses that, nor does one look past it.
-    /// </summary>
-    public static int LastCut(ReadOnlySpan<byte> text)
-    {
-        for (int end = text.Length - 1; end > 0;)
-        {
-            int lineFeed = text[..end].LastIndexOf((byte)'\n');
-            if (lineFeed < 0)
-                return 0;
-            if (text[lineFeed + 1] is > (byte)' ' and < 0x7F)
-                return lineFeed + 1;
-            end = lineFeed;
-        }
-
-        return 0;
-    }
-
     // (?i:'s|'t|'re|'ve|'m|'ll|'d), 0 if none. U+017F, the long s, is an s to Unicode's case folding.
     private static int ContractionEnd(ReadOnlySpan<char> text, int start)
     {

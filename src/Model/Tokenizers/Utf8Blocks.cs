@@ -59,7 +59,7 @@ internal ref struct Utf8Blocks
         int length = Math.Min(rest.Length, BlockBytes);
         while (length < rest.Length)
         {
-            int cut = Qwen2Pattern.LastCut(rest[..length]);
+            int cut = TextCut.Last(rest[..length]);
             if (cut > 0)
             {
                 length = cut;

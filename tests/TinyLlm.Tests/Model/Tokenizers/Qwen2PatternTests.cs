@@ -32,33 +32,6 @@ public class Qwen2PatternTests
     public void Next_CutsAsHuggingFace(string text, string preTokens) => Assert.Equal(preTokens, string.Join('|', Cut(text)));
 
     [Fact]
-    public void LastCut_ChangesNoPreToken()
-    {
-        int found = 0;
-        for (int seed = 0; seed < 2000; seed++)
-        {
-            byte[] text = TextSamples.Random(new Random(seed), 60, withInvalid: seed % 2 == 0);
-            int cut = Qwen2Pattern.LastCut(text);
-            Assert.InRange(cut, 0, Math.Max(0, text.Length - 1));
-            if (cut == 0)
-                continue;
-            found++;
-            var parts = TextSamples.PreTokens(text[..cut]).Concat(TextSamples.PreTokens(text[cut..]));
-            Assert.Equal(TextSamples.PreTokens(text), parts);
-        }
-
-        Assert.True(found > 200, $"only {found} texts had a cut");
-    }
-
-    [Theory]
-    [InlineData("", 0)]
-    [InlineData("\n", 0)]
-    [InlineData("a\nb", 2)]
-    [InlineData("a\n b\n\n", 0)]
-    [InlineData("a\nb\n\tc\n", 2)]
-    public void LastCut_IsBeforeAVisibleCharacter(string text, int cut) => Assert.Equal(cut, Qwen2Pattern.LastCut(Encoding.UTF8.GetBytes(text)));
-
-    [Fact]
     public void Blocks_OfLongText_GiveTheSamePreTokensAndBytes()
     {
         // Several blocks, with and without places to cut, and invalid bytes near their ends.
