@@ -1,0 +1,50 @@
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+
+namespace TinyLlm.Training.Data.Sources;
+
+/// <summary>A file as it was when the sources were parsed.</summary>
+/// <param name="Path">The path as messages show it.</param>
+/// <param name="Length">Size on disk in bytes.</param>
+/// <param name="Written">Time of the last write, UTC.</param>
+/// <param name="Format">What its name tells.</param>
+internal sealed record SourceFile(string Path, long Length, DateTime Written, SourceFormat Format)
+{
+    /// <summary>Looks at a file.</summary>
+    /// <exception cref="TinyLlmException">It is missing or may not be looked at.</exception>
+    public static SourceFile At(string path)
+    {
+        try
+        {
+            var info = new FileInfo(path);
+            return new SourceFile(path, info.Length, info.LastWriteTimeUtc, SourceFormat.Of(path));
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw FileErrors.Reading(path, e);
+        }
+    }
+
+    /// <summary>Opens the file for reading. Every error of the stream is one line for the user.</summary>
+    /// <exception cref="TinyLlmException">It cannot be opened, or has another length than before.</exception>
+    public Stream Open()
+    {
+        try
+        {
+            var stream = new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            if (stream.Length == Length)
+                return new SourceStream(stream, Path);
+            stream.Dispose();
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw FileErrors.Reading(Path, e);
+        }
+
+        throw Changed();
+    }
+
+    /// <summary>The error for a file that is not as it was when the work was planned.</summary>
+    public TinyLlmException Changed() =>
+        new($"{Path}: the file changed while it was being read (it had {Length:N0} bytes at the start); run again when it is complete.");
+}
