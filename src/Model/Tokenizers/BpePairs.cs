@@ -1,154 +1,150 @@
 using System.Runtime.InteropServices;
-using System.Text;
-using TinyLlm.Kernels;
 
 namespace TinyLlm.Model.Tokenizers;
 
-/// <summary>
-/// All distinct pre-tokens as rows of tokens, with the exact count and the places of every pair of neighbours. A merge visits only the
-/// places of its pair.
-/// </summary>
+/// <summary>Two neighbouring tokens. The order is that of the left ids, then of the right ones.</summary>
+internal readonly record struct TokenPair(int Left, int Right) : IComparable<TokenPair>
+{
+    public int CompareTo(TokenPair other) => Left != other.Left ? Left.CompareTo(other.Left) : Right.CompareTo(other.Right);
+
+    public override int GetHashCode() => (int)(((uint)Left * 0x9E3779B1u + (uint)Right) * 0x85EBCA6Bu);
+}
+
+/// <summary>The exact number of times that each pair of neighbours occurs in <see cref="BpeRows"/>. A merge visits only the places of its pair.</summary>
 /// <remarks>
-/// A place is the index of a pair's left token. It holds one pair at a time, so the places of a pair form a doubly linked list inside two
-/// arrays: moving a place from one pair to another costs nothing but the dictionary look-ups. A new pair contains the newest token, and
-/// its places are appended from left to right, so every list is in text order, as left-to-right merging needs.
+/// A pair contains the token that was newest when it came into being, so it comes into being during one merge, and the list of its places is written once, in rising order, as
+/// left-to-right merging needs. Later merges take places away without a look at the list: a place counts while the pair still stands there, and what once was merged never comes
+/// back. Each place is listed when a pair comes to stand there and visited once, so all merges together take time in proportion to the text's distinct bytes.
+/// Pairs that occur less often than the minimum are forgotten, since counts only fall.
 /// </remarks>
 internal sealed class BpePairs
 {
-    private const int None = -1;
-
-    // By place. ids: the token that starts here. left, right: the neighbours in the same pre-token.
-    private readonly int[] ids, left, right;
-    private readonly int[] previousPlace, nextPlace; // in the list of the pair that stands here
-    private readonly long[] weights;                 // how often the pre-token occurs
-    private readonly Dictionary<(int, int), Entry> pairs = [];
-    private readonly List<(int, int)> created = [];
+    private readonly BpeRows rows;
+    private readonly long minimum;
+    private readonly Dictionary<TokenPair, Entry> pairs = [];
+    private readonly List<(TokenPair, long)> created = [];
+    private readonly NeighbourTally goneLeft = new(), goneRight = new(), newLeft = new(), newRight = new();
 
     private struct Entry
     {
         public long Count;
-        public int First, Last;
+        public int[] Places;
     }
 
-    /// <summary>Splits every pre-token into its bytes and counts the pairs.</summary>
-    /// <exception cref="TinyLlmException">The distinct pre-tokens have more bytes than an array can hold.</exception>
-    public BpePairs(PreTokenCounts counts)
+    /// <summary>Counts the pairs of <paramref name="rows"/>. Those below <paramref name="minimum"/> are ignored.</summary>
+    public BpePairs(BpeRows rows, long minimum, CancellationToken stop)
     {
-        long total = counts.Items.Keys.Sum(word => (long)Encoding.UTF8.GetByteCount(word));
-        if (total > Array.MaxLength)
-            throw new TinyLlmException($"The distinct words of the text have {total} bytes; expected at most {Array.MaxLength}; train the tokenizer on a part of the text.");
-
-        ids = new int[total];
-        left = new int[total];
-        right = new int[total];
-        previousPlace = new int[total];
-        nextPlace = new int[total];
-        weights = new long[total];
-        int place = 0;
-        foreach (var (word, count) in counts.Items)
+        this.rows = rows;
+        this.minimum = minimum;
+        const int Bytes = 256;
+        var counts = new long[Bytes * Bytes];
+        var placeCounts = new int[Bytes * Bytes];
+        foreach (var (pair, place) in Places(stop))
         {
-            byte[] bytes = Encoding.UTF8.GetBytes(word);
-            for (int i = 0; i < bytes.Length; i++, place++)
-            {
-                ids[place] = bytes[i];
-                left[place] = i > 0 ? place - 1 : None;
-                right[place] = i + 1 < bytes.Length ? place + 1 : None;
-                weights[place] = count;
-            }
+            counts[pair] += rows.Occurrences(place);
+            placeCounts[pair]++;
         }
 
-        for (int at = 0; at < ids.Length; at++)
+        var lists = new int[Bytes * Bytes][];
+        for (int pair = 0; pair < lists.Length; pair++)
         {
-            if (right[at] != None)
-                Append(at);
+            if (counts[pair] < minimum)
+                continue;
+            lists[pair] = new int[placeCounts[pair]];
+            Create(new TokenPair(pair / Bytes, pair % Bytes), counts[pair], lists[pair]);
+        }
+
+        Array.Clear(placeCounts);
+        foreach (var (pair, place) in Places(stop))
+        {
+            if (lists[pair] is { } list)
+                list[placeCounts[pair]++] = place;
         }
     }
 
-    /// <summary>How often a pair occurs now.</summary>
-    public long Count((int, int) pair) => pairs.TryGetValue(pair, out var entry) ? entry.Count : 0;
+    /// <summary>The pairs that came into being with the last merge, or at the beginning, with their counts.</summary>
+    public IReadOnlyList<(TokenPair Pair, long Count)> Created => created;
 
-    /// <summary>
-    /// The pairs that came into being since the last call and occur at least <paramref name="minimumCount"/> times. The others are
-    /// forgotten for good: a pair's count never rises after the merge that created it.
-    /// </summary>
-    public IEnumerable<((int, int) Pair, long Count)> TakeNew(long minimumCount)
+    /// <summary>How often a pair occurs now; 0 below the minimum.</summary>
+    public long Count(TokenPair pair) => pairs.TryGetValue(pair, out var entry) ? entry.Count : 0;
+
+    /// <summary>Replaces the pair by token <paramref name="id"/>, the next one, wherever it stands, from left to right.</summary>
+    public void Merge(TokenPair pair, int id, CancellationToken stop)
     {
-        foreach (var pair in created)
-        {
-            long count = Count(pair);
-            if (count >= minimumCount)
-                yield return (pair, count);
-            else
-                pairs.Remove(pair);
-        }
-
+        pairs.Remove(pair, out var entry);
+        rows.Define(pair.Left, pair.Right);
+        rows.Rewind();
         created.Clear();
-    }
+        foreach (var tally in (ReadOnlySpan<NeighbourTally>)[goneLeft, goneRight, newLeft, newRight])
+            tally.Start(id + 1);
 
-    /// <summary>Replaces the pair by token <paramref name="id"/> wherever it stands, from left to right.</summary>
-    public void Merge((int, int) pair, int id)
-    {
-        // Each round removes the first place and, in a run such as aaa, the overlapping one after it.
-        while (pairs.TryGetValue(pair, out var entry) && entry.First != None)
+        for (int i = 0; i < entry.Places.Length; i++)
         {
-            int at = entry.First, second = right[at], after = right[second], before = left[at];
-            Remove(at);
-            if (after != None)
-                Remove(second);
-            if (before != None)
-                Remove(before);
-
-            ids[at] = id;
-            right[at] = after;
-            if (after != None)
-                left[after] = at;
-
-            if (before != None)
-                Append(before);
-            if (after != None)
-                Append(at);
+            if (i % (1 << 16) == 0)
+                stop.ThrowIfCancellationRequested();
+            if (rows.Stands(pair.Left, pair.Right, entry.Places[i]))
+                MergeAt(entry.Places[i], pair, id);
         }
 
-        pairs.Remove(pair);
+        foreach (int token in goneLeft.Tokens)
+            Lower(new TokenPair(token, pair.Left), goneLeft.Occurrences(token));
+        foreach (int token in goneRight.Tokens)
+            Lower(new TokenPair(pair.Right, token), goneRight.Occurrences(token));
+        foreach (var (token, places) in newLeft.PlacesOfFrequent(minimum))
+            Create(new TokenPair(token, id), newLeft.Occurrences(token), places);
+        foreach (var (token, places) in newRight.PlacesOfFrequent(minimum))
+            Create(new TokenPair(id, token), newRight.Occurrences(token), places);
     }
 
-    private (int, int) PairAt(int place) => (ids[place], ids[right[place]]);
-
-    private void Append(int place)
+    private void MergeAt(int place, TokenPair pair, int id)
     {
-        var pair = PairAt(place);
-        ref var entry = ref CollectionsMarshal.GetValueRefOrAddDefault(pairs, pair, out bool exists);
-        if (!exists)
+        long times = rows.Occurrences(place);
+        rows.Replace(pair.Left, id, place);
+        int before = rows.Before(place), after = rows.After(place);
+        if (before != BpeRows.None)
         {
-            entry.First = entry.Last = None;
-            created.Add(pair);
+            int left = rows[before];
+            if (left == id)
+                newRight.Subtract(pair.Left, times); // counted a moment ago, when the pair before this one was merged
+            else
+                goneLeft.Add(left, times);
+            newLeft.Add(left, times, before);
         }
 
-        previousPlace[place] = entry.Last;
-        nextPlace[place] = None;
-        if (entry.Last == None)
-            entry.First = place;
-        else
-            nextPlace[entry.Last] = place;
-        entry.Last = place;
-        entry.Count += weights[place];
+        if (after != BpeRows.None)
+        {
+            goneRight.Add(rows[after], times);
+            newRight.Add(rows[after], times, place);
+        }
     }
 
-    private void Remove(int place)
+    private void Create(TokenPair pair, long count, int[] places)
     {
-        ref var entry = ref CollectionsMarshal.GetValueRefOrNullRef(pairs, PairAt(place));
+        pairs.Add(pair, new Entry { Count = count, Places = places });
+        created.Add((pair, count));
+    }
+
+    private void Lower(TokenPair pair, long times)
+    {
+        ref var entry = ref CollectionsMarshal.GetValueRefOrNullRef(pairs, pair);
         if (System.Runtime.CompilerServices.Unsafe.IsNullRef(ref entry))
-            return; // too rare ever to be merged, and forgotten
+            return; // too rare ever to be merged, or the pair that is being merged (aaa)
 
-        int previous = previousPlace[place], next = nextPlace[place];
-        if (previous == None)
-            entry.First = next;
-        else
-            nextPlace[previous] = next;
-        if (next == None)
-            entry.Last = previous;
-        else
-            previousPlace[next] = previous;
-        entry.Count -= weights[place];
+        entry.Count -= times;
+        if (entry.Count < minimum)
+            pairs.Remove(pair);
+    }
+
+    // All places where two bytes stand side by side, at the beginning; a pair is 256 times the left byte and the right one.
+    private IEnumerable<(int Pair, int Place)> Places(CancellationToken stop)
+    {
+        rows.Rewind();
+        for (int place = 1; place < rows.Length - 1; place++)
+        {
+            if (place % (1 << 20) == 0)
+                stop.ThrowIfCancellationRequested();
+            if (rows[place] >= 0 && rows[place + 1] >= 0)
+                yield return (256 * rows[place] + rows[place + 1], place);
+        }
     }
 }

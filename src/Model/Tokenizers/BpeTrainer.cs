@@ -16,6 +16,12 @@ public static class BpeTrainer
     /// <summary>The smallest vocabulary: the bytes and the special tokens.</summary>
     public static int MinimumVocabularySize => 256 + Tokenizer.SpecialTokens.Count;
 
+    /// <summary>
+    /// Bytes of distinct pre-tokens, about a tenth as many pre-tokens, that a stream of text is counted with: about a gigabyte of memory at most. Beyond it the rarest are dropped, those seen once at first, until half
+    /// of it is left; what was dropped is counted from 0 when it comes again. Texts of some ten gigabytes stay below it.
+    /// </summary>
+    public const long MaximumTextBytes = 64L << 20;
+
     // A pair seen once is no pattern: merging it would only memorise a word.
     private const int MinimumCount = 2;
 
@@ -36,34 +42,78 @@ public static class BpeTrainer
     public static ByteLevelBpeTokenizer Train(PreTokenCounts counts, int vocabularySize)
     {
         CheckSize(vocabularySize);
+        return Merge([counts], vocabularySize, default, null, default);
+    }
+
+    /// <summary>
+    /// Learns from a stream of text of any length: <paramref name="threads"/> workers count it, in memory that <see cref="MaximumTextBytes"/> bounds. The result is the same for any number of
+    /// threads, and the same as from the whole text as long as nothing is dropped.
+    /// </summary>
+    /// <param name="pieces">
+    /// Any bytes; no pre-token goes on from one piece to the next, so long text must be cut where <see cref="TextCut"/> says. Read by one worker at a time, and copied before the next piece is asked for.
+    /// </param>
+    /// <param name="vocabularySize">Tokens to learn: 256 bytes, the merges, 3 special tokens. Fewer when no pair is left that occurs at least twice.</param>
+    /// <param name="threads">Workers that count, from 1. The merges are made by one.</param>
+    /// <param name="progress">Told about once a megabyte and once in a thousand merges, by any thread.</param>
+    /// <param name="stop">Ends the training within a fraction of a second, unless the source itself waits.</param>
+    /// <exception cref="TinyLlmException">The size is below <see cref="MinimumVocabularySize"/>.</exception>
+    /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
+    public static ByteLevelBpeTokenizer Train(
+        IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int threads, IProgress<BpeProgress>? progress = null, CancellationToken stop = default) =>
+        Train(pieces, vocabularySize, threads, MaximumTextBytes, progress, stop);
+
+    /// <summary>The same with another bound on the bytes of distinct pre-tokens.</summary>
+    internal static ByteLevelBpeTokenizer Train(
+        IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int threads, long maximumTextBytes, IProgress<BpeProgress>? progress, CancellationToken stop)
+    {
+        CheckSize(vocabularySize);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        var counter = new PreTokenCounter(maximumTextBytes, threads, vocabularySize - MinimumVocabularySize, progress, stop);
+        counter.Count(pieces);
+        return Merge(counter.Parts, vocabularySize, counter.Progress, progress, stop);
+    }
+
+    // Takes the counts out of the array, so that their memory is free while pairs are merged.
+    private static ByteLevelBpeTokenizer Merge(PreTokenCounts[] counts, int vocabularySize, BpeProgress state, IProgress<BpeProgress>? progress, CancellationToken stop)
+    {
+        const int MergesPerReport = 1000;
         var tokens = new List<byte[]>(Enumerable.Range(0, 256).Select(b => new[] { (byte)b }));
         var merges = new List<(int Left, int Right)>();
-        var pairs = new BpePairs(counts);
+        var rows = new BpeRows(counts, stop);
+        Array.Clear(counts);
+        var pairs = new BpePairs(rows, MinimumCount, stop);
 
         // Counts only fall after the merge that creates a pair, so an outdated entry is too high: it is met too early and put back.
-        var queue = new PriorityQueue<(int, int), Candidate>();
-        foreach (var (pair, count) in pairs.TakeNew(MinimumCount))
-            queue.Enqueue(pair, new Candidate(count, pair));
-
+        var queue = new PriorityQueue<TokenPair, Candidate>();
+        Offer();
         int limit = vocabularySize - Tokenizer.SpecialTokens.Count;
         while (tokens.Count < limit && queue.TryDequeue(out var best, out var candidate))
         {
             long count = pairs.Count(best);
             if (count != candidate.Count)
             {
-                if (count >= MinimumCount)
+                if (count > 0)
                     queue.Enqueue(best, new Candidate(count, best));
                 continue;
             }
 
-            pairs.Merge(best, tokens.Count);
-            merges.Add(best);
-            tokens.Add([.. tokens[best.Item1], .. tokens[best.Item2]]);
-            foreach (var (pair, newCount) in pairs.TakeNew(MinimumCount))
-                queue.Enqueue(pair, new Candidate(newCount, pair));
+            stop.ThrowIfCancellationRequested();
+            pairs.Merge(best, tokens.Count, stop);
+            merges.Add((best.Left, best.Right));
+            tokens.Add([.. tokens[best.Left], .. tokens[best.Right]]);
+            Offer();
+            if (merges.Count % MergesPerReport == 0)
+                progress?.Report(state with { Merges = merges.Count });
         }
 
+        progress?.Report(state with { Merges = merges.Count });
         return new ByteLevelBpeTokenizer(tokens, merges);
+
+        void Offer()
+        {
+            foreach (var (pair, count) in pairs.Created)
+                queue.Enqueue(pair, new Candidate(count, pair));
+        }
     }
 
     private static void CheckSize(int vocabularySize)
@@ -73,7 +123,7 @@ public static class BpeTrainer
     }
 
     /// <summary>The order of merging: the larger count first, then the smaller pair.</summary>
-    private readonly record struct Candidate(long Count, (int, int) Pair) : IComparable<Candidate>
+    private readonly record struct Candidate(long Count, TokenPair Pair) : IComparable<Candidate>
     {
         public int CompareTo(Candidate other) => Count != other.Count ? other.Count.CompareTo(Count) : Pair.CompareTo(other.Pair);
     }
