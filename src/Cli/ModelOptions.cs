@@ -31,8 +31,8 @@ internal sealed class ModelOptions
     private readonly Option<int> kvHeads = LoopOptions.Number("--kv-heads", "Key and value heads of a block; absent: as many as heads.");
     private readonly Option<int> width = LoopOptions.Number("--width", "Width of the residual stream.");
     private readonly Option<int> context = LoopOptions.Number("--context", "Tokens of a sequence.");
-    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "bpe|char|byte|DIR", "Kind of tokenizer to train, or a folder that has one; absent: bpe.");
-    private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included; absent: 2048.");
+    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "bpe|char|byte|word|cl100k|o200k|DIR", "Kind of tokenizer to train, a ready vocabulary, or a folder that has one; absent: bpe.");
+    private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
 
     public void AddTo(Command command)
     {

@@ -14,12 +14,12 @@ public static class ConfigFile
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    /// <summary>The file's text for a model whose documents end with token <paramref name="endOfText"/>.</summary>
-    public static string Format(GptConfig config, int endOfText)
+    /// <summary>The file's text for a model whose documents begin and end with these tokens.</summary>
+    public static string Format(GptConfig config, int documentStart, int endOfText)
     {
         var json = config.Architecture == Architecture.Gpt2 ? FormatGpt2(config) : FormatLlama(config);
         json["vocab_size"] = config.VocabularySize;
-        json["bos_token_id"] = endOfText;
+        json["bos_token_id"] = documentStart;
         json["eos_token_id"] = endOfText;
         json["initializer_range"] = Gpt.InitDeviation;
         json["tie_word_embeddings"] = config.TiedHead;

@@ -14,7 +14,7 @@ public static class ModelFolder
     /// <exception cref="TinyLlmException">The file system refused; the earlier files are kept.</exception>
     public static void Save(string folder, Gpt model, Tokenizer tokenizer)
     {
-        AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer.EndOfText));
+        AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer.DocumentStart, tokenizer.EndOfText));
         AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(tokenizer));
         TokenizerFolder.Save(tokenizer, folder, model.Config.Context);
         WeightsFile.Save(Path.Combine(folder, WeightsFile.Name), model);
@@ -71,8 +71,8 @@ public static class ModelFolder
 
     private static string GenerationConfig(Tokenizer tokenizer) => JsonSerializer.Serialize(new Dictionary<string, object>
     {
-        ["bos_token_id"] = tokenizer.EndOfText,
-        ["eos_token_id"] = new[] { tokenizer.EndOfText, tokenizer.TurnEnd },
+        ["bos_token_id"] = tokenizer.DocumentStart,
+        ["eos_token_id"] = tokenizer.AddedTokens.Ends,
         ["do_sample"] = true,
         ["temperature"] = 0.8,
     }, new JsonSerializerOptions { WriteIndented = true }) + "\n";

@@ -39,10 +39,10 @@ public sealed class Evaluator
         this.examples = examples;
         count = batches == 0 ? examples.Count : Math.Min((long)batches * b, examples.Count);
 
-        // Special tokens stand for no bytes of the text.
+        // Added tokens stand for no bytes of the text.
         tokenBytes = new int[tokenizer.VocabularySize];
-        for (int id = 0; id < tokenizer.EndOfText; id++)
-            tokenBytes[id] = tokenizer.TokenBytes(id).Length;
+        for (int id = 0; id < tokenBytes.Length; id++)
+            tokenBytes[id] = tokenizer.IsText(id) ? tokenizer.TokenBytes(id).Length : 0;
     }
 
     /// <summary>

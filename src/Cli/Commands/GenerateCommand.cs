@@ -75,10 +75,10 @@ internal static class GenerateCommand
         return stop.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Done;
     }
 
-    // A text begins as documents did in training: behind an end-of-text token.
+    // A text begins as documents did in training.
     private static int[] Encode(Tokenizer tokenizer, byte[] prompt, bool chat) => chat
         ? ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", System.Text.Encoding.UTF8.GetString(prompt))])
-        : [tokenizer.EndOfText, .. tokenizer.Encode(prompt)];
+        : [tokenizer.DocumentStart, .. tokenizer.Encode(prompt)];
 
     private static byte[] ReadPrompt(ParseResult parse)
     {

@@ -46,7 +46,7 @@ internal static class PretrainCommand
         using var gpt = new Gpt(config, device.Backend);
         gpt.Initialize(settings.Seed);
         string summary = $"{string.Join(", ", sources)}: {train.Length:N0} training and {held.Length:N0} validation tokens ({tokenizer.Kind})";
-        var stage = new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.EndOfText], NameOf(sources[0]), [("data", summary)]);
+        var stage = new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.DocumentStart], NameOf(sources[0]), [("data", summary)]);
         using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
         return session.Train(stop);
     }

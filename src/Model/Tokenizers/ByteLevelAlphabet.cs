@@ -13,9 +13,15 @@ internal static class ByteLevelAlphabet
     public static string ToText(ReadOnlySpan<byte> token)
     {
         Span<char> text = token.Length <= 256 ? stackalloc char[token.Length] : new char[token.Length];
+        ToText(token, text);
+        return new string(text);
+    }
+
+    /// <summary>Writes a token's bytes as the characters that stand for them into a span of the same length.</summary>
+    public static void ToText(ReadOnlySpan<byte> token, Span<char> text)
+    {
         for (int i = 0; i < token.Length; i++)
             text[i] = characters[token[i]];
-        return new string(text);
     }
 
     /// <summary>Reads a token's bytes back; null if a character stands for no byte.</summary>

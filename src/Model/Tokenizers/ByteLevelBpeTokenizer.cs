@@ -1,119 +1,121 @@
+using System.Buffers;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 using TinyLlm.Kernels;
 
 namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
-/// Byte-level byte-pair encoding, the kind of GPT-2 and Qwen2: the 256 bytes, then one token for each merge, then the special tokens.
-/// Text is cut into pre-tokens (Qwen2's pattern), in each of which the earliest learnt merge is applied first. Any bytes round-trip:
-/// there is no Unicode normalisation, and bytes that are not valid UTF-8 become single-byte tokens.
+/// Byte-level byte-pair encoding, the kind of GPT-2, Llama 3 and Qwen: text is cut into pre-tokens by a <see cref="Tokenizers.PreTokenizer"/>,
+/// in each of which the earliest learnt merge is applied first. Any bytes round-trip; bytes that are not valid
+/// UTF-8 become single-byte tokens. Our own vocabularies are the 256 bytes, a token for each merge, and the special tokens.
 /// </summary>
 /// <remarks>
-/// Valid text is cut by <see cref="Qwen2Pattern"/> and merged by Microsoft.ML.Tokenizers, which is given no special tokens and hence
-/// yields none. Very long pre-tokens are merged here (<see cref="BpeMerger"/>): the library's time grows with the square of their length, 5
-/// seconds at 200,000 characters. What a pre-token became is remembered, which makes ordinary text several times faster.
+/// The merging is our own, over ids: Microsoft.ML.Tokenizers does not serve two threads with one instance, takes time with the square of a
+/// pre-token's length, and has no <see cref="IgnoresMerges"/>. It is what the tests compare with. Here the vocabulary is shared by all
+/// threads, and each remembers what the frequent pre-tokens became (<see cref="PreTokenCache"/>).
 /// </remarks>
 public sealed class ByteLevelBpeTokenizer : Tokenizer
 {
-    // In UTF-16 units; about where the library's quadratic part begins to show.
-    private const int LongPreToken = 512;
+    // In UTF-16 units; longer ones are rare, and take their memory from the heap.
+    private const int LongPreToken = 256;
 
-    // Bounds the memory at some 30 MB. The frequent words come early, so when it is full the rest may miss.
-    private const int RememberedPreTokens = 1 << 18, RememberedLength = 32;
+    private readonly BpeVocabulary vocabulary;
+    private readonly PreTokenCache cache = new();
 
-    private readonly byte[][] tokens;
-    private readonly int[] byteIds; // the id of each byte's token
-    private readonly (int Left, int Right)[] merges;
-    private readonly BpeTokenizer library;
-    private readonly BpeMerger merger;
-    private readonly Dictionary<string, int[]> remembered = new(StringComparer.Ordinal);
-
-    /// <summary>Builds the tokenizer from its tokens by id, without the special ones, and its merges in the order of their learning.</summary>
+    /// <summary>
+    /// Builds a tokenizer of our own from its tokens by id, without the special ones, and its merges in the order of their learning.
+    /// The pre-tokens are Qwen2's.
+    /// </summary>
     /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token that does not exist.</exception>
-    internal ByteLevelBpeTokenizer(IReadOnlyList<byte[]> vocabulary, IReadOnlyList<(int Left, int Right)> merges)
+    internal ByteLevelBpeTokenizer(IReadOnlyList<byte[]> tokens, IReadOnlyList<(int Left, int Right)> merges)
+        : this(tokens, merges, AddedTokens.Own(tokens.Count), PreTokenizer.Qwen2)
     {
-        this.merges = [.. merges];
-        tokens = [.. vocabulary, .. SpecialTokenBytes()];
-        var texts = vocabulary.Select(t => ByteLevelAlphabet.ToText(t)).ToArray();
-        var idByText = new Dictionary<string, int>(texts.Length, StringComparer.Ordinal);
-        for (int id = 0; id < texts.Length; id++)
-            idByText.Add(texts[id], id);
-        byteIds = new int[256];
-        for (int b = 0; b < byteIds.Length; b++)
-            byteIds[b] = Id(ByteLevelAlphabet.ToText([(byte)b]));
-        merger = new BpeMerger(Array.ConvertAll(this.merges, m => (m.Left, m.Right, Id(texts[m.Left] + texts[m.Right]))));
-        library = BpeTokenizer.Create(new BpeOptions(idByText)
-        {
-            Merges = Array.ConvertAll(this.merges, m => $"{texts[m.Left]} {texts[m.Right]}"),
-            ByteLevel = true,
-        });
-
-        int Id(string text) => idByText.TryGetValue(text, out int id)
-            ? id
-            : throw new ArgumentException($"The token '{text}' is missing.", nameof(vocabulary));
     }
 
+    /// <summary>Builds any tokenizer: ordinary tokens by id (not looked at where an added token has the id), merges, added tokens and pattern.</summary>
+    /// <exception cref="ArgumentException">As above.</exception>
+    internal ByteLevelBpeTokenizer(
+        IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added, PreTokenizer preTokenizer, bool ignoresMerges = false)
+        : base(tokens, added)
+    {
+        vocabulary = new BpeVocabulary(tokens, added, merges);
+        (PreTokenizer, IgnoresMerges) = (preTokenizer, ignoresMerges);
+    }
+
+    private ByteLevelBpeTokenizer(ByteLevelBpeTokenizer other)
+        : base(other)
+    {
+        vocabulary = other.vocabulary;
+        (PreTokenizer, IgnoresMerges) = (other.PreTokenizer, other.IgnoresMerges);
+    }
+
+    /// <summary>How text is cut.</summary>
+    public PreTokenizer PreTokenizer { get; }
+
+    /// <summary>Whether a pre-token that is a token as a whole is taken so, whatever the merges would make of it (tiktoken, Llama 3).</summary>
+    public bool IgnoresMerges { get; }
+
     /// <summary>The merges in the order of their learning, each as the ids of its two tokens.</summary>
-    public IReadOnlyList<(int Left, int Right)> Merges => merges;
+    public IReadOnlyList<(int Left, int Right)> Merges => vocabulary.Merges;
 
     /// <inheritdoc/>
     public override string Kind => "bpe";
-
-    /// <inheritdoc/>
-    public override int VocabularySize => tokens.Length;
 
     /// <summary>Learns a vocabulary from text: see <see cref="BpeTrainer"/>.</summary>
     /// <exception cref="TinyLlmException">The size is below <see cref="BpeTrainer.MinimumVocabularySize"/>.</exception>
     public static ByteLevelBpeTokenizer Train(ReadOnlySpan<byte> text, int vocabularySize) => BpeTrainer.Train(text, vocabularySize);
 
     /// <inheritdoc/>
-    public override int[] Encode(ReadOnlySpan<byte> text)
+    public override void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids)
     {
-        var ids = new List<int>(text.Length / 3);
         using var blocks = new Utf8Blocks(text);
         while (blocks.Read())
         {
             EncodeText(blocks.Text, ids);
             foreach (byte b in blocks.Invalid)
-                ids.Add(byteIds[b]);
+                ids.Write([vocabulary.IdOf(b)]);
         }
-
-        return [.. ids];
     }
 
-    /// <inheritdoc/>
-    public override ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)tokens.Length ? tokens[id] : throw UnknownId(id);
-
-    /// <inheritdoc/>
-    public override Tokenizer ForAnotherThread() => new ByteLevelBpeTokenizer(tokens[..EndOfText], merges);
-
-    /// <inheritdoc/>
-    public override void Save(string folder) => TokenizerFolder.Save(this, folder);
+    /// <summary>The same vocabulary with a memory of its own.</summary>
+    public override Tokenizer ForAnotherThread() => new ByteLevelBpeTokenizer(this);
 
     /// <summary>The tokens of valid text.</summary>
-    private void EncodeText(ReadOnlySpan<char> text, List<int> ids)
+    private void EncodeText(ReadOnlySpan<char> text, IBufferWriter<int> ids)
     {
-        var lookup = remembered.GetAlternateLookup<ReadOnlySpan<char>>();
+        var room = ids.GetSpan(3 * text.Length); // no more tokens than bytes, no more bytes than this
+        int count = 0;
         for (int start = 0, end; start < text.Length; start = end)
         {
-            end = Qwen2Pattern.Next(text, start);
+            end = PreTokenizer.Next(text, start);
             var preToken = text[start..end];
-            if (!lookup.TryGetValue(preToken, out int[]? known))
+            if (cache.TryGet(preToken, out var known))
             {
-                known = preToken.Length <= LongPreToken ? [.. library.EncodeToIds(preToken, considerPreTokenization: false)] : EncodeLong(preToken);
-                if (preToken.Length <= RememberedLength && remembered.Count < RememberedPreTokens)
-                    lookup[preToken] = known;
+                known.CopyTo(room[count..]);
+                count += known.Length;
+                continue;
             }
 
-            ids.AddRange(known.AsSpan());
+            int added = EncodePreToken(preToken, room[count..]);
+            cache.Set(preToken, room.Slice(count, added));
+            count += added;
         }
+
+        ids.Advance(count);
     }
 
-    private int[] EncodeLong(ReadOnlySpan<char> preToken)
+    private int EncodePreToken(ReadOnlySpan<char> preToken, Span<int> room)
     {
-        var bytes = new byte[Encoding.UTF8.GetByteCount(preToken)];
-        Encoding.UTF8.GetBytes(preToken, bytes);
-        return merger.Encode(Array.ConvertAll(bytes, b => byteIds[b]));
+        Span<byte> buffer = preToken.Length <= LongPreToken ? stackalloc byte[3 * LongPreToken] : new byte[3 * preToken.Length];
+        var bytes = buffer[..Encoding.UTF8.GetBytes(preToken, buffer)];
+        if (IgnoresMerges && vocabulary.Find(bytes) is int whole)
+        {
+            room[0] = whole;
+            return 1;
+        }
+
+        for (int i = 0; i < bytes.Length; i++)
+            room[i] = vocabulary.IdOf(bytes[i]);
+        return vocabulary.Merger.Merge(room[..bytes.Length]);
     }
 }

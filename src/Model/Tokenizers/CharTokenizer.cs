@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using TinyLlm.Kernels;
 
@@ -9,18 +10,17 @@ namespace TinyLlm.Model.Tokenizers;
 /// </summary>
 public sealed class CharTokenizer : Tokenizer
 {
-    private readonly byte[][] tokens;
-    private readonly int[] ids; // by code point, -1 where unknown; as long as the largest one needs
+    private readonly int[] idByCharacter; // by code point, -1 where unknown; as long as the largest one needs
 
     /// <summary>Builds the tokenizer whose id i is the character <paramref name="characters"/>[i].</summary>
     internal CharTokenizer(IReadOnlyList<Rune> characters)
+        : base([.. characters.Select(c => Encoding.UTF8.GetBytes(c.ToString()))], AddedTokens.Own(characters.Count))
     {
         Characters = characters;
-        tokens = [.. characters.Select(c => Encoding.UTF8.GetBytes(c.ToString())), .. SpecialTokenBytes()];
-        ids = new int[characters.Max(c => c.Value) + 1];
-        Array.Fill(ids, -1);
+        idByCharacter = new int[characters.Max(c => c.Value) + 1];
+        Array.Fill(idByCharacter, -1);
         for (int id = 0; id < characters.Count; id++)
-            ids[characters[id].Value] = id;
+            idByCharacter[characters[id].Value] = id;
     }
 
     /// <summary>The characters, by id.</summary>
@@ -29,55 +29,51 @@ public sealed class CharTokenizer : Tokenizer
     /// <inheritdoc/>
     public override string Kind => "char";
 
-    /// <inheritdoc/>
-    public override int VocabularySize => tokens.Length;
-
     /// <summary>
-    /// Collects the characters of <paramref name="text"/>, valid UTF-8. Those of the chat headers (line feed and the letters of
+    /// Collects the characters of a text, valid UTF-8. Those of the chat headers (line feed and the letters of
     /// <see cref="ChatTemplate.Roles"/>) are always in, so that a model pretrained with this tokenizer can be taught to chat.
     /// </summary>
+    /// <param name="pieces">The text, cut between characters (<see cref="TextCut"/>).</param>
     /// <exception cref="TinyLlmException">The text is not valid UTF-8.</exception>
-    public static CharTokenizer Train(ReadOnlySpan<byte> text)
+    public static CharTokenizer Train(IEnumerable<ReadOnlyMemory<byte>> pieces)
     {
-        var seen = new SortedSet<Rune>(string.Concat(ChatTemplate.Roles).Append('\n').Select(c => new Rune(c)));
         var known = new bool[0x110000];
-        for (int at = 0; at < text.Length;)
+        foreach (char character in string.Concat(ChatTemplate.Roles).Append('\n'))
+            known[character] = true;
+        foreach (var piece in pieces)
         {
-            Rune character = Decode(text, ref at);
-            if (!known[character.Value])
-                seen.Add(character);
-            known[character.Value] = true;
+            for (int at = 0; at < piece.Length;)
+                known[Decode(piece.Span, ref at).Value] = true;
         }
 
-        return new CharTokenizer([.. seen]);
+        return new CharTokenizer([.. Enumerable.Range(0, known.Length).Where(c => known[c]).Select(c => new Rune(c))]);
     }
 
+    /// <summary>Collects the characters of one text. See <see cref="Train(IEnumerable{ReadOnlyMemory{byte}})"/>.</summary>
+    /// <exception cref="TinyLlmException">The text is not valid UTF-8.</exception>
+    public static CharTokenizer Train(ReadOnlySpan<byte> text) => Train([text.ToArray()]);
+
     /// <inheritdoc/>
-    public override int[] Encode(ReadOnlySpan<byte> text)
+    public override void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids)
     {
-        var encoded = new List<int>(text.Length);
+        var room = ids.GetSpan(text.Length);
+        int count = 0;
         for (int at = 0; at < text.Length;)
         {
             int start = at;
             Rune character = Decode(text, ref at);
-            int id = character.Value < ids.Length ? ids[character.Value] : -1;
+            int id = character.Value < idByCharacter.Length ? idByCharacter[character.Value] : -1;
             if (id < 0)
                 throw new TinyLlmException($"The char tokenizer does not know the character U+{character.Value:X4} at byte {start}; expected one of its {Characters.Count} characters; remove it from the text, or use a tokenizer that takes any text (bpe or byte).");
-            encoded.Add(id);
+            room[count++] = id;
         }
 
-        return [.. encoded];
+        ids.Advance(count);
     }
-
-    /// <inheritdoc/>
-    public override ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)tokens.Length ? tokens[id] : throw UnknownId(id);
-
-    /// <inheritdoc/>
-    public override void Save(string folder) => TokenizerFolder.Save(this, folder);
 
     private static Rune Decode(ReadOnlySpan<byte> text, ref int at)
     {
-        if (Rune.DecodeFromUtf8(text[at..], out Rune character, out int bytes) != System.Buffers.OperationStatus.Done)
+        if (Rune.DecodeFromUtf8(text[at..], out Rune character, out int bytes) != OperationStatus.Done)
             throw new TinyLlmException($"The char tokenizer needs valid UTF-8, but byte 0x{text[at]:X2} at offset {at} begins no character; convert the text to UTF-8, or use a tokenizer that takes any bytes (bpe or byte).");
         at += bytes;
         return character;

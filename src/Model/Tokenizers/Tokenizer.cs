@@ -1,49 +1,92 @@
 using System.Buffers;
+using System.Security.Cryptography;
 using System.Text;
 using TinyLlm.Kernels;
 
 namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
-/// Text to token ids and back. Text is bytes, so that any file round-trips; ids are dense from 0, the special tokens are the last
-/// three. Encoding never yields a special token, whatever the text says: only the program itself places those.
+/// Text to token ids and back. Text is bytes, so that any file round-trips; every id from 0 on is an ordinary token or an added one
+/// (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token, whatever the text says, unless the caller allows it.
 /// </summary>
 public abstract class Tokenizer
 {
-    /// <summary>How the special tokens are written, in the order of their ids: end of text, start and end of a chat turn.</summary>
+    /// <summary>The tokens that our own kinds add behind all others, in the order of their ids: end of text, start and end of a chat turn.</summary>
     public static readonly IReadOnlyList<string> SpecialTokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 
-    /// <summary>What <c>--tokenizer</c> calls this kind: bpe, byte or char.</summary>
+    private readonly byte[][] tokens;
+    private string? hash;
+
+    /// <summary>Takes the ordinary tokens by id (those at the ids of added tokens are not looked at) and the added ones.</summary>
+    /// <exception cref="ArgumentException">An id has no token.</exception>
+    private protected Tokenizer(IReadOnlyList<byte[]?> ordinary, AddedTokens added)
+    {
+        AddedTokens = added;
+        tokens = new byte[Math.Max(ordinary.Count, added.Items[^1].Id + 1)][];
+        for (int id = 0; id < tokens.Length; id++)
+        {
+            tokens[id] = added.Find(id) is { } token ? Encoding.UTF8.GetBytes(token.Text)
+                : (id < ordinary.Count ? ordinary[id] : null) ?? throw new ArgumentException($"Id {id} has no token.", nameof(ordinary));
+        }
+    }
+
+    /// <summary>Shares the tokens of another tokenizer.</summary>
+    private protected Tokenizer(Tokenizer other) => (tokens, AddedTokens) = (other.tokens, other.AddedTokens);
+
+    /// <summary>What <c>--tokenizer</c> calls this kind: bpe, byte, char or word.</summary>
     public abstract string Kind { get; }
 
-    /// <summary>Number of token ids, the special tokens included.</summary>
-    public abstract int VocabularySize { get; }
+    /// <summary>The tokens that stand for no text, and which of them mark documents and turns.</summary>
+    public AddedTokens AddedTokens { get; }
 
-    /// <summary>Id of <c>&lt;|endoftext|&gt;</c>: it ends each document.</summary>
-    public int EndOfText => VocabularySize - 3;
+    /// <summary>Number of token ids, the added tokens included.</summary>
+    public int VocabularySize => tokens.Length;
+
+    /// <summary>Id of the token that ends each document: <c>&lt;|endoftext|&gt;</c>, Llama 3's <c>&lt;|end_of_text|&gt;</c>.</summary>
+    public int EndOfText => AddedTokens.EndOfText;
+
+    /// <summary>Id of the token that begins each document: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; elsewhere the end of the document before.</summary>
+    public int DocumentStart => AddedTokens.DocumentStart;
+
+    /// <summary>Whether the vocabulary has the two tokens of <see cref="ChatTemplate"/>.</summary>
+    public bool HasTurns => AddedTokens.Find(SpecialTokens[1]) is not null && AddedTokens.Find(SpecialTokens[2]) is not null;
 
     /// <summary>Id of <c>&lt;|im_start|&gt;</c>: it begins each chat turn.</summary>
-    public int TurnStart => VocabularySize - 2;
+    /// <exception cref="TinyLlmException">The vocabulary has no such token.</exception>
+    public int TurnStart => TurnToken(SpecialTokens[1]);
 
     /// <summary>Id of <c>&lt;|im_end|&gt;</c>: it ends each chat turn.</summary>
-    public int TurnEnd => VocabularySize - 1;
+    /// <exception cref="TinyLlmException">The vocabulary has no such token.</exception>
+    public int TurnEnd => TurnToken(SpecialTokens[2]);
 
-    /// <summary>Whether a generated id ends a text: the end of the document or of the turn, or padding that no token has.</summary>
-    public bool EndsText(int id) => id == EndOfText || id >= TurnEnd;
+    /// <summary>Id of the token for what the vocabulary has no token for (word); null where there is none because text never needs it.</summary>
+    public virtual int? Unknown => null;
 
-    /// <summary>Encodes text, any bytes for the byte-level kinds. For several threads at once see <see cref="ForAnotherThread"/>.</summary>
+    /// <summary>SHA-256 of what <see cref="Save"/> writes as <c>tokenizer.json</c>, in hexadecimal: equal hashes, equal ids for every text.</summary>
+    public string Hash => hash ??= Convert.ToHexStringLower(SHA256.HashData(TokenizerFolder.Format(this)));
+
+    /// <summary>Whether an id is an ordinary token, which stands for bytes of a text.</summary>
+    public bool IsText(int id) => (uint)id < (uint)tokens.Length && AddedTokens.Find(id) is null && id != Unknown;
+
+    /// <summary>Whether a generated id ends a text: the end of the document or of the turn, an unused id, or padding that no token has.</summary>
+    public bool EndsText(int id) => (uint)id >= (uint)tokens.Length || AddedTokens.Ends.Contains(id) || AddedTokens.IsUnused(id);
+
+    /// <summary>
+    /// Encodes text, any bytes for the byte-level kinds, and appends the ids. For several threads at once see <see cref="ForAnotherThread"/>.
+    /// </summary>
     /// <exception cref="TinyLlmException">The kind cannot write this text (char: a character it does not know, or invalid UTF-8).</exception>
-    public abstract int[] Encode(ReadOnlySpan<byte> text);
+    public abstract void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids);
 
-    /// <summary>The bytes of one token; those of a special token are its name in UTF-8.</summary>
+    /// <summary>The bytes of one token; those of an added token are its name in UTF-8.</summary>
     /// <exception cref="TinyLlmException">The id is not in the vocabulary.</exception>
-    public abstract ReadOnlySpan<byte> TokenBytes(int id);
+    public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)tokens.Length ? tokens[id]
+        : throw new TinyLlmException($"Token id {id} is not in the vocabulary; expected 0 to {VocabularySize - 1}; the ids were written by another tokenizer.");
 
     /// <summary>The same tokenizer for use on another thread at the same time: this one where encoding changes nothing, else a new one.</summary>
     public virtual Tokenizer ForAnotherThread() => this;
 
     /// <summary>Writes this tokenizer as Hugging Face's <c>tokenizer.json</c> and <c>tokenizer_config.json</c> into a folder.</summary>
-    public abstract void Save(string folder);
+    public void Save(string folder) => TokenizerFolder.Save(this, folder);
 
     /// <summary>Decodes ids to bytes.</summary>
     /// <exception cref="TinyLlmException">An id is not in the vocabulary.</exception>
@@ -55,13 +98,30 @@ public abstract class Tokenizer
         return bytes.WrittenSpan.ToArray();
     }
 
+    /// <summary>Encodes text to an array.</summary>
+    /// <param name="text">The text's bytes.</param>
+    /// <param name="allowSpecial">
+    /// True: an added token that is spelt out in the text becomes that token, of several at one place the longest, as Hugging Face has it.
+    /// For text whose author may speak to the model as the program does, never for text from elsewhere.
+    /// </param>
+    /// <exception cref="TinyLlmException">As above.</exception>
+    public int[] Encode(ReadOnlySpan<byte> text, bool allowSpecial = false)
+    {
+        var ids = new ArrayBufferWriter<int>(Math.Max(1, text.Length / 3));
+        while (allowSpecial && AddedTokens.FindFirst(text, out int place, out int length, out int id))
+        {
+            Encode(text[..place], ids);
+            ids.Write([id]);
+            text = text[(place + length)..];
+        }
+
+        Encode(text, ids);
+        return ids.WrittenSpan.ToArray();
+    }
+
     /// <summary>Encodes a string as its UTF-8 bytes.</summary>
     public int[] Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
 
-    /// <summary>The names of the special tokens in UTF-8, in the order of their ids.</summary>
-    private protected static IEnumerable<byte[]> SpecialTokenBytes() => SpecialTokens.Select(Encoding.UTF8.GetBytes);
-
-    /// <summary>What <see cref="TokenBytes"/> throws.</summary>
-    private protected TinyLlmException UnknownId(int id) =>
-        new($"Token id {id} is not in the vocabulary; expected 0 to {VocabularySize - 1}; the ids were written by another tokenizer.");
+    private int TurnToken(string name) => AddedTokens.Find(name) ?? throw new TinyLlmException(
+        $"The tokenizer has no token {name}; expected {SpecialTokens[1]} and {SpecialTokens[2]}, which a chat needs; use a model with a tokenizer that has them: bpe, byte, char, word, cl100k, o200k or Qwen's.");
 }

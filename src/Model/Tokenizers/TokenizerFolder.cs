@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using TinyLlm.Kernels;
@@ -29,61 +30,113 @@ public static class TokenizerFolder
     /// <exception cref="TinyLlmException">A file cannot be written.</exception>
     public static void Save(Tokenizer tokenizer, string folder, int? maxLength = null)
     {
-        Write(Path.Combine(folder, TokenizerFile), writer => TokenizerJsonWriter.Write(writer, tokenizer));
-        Write(Path.Combine(folder, ConfigFile), writer => WriteConfig(writer, maxLength));
+        AtomicFile.Write(Path.Combine(folder, TokenizerFile), file => file.Write(Format(tokenizer)));
+        AtomicFile.Write(Path.Combine(folder, ConfigFile), file => file.Write(Format(writer => WriteConfig(writer, tokenizer, maxLength))));
     }
 
-    /// <summary>Reads the tokenizer of a folder; the kind follows from the structure of <c>tokenizer.json</c>.</summary>
+    /// <summary>What <see cref="Save"/> writes as <see cref="TokenizerFile"/>.</summary>
+    internal static byte[] Format(Tokenizer tokenizer) => Format(writer => TokenizerJsonWriter.Write(writer, tokenizer));
+
+    /// <summary>
+    /// Reads the tokenizer of a folder: <c>tokenizer.json</c>, whose structure says the kind, or else GPT-2's <c>vocab.json</c> and
+    /// <c>merges.txt</c>.
+    /// </summary>
     /// <exception cref="TinyLlmException">
-    /// The file is missing or malformed, or describes something other than the three kinds: another model, pre-tokenizer or normalizer,
-    /// ids with gaps or duplicates, other special tokens than <see cref="Tokenizer.SpecialTokens"/> at the end.
+    /// The files are missing or malformed, or describe something that would give other ids here: another model, pre-tokenizer or normalizer,
+    /// ids with gaps or duplicates.
     /// </exception>
     public static Tokenizer Load(string folder)
     {
-        string path = Path.Combine(folder, TokenizerFile);
-        byte[] bytes;
+        string path = Path.Combine(folder, TokenizerFile), vocabulary = Path.Combine(folder, Gpt2Files.VocabularyFile), merges = Path.Combine(folder, Gpt2Files.MergesFile);
+        if (ReadFile(path) is { } bytes)
+            return TokenizerJsonReader.Read(bytes, path, ReadEndOfText(Path.Combine(folder, ConfigFile)));
+        return (ReadFile(vocabulary), ReadFile(merges)) switch
+        {
+            ({ } v, { } m) => Gpt2Files.Read(v, vocabulary, m, merges),
+            ({ }, null) => throw new TinyLlmException($"There is {vocabulary} but no {Gpt2Files.MergesFile}; expected both, or a {TokenizerFile}; copy the other file too."),
+            (null, { }) => throw new TinyLlmException($"There is {merges} but no {Gpt2Files.VocabularyFile}; expected both, or a {TokenizerFile}; copy the other file too."),
+            _ => throw new TinyLlmException($"There is no {path}; expected the folder of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote."),
+        };
+    }
+
+    /// <summary>The bytes of a file, null if there is none.</summary>
+    private static byte[]? ReadFile(string path)
+    {
         try
         {
-            bytes = File.ReadAllBytes(path);
+            return File.ReadAllBytes(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new TinyLlmException($"There is no {path}; expected the folder of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote.", e);
+            return null;
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
             throw FileErrors.Reading(path, e);
         }
-
-        return TokenizerJsonReader.Read(bytes, path);
     }
 
-    private static void WriteConfig(Utf8JsonWriter writer, int? maxLength)
+    // eos_token: a name, or an object that has it as content. Other programs write this file, and what it says otherwise is theirs.
+    private static string? ReadEndOfText(string path)
     {
+        if (ReadFile(path) is not { } bytes)
+            return null;
+        try
+        {
+            using var document = JsonDocument.Parse(bytes);
+            var name = JsonView.TryGet(document.RootElement, "eos_token");
+            if (name is { ValueKind: JsonValueKind.Object })
+                name = JsonView.TryGet(name.Value, "content");
+            return name is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new TinyLlmException($"{path} is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected a Hugging Face tokenizer_config.json; copy the file again.", e);
+        }
+    }
+
+    private static void WriteConfig(Utf8JsonWriter writer, Tokenizer tokenizer, int? maxLength)
+    {
+        bool hasStart = tokenizer.DocumentStart != tokenizer.EndOfText;
         writer.WriteStartObject();
         // The class that takes tokenizer.json as it stands; Qwen2Tokenizer would put Unicode normalisation in front.
         writer.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
         writer.WriteBoolean("add_prefix_space", false);
-        writer.WriteBoolean("add_bos_token", false);
+        writer.WriteBoolean("add_bos_token", hasStart);
         writer.WriteBoolean("clean_up_tokenization_spaces", false);
-        writer.WriteNull("bos_token");
-        writer.WriteString("eos_token", Tokenizer.SpecialTokens[0]);
-        writer.WriteString("pad_token", Tokenizer.SpecialTokens[0]);
-        writer.WriteNull("unk_token");
+        WriteToken("bos_token", hasStart ? tokenizer.DocumentStart : null);
+        WriteToken("eos_token", tokenizer.EndOfText);
+        WriteToken("pad_token", tokenizer.EndOfText);
+        WriteToken("unk_token", tokenizer.Unknown);
         writer.WriteStartArray("additional_special_tokens");
-        writer.WriteStringValue(Tokenizer.SpecialTokens[1]);
-        writer.WriteStringValue(Tokenizer.SpecialTokens[2]);
+        foreach (var token in tokenizer.AddedTokens.Items)
+        {
+            if (token.IsSpecial && token.Id != tokenizer.EndOfText && token.Id != tokenizer.DocumentStart)
+                writer.WriteStringValue(token.Text);
+        }
+
         writer.WriteEndArray();
         if (maxLength is int length)
             writer.WriteNumber("model_max_length", length);
-        writer.WriteString("chat_template", ChatTemplate.Jinja);
+        if (tokenizer.HasTurns)
+            writer.WriteString("chat_template", ChatTemplate.Jinja);
         writer.WriteEndObject();
+
+        void WriteToken(string property, int? id)
+        {
+            if (id is int token)
+                writer.WriteString(property, tokenizer.TokenBytes(token));
+            else
+                writer.WriteNull(property);
+        }
     }
 
-    private static void Write(string path, Action<Utf8JsonWriter> write) => AtomicFile.Write(path, file =>
+    private static byte[] Format(Action<Utf8JsonWriter> write)
     {
-        using (var writer = new Utf8JsonWriter(file, writerOptions))
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(bytes, writerOptions))
             write(writer);
-        file.WriteByte((byte)'\n');
-    });
+        bytes.Write("\n"u8);
+        return bytes.WrittenSpan.ToArray();
+    }
 }

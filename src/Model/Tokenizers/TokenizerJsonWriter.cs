@@ -23,31 +23,28 @@ internal static class TokenizerJsonWriter
         {
             case CharTokenizer characters:
                 WriteSplit(writer, "pre_tokenizer", AnyCharacter);
-                writer.WriteNull("post_processor");
-                writer.WriteStartObject("decoder");
-                writer.WriteString("type", "Fuse");
-                writer.WriteEndObject();
-                WriteWordLevel(writer, characters);
+                WriteWhole(writer);
+                WriteWordLevel(writer, characters, Unknown);
+                break;
+
+            case WordTokenizer words:
+                WriteSplit(writer, "pre_tokenizer", WordPattern.Expression);
+                WriteWhole(writer);
+                WriteWordLevel(writer, words, WordTokenizer.UnknownToken);
                 break;
 
             case ByteTokenizer bytes:
                 WriteByteLevel(writer, "pre_tokenizer");
                 writer.WriteNull("post_processor");
                 WriteByteLevel(writer, "decoder");
-                WriteBpe(writer, bytes, []);
+                WriteBpe(writer, bytes, [], ignoresMerges: false);
                 break;
 
             case ByteLevelBpeTokenizer bpe:
-                writer.WriteStartObject("pre_tokenizer");
-                writer.WriteString("type", "Sequence");
-                writer.WriteStartArray("pretokenizers");
-                WriteSplit(writer, null, Qwen2Pattern.Regex);
-                WriteByteLevel(writer, null);
-                writer.WriteEndArray();
-                writer.WriteEndObject();
-                writer.WriteNull("post_processor");
+                WritePreTokenizer(writer, bpe.PreTokenizer);
+                WritePostProcessor(writer, bpe);
                 WriteByteLevel(writer, "decoder");
-                WriteBpe(writer, bpe, bpe.Merges);
+                WriteBpe(writer, bpe, bpe.Merges, bpe.IgnoresMerges);
                 break;
 
             default:
@@ -60,20 +57,81 @@ internal static class TokenizerJsonWriter
     private static void WriteSpecialTokens(Utf8JsonWriter writer, Tokenizer tokenizer)
     {
         writer.WriteStartArray("added_tokens");
-        for (int i = 0; i < Tokenizer.SpecialTokens.Count; i++)
+        foreach (var token in tokenizer.AddedTokens.Items)
         {
             writer.WriteStartObject();
-            writer.WriteNumber("id", tokenizer.EndOfText + i);
-            writer.WriteString("content", Tokenizer.SpecialTokens[i]);
+            writer.WriteNumber("id", token.Id);
+            writer.WriteString("content", token.Text);
             writer.WriteBoolean("single_word", false);
             writer.WriteBoolean("lstrip", false);
             writer.WriteBoolean("rstrip", false);
             writer.WriteBoolean("normalized", false);
-            writer.WriteBoolean("special", true);
+            writer.WriteBoolean("special", token.IsSpecial);
             writer.WriteEndObject();
         }
 
         writer.WriteEndArray();
+    }
+
+    private static void WritePreTokenizer(Utf8JsonWriter writer, PreTokenizer preTokenizer)
+    {
+        writer.WriteStartObject("pre_tokenizer");
+        writer.WriteString("type", "Sequence");
+        writer.WriteStartArray("pretokenizers");
+        WriteSplit(writer, null, preTokenizer.Regex);
+        WriteByteLevel(writer, null);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+    }
+
+    // What a caller of Hugging Face's library gets before each text, as in the tokenizer that this one was read from.
+    private static void WritePostProcessor(Utf8JsonWriter writer, Tokenizer tokenizer)
+    {
+        if (tokenizer.DocumentStart == tokenizer.EndOfText)
+        {
+            writer.WriteNull("post_processor");
+            return;
+        }
+
+        string start = tokenizer.AddedTokens.Find(tokenizer.DocumentStart)!.Text;
+        writer.WriteStartObject("post_processor");
+        writer.WriteString("type", "TemplateProcessing");
+        WriteTemplate("single", ["A"]);
+        WriteTemplate("pair", ["A", "B"]);
+        writer.WriteStartObject("special_tokens");
+        writer.WriteStartObject(start);
+        writer.WriteString("id", start);
+        writer.WriteStartArray("ids");
+        writer.WriteNumberValue(tokenizer.DocumentStart);
+        writer.WriteEndArray();
+        writer.WriteStartArray("tokens");
+        writer.WriteStringValue(start);
+        writer.WriteEndArray();
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+        writer.WriteEndObject();
+
+        void WriteTemplate(string property, string[] sequences)
+        {
+            writer.WriteStartArray(property);
+            for (int i = 0; i < sequences.Length; i++)
+            {
+                WritePart("SpecialToken", start, i);
+                WritePart("Sequence", sequences[i], i);
+            }
+
+            writer.WriteEndArray();
+        }
+
+        void WritePart(string kind, string id, int type)
+        {
+            writer.WriteStartObject();
+            writer.WriteStartObject(kind);
+            writer.WriteString("id", id);
+            writer.WriteNumber("type_id", type);
+            writer.WriteEndObject();
+            writer.WriteEndObject();
+        }
     }
 
     private static void WriteSplit(Utf8JsonWriter writer, string? property, string regex)
@@ -98,7 +156,7 @@ internal static class TokenizerJsonWriter
         writer.WriteEndObject();
     }
 
-    private static void WriteBpe(Utf8JsonWriter writer, Tokenizer tokenizer, IReadOnlyList<(int Left, int Right)> merges)
+    private static void WriteBpe(Utf8JsonWriter writer, Tokenizer tokenizer, IReadOnlyList<(int Left, int Right)> merges, bool ignoresMerges)
     {
         writer.WriteStartObject("model");
         writer.WriteString("type", "BPE");
@@ -108,10 +166,15 @@ internal static class TokenizerJsonWriter
         writer.WriteString("end_of_word_suffix", "");
         writer.WriteBoolean("fuse_unk", false);
         writer.WriteBoolean("byte_fallback", false);
-        writer.WriteBoolean("ignore_merges", false);
+        writer.WriteBoolean("ignore_merges", ignoresMerges);
         writer.WriteStartObject("vocab");
-        for (int id = 0; id < tokenizer.EndOfText; id++)
-            writer.WriteNumber(Text(id), id);
+
+        // Hugging Face numbers the added tokens behind the vocabulary one after another; those among the ordinary ones it must find there.
+        int last = tokenizer.VocabularySize - 1;
+        while (tokenizer.AddedTokens.Find(last) is not null)
+            last--;
+        for (int id = 0; id <= last; id++)
+            writer.WriteNumber(tokenizer.AddedTokens.Find(id)?.Text ?? Text(id), id);
         writer.WriteEndObject();
         writer.WriteStartArray("merges");
         foreach (var (left, right) in merges)
@@ -122,15 +185,24 @@ internal static class TokenizerJsonWriter
         string Text(int id) => ByteLevelAlphabet.ToText(tokenizer.TokenBytes(id));
     }
 
-    private static void WriteWordLevel(Utf8JsonWriter writer, CharTokenizer tokenizer)
+    private static void WriteWordLevel(Utf8JsonWriter writer, Tokenizer tokenizer, string unknown)
     {
         writer.WriteStartObject("model");
         writer.WriteString("type", "WordLevel");
         writer.WriteStartObject("vocab");
         for (int id = 0; id < tokenizer.EndOfText; id++)
-            writer.WriteNumber(tokenizer.Characters[id].ToString(), id);
+            writer.WriteNumber(tokenizer.TokenBytes(id), id);
         writer.WriteEndObject();
-        writer.WriteString("unk_token", Unknown);
+        writer.WriteString("unk_token", unknown);
+        writer.WriteEndObject();
+    }
+
+    // Tokens are joined as they stand.
+    private static void WriteWhole(Utf8JsonWriter writer)
+    {
+        writer.WriteNull("post_processor");
+        writer.WriteStartObject("decoder");
+        writer.WriteString("type", "Fuse");
         writer.WriteEndObject();
     }
 

@@ -88,14 +88,16 @@ public static class TextData
 
     /// <summary>
     /// All documents as one stream of token ids, with an end-of-text token before the first and after each, so that the model learns how a
-    /// document begins as well as how it ends.
+    /// document begins as well as how it ends. A vocabulary that has a token for the begin (Llama 3) has it before each document.
     /// </summary>
     /// <exception cref="TinyLlmException">The tokenizer cannot write a document.</exception>
     public static int[] Encode(IReadOnlyList<ReadOnlyMemory<byte>> documents, Tokenizer tokenizer)
     {
-        var ids = new List<int> { tokenizer.EndOfText };
+        var ids = new List<int> { tokenizer.DocumentStart };
         foreach (var document in documents)
         {
+            if (tokenizer.DocumentStart != tokenizer.EndOfText && ids.Count > 1)
+                ids.Add(tokenizer.DocumentStart);
             ids.AddRange(tokenizer.Encode(document.Span));
             ids.Add(tokenizer.EndOfText);
         }

@@ -21,7 +21,7 @@ public class CharTokenizerTests
     [Fact]
     public void Train_OnNothing_CanWriteChatHeaders()
     {
-        var tokenizer = CharTokenizer.Train([]);
+        var tokenizer = CharTokenizer.Train(""u8);
         Assert.Equal(tokenizer.EndOfText, tokenizer.Characters.Count);
         foreach (string role in ChatTemplate.Roles)
             Assert.Equal(role + "\n", Encoding.UTF8.GetString(tokenizer.Decode(tokenizer.Encode(role + "\n"))));
@@ -70,7 +70,7 @@ public class CharTokenizerTests
     [Fact]
     public void Decode_OfAnUnknownId_IsRefused()
     {
-        var tokenizer = CharTokenizer.Train([]);
+        var tokenizer = CharTokenizer.Train(""u8);
         Assert.Throws<TinyLlmException>(() => tokenizer.TokenBytes(tokenizer.VocabularySize).ToArray());
         Assert.Throws<TinyLlmException>(() => tokenizer.TokenBytes(-1).ToArray());
         Assert.Equal("<|im_end|>"u8, tokenizer.TokenBytes(tokenizer.TurnEnd));
