@@ -10,28 +10,12 @@ namespace TinyLlm.Cli;
 /// </summary>
 internal sealed class ProgressView
 {
-    private const int LongestLine = 1 << 16; // lines in a file are as long as they are, not cut to a terminal's width
-
-    private readonly bool live = !Console.IsErrorRedirected;
-    private readonly IAnsiConsole console;
+    private readonly bool live = ErrorConsole.IsLive;
+    private readonly IAnsiConsole console = ErrorConsole.Open();
     private ProgressTask? task;
     private int total, plainEvery, first;
     private double lastLoss, speed;
     private System.Diagnostics.Stopwatch clock = new();
-
-    public ProgressView()
-    {
-        // Into a file or a pipe there are no escape codes, although the library would write them where it knows a build server by its environment.
-        console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Out = new AnsiConsoleOutput(Console.Error),
-            Ansi = live ? AnsiSupport.Detect : AnsiSupport.No,
-            ColorSystem = live ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-            Enrichment = new ProfileEnrichment { UseDefaultEnrichers = live },
-        });
-        if (!live)
-            console.Profile.Width = LongestLine;
-    }
 
     /// <summary>A line of the heading: a name and what it says.</summary>
     public void Heading(string name, string text) => console.MarkupLineInterpolated($"  [grey]{name,-8}[/] {text}");

@@ -1,0 +1,51 @@
+using System.CommandLine;
+using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Downloads;
+
+namespace TinyLlm.Cli.Commands;
+
+/// <summary><c>tinyllm data list</c>: the data sets that are built in or can be downloaded.</summary>
+internal static class DataListCommand
+{
+    private const string BuiltinPage = "made by tinyllm itself; data/README.md";
+
+    public static Command Create()
+    {
+        var command = new Command("list", "List the data sets: name, size, licence, whether it is there, what it is and where it comes from.");
+        command.SetAction(_ =>
+        {
+            Write("name", "size", "licence", "here");
+            WriteBuiltin(BuiltinData.StoriesName, "10,600 short stories, for pretrain");
+            WriteBuiltin(BuiltinData.QuestionsName, "31,590 questions with exact answers, for finetune");
+            foreach (var set in DataSets.All)
+            {
+                string folder = DataGetCommand.DefaultFolder(set);
+                Write(set.Name, set.Bytes is { } bytes ? DownloadView.Size(bytes) : "?", set.Licence, new DataSetFolder(set, folder).State switch
+                {
+                    DataSetState.Present => folder,
+                    DataSetState.Partial => $"in part: {folder}",
+                    _ => "-",
+                });
+                WriteDetails($"{set.Description}, for {DataGetCommand.CommandName(set.Use)}", set.Page);
+            }
+
+            Console.WriteLine($"Get one with: {Launcher.Command} data get NAME");
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static void WriteBuiltin(string name, string description)
+    {
+        Write(TextData.BuiltinPrefix + name, "-", "MIT", "built in");
+        WriteDetails(description, BuiltinPage);
+    }
+
+    private static void Write(string name, string size, string licence, string here) => Console.WriteLine($"{name,-22}{size,9}  {licence,-18}{here}");
+
+    private static void WriteDetails(string description, string page)
+    {
+        Console.WriteLine($"    {description}");
+        Console.WriteLine($"    {page}");
+    }
+}
