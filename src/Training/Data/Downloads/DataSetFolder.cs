@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 
@@ -50,7 +49,7 @@ public sealed class DataSetFolder(DataSet set, string folder)
         {
             bool whole = true;
             foreach (var file in download.Results)
-                whole &= IsThere(download, file, sums, settings, progress, stop);
+                whole &= await IsThereAsync(download, file, sums, settings, progress, stop);
             if (!whole)
                 missing.Add(download);
         }
@@ -65,15 +64,15 @@ public sealed class DataSetFolder(DataSet set, string folder)
     }
 
     // A file that is there is either right, or the user decides.
-    private bool IsThere(RemoteFile download, DataFile file, SumsFile sums, DownloadSettings settings, IProgress<DownloadProgress>? progress, CancellationToken stop)
+    private async Task<bool> IsThereAsync(
+        RemoteFile download, DataFile file, SumsFile sums, DownloadSettings settings, IProgress<DownloadProgress>? progress, CancellationToken stop)
     {
         string path = PathOf(file);
         if (!File.Exists(path))
             return false;
 
-        stop.ThrowIfCancellationRequested();
         progress?.Report(new DownloadProgress(file.Name, 0, null, "is there; checking its sum"));
-        var (bytes, sum) = Measure(path);
+        var (bytes, sum) = await MeasureAsync(path, stop);
         if (Expected(download, file, sums, settings) is { } expected && sum != expected)
         {
             throw new TinyLlmException($"{path}: is there, but has SHA-256 {sum}; expected {expected}. Remove it to download it again, "
@@ -93,14 +92,14 @@ public sealed class DataSetFolder(DataSet set, string folder)
         var transfer = new FileDownload(client, url, download.File, set.Page, settings, progress);
         string? expected = Expected(download, download.File, sums, settings);
         await transfer.RunAsync(part, stop);
-        string sum = part.Sha256();
+        string sum = await part.Sha256Async(stop);
         if (sum != (expected ?? sum) && part.IsPieced)
         {
             // Pieces of two versions, or bytes that a power cut lost: only a fetch in one piece proves the source wrong.
             progress?.Report(new DownloadProgress(download.File.Name, 0, null, "the pieces do not fit together; fetching it from its beginning"));
             part.Clear();
             await transfer.RunAsync(part, stop);
-            sum = part.Sha256();
+            sum = await part.Sha256Async(stop);
         }
 
         if (sum != (expected ?? sum))
@@ -151,12 +150,12 @@ public sealed class DataSetFolder(DataSet set, string folder)
         return other is null ? address : new Uri(other, address.PathAndQuery);
     }
 
-    private static (long Bytes, string Sum) Measure(string path)
+    private static async Task<(long Bytes, string Sum)> MeasureAsync(string path, CancellationToken stop)
     {
         try
         {
-            using var stream = File.OpenRead(path);
-            return (stream.Length, Convert.ToHexStringLower(SHA256.HashData(stream)));
+            await using var stream = File.OpenRead(path);
+            return (stream.Length, await FileSum.OfAsync(stream, path, stop));
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {

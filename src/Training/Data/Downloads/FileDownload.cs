@@ -105,7 +105,7 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
 
     private async Task<Cut?> ReceiveAsync(PartialFile part, HttpResponseMessage response, long start, CancellationTokenSource patience, CancellationToken stop)
     {
-        long? total = start > 0 ? response.Content.Headers.ContentRange?.Length : response.Content.Headers.ContentLength;
+        long? total = response.Content.Headers.ContentRange?.Length ?? start + response.Content.Headers.ContentLength ?? ExpectedBytes;
         if (response.Content.Headers.ContentType?.MediaType is "text/html" or "application/xhtml+xml")
             throw DownloadErrors.WebPage(url);
         CheckTotal(total);
@@ -128,8 +128,10 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
             Report(part.Length, total);
         }
 
+        if (part.Length < total)
+            return new Cut($"the server sent {part.Length:N0} of {total:N0} bytes");
         CheckTotal(part.Length);
-        return total is null || part.Length == total ? null : new Cut($"the server sent {part.Length:N0} of {total:N0} bytes");
+        return null;
     }
 
     // The first bytes, enough to know a web page by.

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Text.Json;
 using TinyLlm.Model;
 
@@ -99,12 +98,7 @@ internal sealed class PartialFile : IDisposable
     }
 
     /// <summary>SHA-256 of the bytes, in lower-case hexadecimal digits.</summary>
-    public string Sha256()
-    {
-        string sum = "";
-        Guard(() => sum = Convert.ToHexStringLower(SHA256.HashData(Content)));
-        return sum;
-    }
+    public Task<string> Sha256Async(CancellationToken stop) => FileSum.OfAsync(Content, Path, stop);
 
     /// <summary>The file is whole: gives it its final name.</summary>
     public void Complete()

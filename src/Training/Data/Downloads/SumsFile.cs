@@ -13,7 +13,7 @@ internal sealed class SumsFile
     /// <summary>Its name.</summary>
     public const string Name = ".sums.json";
 
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Form = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     private readonly string path;
     private readonly SortedDictionary<string, SeenFile> files;
@@ -29,7 +29,7 @@ internal sealed class SumsFile
             return new SumsFile(path, new SortedDictionary<string, SeenFile>(StringComparer.Ordinal));
         try
         {
-            var files = JsonSerializer.Deserialize<SortedDictionary<string, SeenFile>>(File.ReadAllBytes(path))
+            var files = JsonSerializer.Deserialize<SortedDictionary<string, SeenFile>>(File.ReadAllBytes(path), Form)
                 ?? throw new JsonException("null");
             return new SumsFile(path, new SortedDictionary<string, SeenFile>(files, StringComparer.Ordinal));
         }
@@ -53,7 +53,7 @@ internal sealed class SumsFile
         if (files.TryGetValue(file, out var before) && before == seen)
             return;
         files[file] = seen;
-        AtomicFile.WriteText(path, JsonSerializer.Serialize(files, Indented) + "\n");
+        AtomicFile.WriteText(path, JsonSerializer.Serialize(files, Form) + "\n");
     }
 
     private sealed record SeenFile(string Url, long Bytes, string Sha256);
