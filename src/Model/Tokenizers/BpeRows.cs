@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TinyLlm.Kernels;
 
 namespace TinyLlm.Model.Tokenizers;
@@ -16,45 +17,51 @@ internal sealed class BpeRows
 
     private readonly int[] cells;
     private readonly List<int> lengths = [.. Enumerable.Repeat(1, 256)]; // by token, in bytes
-    private readonly List<(int End, long Occurrences)> bands = [];       // neighbouring rows that occur equally often
+    private readonly (int End, long Occurrences)[] bands;                // neighbouring rows that occur equally often
     private int band;
 
     /// <summary>Splits every pre-token of two bytes and more into its bytes.</summary>
     /// <exception cref="TinyLlmException">The distinct pre-tokens have more bytes than an array can hold.</exception>
     public BpeRows(IReadOnlyList<PreTokenCounts> parts, CancellationToken stop)
     {
-        var order = new List<(long Occurrences, int Part, int Number)>(parts.Sum(part => part.Count));
-        long size = 1;
-        for (int part = 0; part < parts.Count; part++)
+        var sizes = new Dictionary<long, long>(); // cells of the rows that occur so often
+        foreach (var part in parts)
         {
-            for (int number = 0; number < parts[part].Count; number++)
+            stop.ThrowIfCancellationRequested();
+            for (int number = 0; number < part.Count; number++)
             {
-                int length = parts[part].Bytes(number).Length;
-                if (length < 2)
-                    continue;
-                order.Add((parts[part].Occurrences(number), part, number));
-                size += length + 1;
+                int length = part.Bytes(number).Length;
+                if (length >= 2)
+                    CollectionsMarshal.GetValueRefOrAddDefault(sizes, part.Occurrences(number), out _) += length + 1;
             }
         }
 
+        long size = 1 + sizes.Values.Sum();
         if (size > Array.MaxLength)
             throw new TinyLlmException($"The distinct words of the text have {size} bytes; expected at most {Array.MaxLength}; train the tokenizer on a part of the text.");
 
-        stop.ThrowIfCancellationRequested();
-        order.Sort((a, b) => b.Occurrences.CompareTo(a.Occurrences));
-        stop.ThrowIfCancellationRequested();
         cells = new int[size];
         cells[0] = Boundary;
-        int place = 1;
-        foreach (var (occurrences, part, number) in order)
+        bands = new (int End, long Occurrences)[sizes.Count];
+        var free = new Dictionary<long, int>(); // where the next row that occurs so often goes
+        int end = 1;
+        foreach (var (occurrences, cellCount) in sizes.OrderByDescending(item => item.Key))
         {
-            foreach (byte b in parts[part].Bytes(number))
-                cells[place++] = b;
-            cells[place++] = Boundary;
-            if (bands.Count > 0 && bands[^1].Occurrences == occurrences)
-                bands[^1] = (place, occurrences);
-            else
-                bands.Add((place, occurrences));
+            int start = end;
+            end += (int)cellCount;
+            bands[free.Count] = (end, occurrences);
+            free.Add(occurrences, start);
+        }
+
+        foreach (var part in parts)
+        {
+            stop.ThrowIfCancellationRequested();
+            for (int number = 0; number < part.Count; number++)
+            {
+                var bytes = part.Bytes(number);
+                if (bytes.Length >= 2)
+                    Write(bytes, ref CollectionsMarshal.GetValueRefOrNullRef(free, part.Occurrences(number)));
+            }
         }
     }
 
@@ -102,7 +109,7 @@ internal sealed class BpeRows
     {
         if (place >= bands[band].End)
         {
-            int low = band + 1, high = bands.Count - 1;
+            int low = band + 1, high = bands.Length - 1;
             while (low < high)
             {
                 int middle = (low + high) / 2;
@@ -116,5 +123,12 @@ internal sealed class BpeRows
         }
 
         return bands[band].Occurrences;
+    }
+
+    private void Write(ReadOnlySpan<byte> bytes, ref int place)
+    {
+        foreach (byte b in bytes)
+            cells[place++] = b;
+        cells[place++] = Boundary;
     }
 }

@@ -17,8 +17,8 @@ public static class BpeTrainer
     public static int MinimumVocabularySize => 256 + Tokenizer.SpecialTokens.Count;
 
     /// <summary>
-    /// Bytes of distinct pre-tokens, about a tenth as many pre-tokens, that a stream of text is counted with: about a gigabyte of memory at most. Beyond it the rarest are dropped, those seen once at first, until half
-    /// of it is left; what was dropped is counted from 0 when it comes again. Texts of some ten gigabytes stay below it.
+    /// Bytes of distinct pre-tokens, some 7 million of them, that training on a stream holds. Beyond it the rarest are dropped, those seen once at first, until half
+    /// of it is left; what was dropped is counted from 0 when it comes again. Texts of some gigabytes stay below it.
     /// </summary>
     public const long MaximumTextBytes = 64L << 20;
 
@@ -60,16 +60,17 @@ public static class BpeTrainer
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     public static ByteLevelBpeTokenizer Train(
         IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int threads, IProgress<BpeProgress>? progress = null, CancellationToken stop = default) =>
-        Train(pieces, vocabularySize, threads, MaximumTextBytes, progress, stop);
+        Train(pieces, vocabularySize, threads, MaximumTextBytes, PieceBatches.DefaultBatchBytes, progress, stop);
 
-    /// <summary>The same with another bound on the bytes of distinct pre-tokens.</summary>
+    /// <summary>The same with another bound on the bytes of distinct pre-tokens, and other batches for the workers.</summary>
     internal static ByteLevelBpeTokenizer Train(
-        IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int threads, long maximumTextBytes, IProgress<BpeProgress>? progress, CancellationToken stop)
+        IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int threads, long maximumTextBytes, int batchBytes, IProgress<BpeProgress>? progress, CancellationToken stop)
     {
         CheckSize(vocabularySize);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         var counter = new PreTokenCounter(maximumTextBytes, threads, vocabularySize - MinimumVocabularySize, progress, stop);
-        counter.Count(pieces);
+        using (var source = pieces.GetEnumerator())
+            counter.Count(new PieceBatches(source, batchBytes));
         return Merge(counter.Parts, vocabularySize, counter.Progress, progress, stop);
     }
 

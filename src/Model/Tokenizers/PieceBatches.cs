@@ -1,12 +1,15 @@
 namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
-/// Pieces of text for several workers, copied into the workers' own buffers: about a megabyte at a time, so that small pieces cost no more than large
+/// Pieces of text for several workers, copied into the workers' own buffers: at least <paramref name="batchBytes"/> bytes at a time, so that small pieces cost no more than large
 /// ones, and in rounds of a fixed number of such batches. Where batches and rounds begin depends on the pieces alone.
 /// </summary>
-internal sealed class PieceBatches(IEnumerator<ReadOnlyMemory<byte>> pieces)
+internal sealed class PieceBatches(IEnumerator<ReadOnlyMemory<byte>> pieces, int batchBytes)
 {
-    private const int BatchBytes = 1 << 20, BatchesInRound = 64;
+    /// <summary>Large enough that handing a batch out costs nothing, small enough that the words of one stay in a worker's cache.</summary>
+    public const int DefaultBatchBytes = 1 << 20;
+
+    private const int BatchesInRound = 64;
 
     private readonly Lock turn = new();
     private int batchesLeft;
@@ -27,14 +30,12 @@ internal sealed class PieceBatches(IEnumerator<ReadOnlyMemory<byte>> pieces)
                 return false;
 
             batchesLeft--;
-            while (batch.Length < BatchBytes)
+            while (batch.Length < batchBytes)
             {
+                AtEnd = true; // where the source fails, too: nobody goes on after an error
                 if (!pieces.MoveNext())
-                {
-                    AtEnd = true;
                     break;
-                }
-
+                AtEnd = false;
                 batch.Add(pieces.Current.Span);
             }
 

@@ -1,4 +1,5 @@
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace TinyLlm.Model.Tokenizers;
 
@@ -25,11 +26,9 @@ internal sealed class PreTokenCounter(long maximumTextBytes, int threads, int me
     /// <summary>The counts: each pre-token is in one of the parts.</summary>
     public PreTokenCounts[] Parts => parts;
 
-    /// <summary>Counts all pieces. A piece is copied before the next one is asked for.</summary>
-    public void Count(IEnumerable<ReadOnlyMemory<byte>> pieces)
+    /// <summary>Counts all pieces.</summary>
+    public void Count(PieceBatches batches)
     {
-        using var source = pieces.GetEnumerator();
-        var batches = new PieceBatches(source);
         var workers = Enumerable.Range(0, threads).Select(_ => (Batch: new PieceBatch(), Counts: new PreTokenCounts())).ToArray();
         while (!batches.AtEnd)
         {
@@ -44,9 +43,11 @@ internal sealed class PreTokenCounter(long maximumTextBytes, int threads, int me
     {
         while (batches.Take(batch))
         {
-            stop.ThrowIfCancellationRequested();
             for (int piece = 0; piece < batch.Count; piece++)
+            {
+                stop.ThrowIfCancellationRequested();
                 counts.Add(batch[piece]);
+            }
 
             for (int number = 0; number < counts.Count; number++)
             {
@@ -68,24 +69,38 @@ internal sealed class PreTokenCounter(long maximumTextBytes, int threads, int me
 
     private void DropRare()
     {
-        if (parts.Sum(part => (long)part.TextBytes) <= maximumTextBytes)
+        long textBytes = parts.Sum(part => (long)part.TextBytes);
+        if (textBytes <= maximumTextBytes)
             return;
 
-        for (long occurrences = 1; parts.Sum(part => (long)part.TextBytes) > maximumTextBytes / 2; occurrences++)
+        var bytesByOccurrences = new Dictionary<long, long>();
+        foreach (var part in parts)
+        {
+            for (int number = 0; number < part.Count; number++)
+                CollectionsMarshal.GetValueRefOrAddDefault(bytesByOccurrences, part.Occurrences(number), out _) += part.Bytes(number).Length;
+        }
+
+        long rare = 0;
+        foreach (var (occurrences, bytes) in bytesByOccurrences.OrderBy(item => item.Key))
+        {
+            if (textBytes <= maximumTextBytes / 2)
+                break;
+            rare = occurrences;
+            textBytes -= bytes;
+        }
+
+        for (int i = 0; i < parts.Length; i++)
         {
             stop.ThrowIfCancellationRequested();
-            for (int i = 0; i < parts.Length; i++)
-            {
-                var frequent = parts[i].WithoutRare(occurrences);
-                dropped += parts[i].Count - frequent.Count;
-                parts[i] = frequent;
-            }
+            var frequent = parts[i].WithoutRare(rare);
+            dropped += parts[i].Count - frequent.Count;
+            parts[i] = frequent;
         }
 
         progress?.Report(Progress);
     }
 
-    // The first error of a worker is the error; the others' end of their own at the next batch.
+    // The first error of a worker is the error. Where it was the source's, the others find nothing more to read.
     private void RunTogether(Action<int> work)
     {
         try
