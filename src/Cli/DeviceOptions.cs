@@ -32,6 +32,9 @@ internal sealed class DeviceOptions
         return () => Open(on, count, with);
     }
 
+    /// <summary>CPU threads of a run, for what it does before it trains; opening the device has checked the number.</summary>
+    public int Threads(OptionReader reader) => reader.Free(threads, 0) is > 0 and int count ? count : Environment.ProcessorCount;
+
     private static RunDevice Open(string device, int threads, string precision)
     {
         var backend = Backend.Create(device, threads);

@@ -2,12 +2,12 @@ using System.CommandLine;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli;
 
 /// <summary>Sizes of a model that has no vocabulary yet.</summary>
-internal sealed record ModelSizes(Architecture Architecture, int Layers, int Heads, int KvHeads, int Width, int Context, double Dropout, string Tokenizer, int VocabularySize)
+internal sealed record ModelSizes(Architecture Architecture, int Layers, int Heads, int KvHeads, int Width, int Context, double Dropout, string Tokenizer, int VocabularySize, int MinimumCount)
 {
     public GptConfig Config(int vocabularySize) => GptConfig.Create(Architecture, Layers, Heads, Width, Context, vocabularySize, KvHeads, (float)Dropout);
 }
@@ -31,25 +31,30 @@ internal sealed class ModelOptions
     private readonly Option<int> kvHeads = LoopOptions.Number("--kv-heads", "Key and value heads of a block; absent: as many as heads.");
     private readonly Option<int> width = LoopOptions.Number("--width", "Width of the residual stream.");
     private readonly Option<int> context = LoopOptions.Number("--context", "Tokens of a sequence.");
-    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "bpe|char|byte|word|cl100k|o200k|DIR", "Kind of tokenizer to train, a ready vocabulary, or a folder that has one; absent: bpe.");
+    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "KIND|NAME|DIR", "Kind of tokenizer to train (bpe, char, byte, word), a ready one (cl100k, o200k), or a folder that has one; absent: that of prepared --data, else bpe.");
     private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
+
+    private readonly Option<int> minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; absent: 1.");
 
     public void AddTo(Command command)
     {
-        foreach (Option option in new Option[] { preset, architecture, layers, heads, kvHeads, width, context, tokenizer, vocabularySize })
+        foreach (Option option in new Option[] { preset, architecture, layers, heads, kvHeads, width, context, tokenizer, vocabularySize, minimumCount })
             command.Options.Add(option);
     }
 
     /// <summary>The sizes that the options name.</summary>
+    /// <param name="reader">Reads them.</param>
+    /// <param name="dropout">Dropout probability.</param>
+    /// <param name="defaultTokenizer">The tokenizer where none is named.</param>
     /// <exception cref="TinyLlmException">They do not fit together.</exception>
-    public ModelSizes Read(OptionReader reader, double dropout)
+    public ModelSizes Read(OptionReader reader, double dropout, string defaultTokenizer)
     {
         var p = Presets[reader.Fixed(preset, "default")];
         int h = reader.Fixed(heads, p.Heads);
         var sizes = new ModelSizes(
             Enum.Parse<Architecture>(reader.Fixed(architecture, "qwen3"), ignoreCase: true),
             reader.Fixed(layers, p.Layers), h, reader.Fixed(kvHeads, h), reader.Fixed(width, p.Width), reader.Fixed(context, p.Context), dropout,
-            reader.Fixed(tokenizer, "bpe")!, reader.Fixed(vocabularySize, 2048));
+            reader.Fixed(tokenizer, defaultTokenizer)!, reader.Fixed(vocabularySize, 2048), reader.Fixed(minimumCount, 1));
         if (sizes.KvHeads < 1 && reader.IsGiven(kvHeads))
             throw new TinyLlmException($"--kv-heads {sizes.KvHeads}: expected 1 or more.");
 
@@ -58,9 +63,10 @@ internal sealed class ModelOptions
         return sizes;
     }
 
-    /// <summary>Trains a tokenizer on the training text, or opens the one that was named.</summary>
-    /// <exception cref="TinyLlmException">The kind is unknown, the folder has none, or the vocabulary size cannot be had.</exception>
-    public Tokenizer MakeTokenizer(ModelSizes sizes, TextSplits text) => TokenizerKinds.IsKind(sizes.Tokenizer)
-        ? TokenizerKinds.Train(sizes.Tokenizer, text, sizes.VocabularySize)
-        : TokenizerFolder.Load(sizes.Tokenizer);
+    /// <summary>Trains a tokenizer on the text, or opens the one that was named.</summary>
+    /// <exception cref="TinyLlmException">The folder has none, the text cannot be had, or the vocabulary size does not suit it.</exception>
+    public Tokenizer MakeTokenizer(ModelSizes sizes, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int threads, CancellationToken stop) =>
+        TokenizerKinds.IsTrained(sizes.Tokenizer)
+            ? TokenizerKinds.Train(sizes.Tokenizer, sources, validation, sizes.VocabularySize, sizes.MinimumCount, threads, stop)
+            : TokenizerKinds.Open(sizes.Tokenizer);
 }

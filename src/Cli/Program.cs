@@ -12,6 +12,7 @@ var root = new RootCommand("TinyLlm trains a small GPT-style language model from
     EvalCommand.Create(),
     InfoCommand.Create(),
     TokenizerCommand.Create(),
+    TokenizeCommand.Create(),
     DataCommand.Create(),
     DevicesCommand.Create(),
 };

@@ -39,7 +39,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     public RunSession(Stage stage, TrainerSettings settings, int evaluateBatches, ResumePoint start, Dictionary<string, string> options)
     {
         (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
-        dataHash = TextData.Hash(stage.Train, stage.Validation);
+        dataHash = DataHash.Of(stage.Train, stage.Validation);
         generator = new Generator(stage.Model, length: stage.SamplePrompt.Length + SampleTokens); // before the trainer, which fills what is left
         trainer = new Trainer(stage.Model, stage.Train, new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings);
         options[LoopOptions.MicroBatchName] = trainer.MicroBatch.ToString(CultureInfo.InvariantCulture);

@@ -1,28 +1,61 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli;
 
-/// <summary>The kinds of tokenizer that <c>--tokenizer</c> names.</summary>
+/// <summary>What <c>--tokenizer</c> names: a kind that is trained on the text, a ready vocabulary, or a folder.</summary>
 internal static class TokenizerKinds
 {
-    /// <summary>Whether a value names a kind; else it names a folder.</summary>
-    public static bool IsKind(string value) => value is "bpe" or "char" or "byte" or "word" || ReadyVocabularies.Names.Contains(value);
+    /// <summary>The kinds that learn from text.</summary>
+    public static readonly string[] Trained = ["bpe", "char", "word"];
 
-    /// <summary>Opens a ready vocabulary or the tokenizer of a folder.</summary>
-    /// <exception cref="TinyLlmException">The folder has no tokenizer that this program can read.</exception>
-    public static Tokenizer Open(string value) => ReadyVocabularies.Names.Contains(value) ? ReadyVocabularies.Load(value) : TokenizerFolder.Load(value);
+    /// <summary>Whether a value names a kind that learns from text.</summary>
+    public static bool IsTrained(string value) => Trained.Contains(value);
 
-    /// <summary>Trains a tokenizer, or opens a ready one. bpe and word learn from the training split alone; char must know the validation's characters too.</summary>
-    /// <exception cref="TinyLlmException">The kind is unknown, or the vocabulary size or the text does not suit it.</exception>
-    public static Tokenizer Train(string kind, TextSplits text, int vocabularySize) => kind switch
+    /// <summary>Opens a tokenizer that needs no text: <c>byte</c>, a ready vocabulary, or a folder's.</summary>
+    /// <exception cref="TinyLlmException">The folder has none that can be read.</exception>
+    public static Tokenizer Open(string value) => value switch
     {
-        "bpe" => ByteLevelBpeTokenizer.Train(TextData.Concatenate(text.Train), vocabularySize),
-        "char" => CharTokenizer.Train(TextData.Concatenate(text.Train.Concat(text.Validation))),
-        "word" => WordTokenizer.Train(text.Train, vocabularySize),
         "byte" => new ByteTokenizer(),
-        "cl100k" or "o200k" => ReadyVocabularies.Load(kind),
-        _ => throw new TinyLlmException($"--tokenizer {kind}: expected bpe, char, byte, word, {string.Join(" or ", ReadyVocabularies.Names)}."),
+        _ when ReadyVocabularies.Names.Contains(value) => ReadyVocabularies.Load(value),
+        _ => TokenizerFolder.Load(value),
     };
+
+    /// <summary>Trains a tokenizer on all of the text. A char tokenizer must know the validation's characters too.</summary>
+    /// <exception cref="TinyLlmException">A source is tokens already or cannot be read, or the vocabulary size or the text does not suit the kind.</exception>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    public static Tokenizer Train(string kind, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int vocabularySize, int minimumCount, int threads, CancellationToken stop)
+    {
+        var text = sources.Select(source => (source, Split.Train));
+        if (kind == "char")
+            text = text.Concat((validation.Count > 0 ? validation : sources.Where(source => source.IsBuiltin)).Select(source => (source, Split.Validation)));
+        var pieces = Pieces(text, stop);
+        return kind switch
+        {
+            "bpe" => BpeTrainer.Train(pieces, vocabularySize, threads, new TokenizerView(), stop),
+            "char" => CharTokenizer.Train(pieces),
+            "word" => WordTokenizer.Train(pieces, vocabularySize, minimumCount),
+            _ => throw new ArgumentException($"{kind}; expected one of {string.Join(", ", Trained)}.", nameof(kind)),
+        };
+    }
+
+    private static IEnumerable<ReadOnlyMemory<byte>> Pieces(IEnumerable<(DataSource Source, Split Split)> text, CancellationToken stop)
+    {
+        var report = new ReadReport();
+        foreach (var (source, split) in text)
+        {
+            if (source.IsTokens)
+                throw new TinyLlmException($"--data {source.Name}: these are tokens already, from which no tokenizer can learn; name the one that made them by --tokenizer DIR.");
+            foreach (var unit in source.IsBuiltin ? source.Units(split) : source.Units())
+            {
+                foreach (var piece in unit.Read(report))
+                {
+                    stop.ThrowIfCancellationRequested();
+                    yield return piece.Bytes;
+                }
+            }
+        }
+    }
 }

@@ -25,7 +25,7 @@ internal sealed class TrainingStep : IDisposable
 
     private readonly Gpt model;
     private readonly IExamples examples;
-    private readonly ExampleOrder order;
+    private readonly IExampleOrder order;
     private readonly TrainerSettings settings;
     private readonly Activations activations;
     private readonly StepState state;
@@ -45,7 +45,7 @@ internal sealed class TrainingStep : IDisposable
         (this.model, this.examples, this.settings, this.activations) = (model, examples, settings, activations);
         (this.state, this.optimizer, this.figures) = (state, optimizer, figures);
         int b = activations.B, t = activations.T;
-        order = new ExampleOrder(examples.Count, settings.Seed);
+        order = examples.Order(settings.Seed);
         batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b)).Select(_ => new Batch(b, t)).ToArray();
         places = new (long, long)[b];
         positions = Positions.Of(b, t);

@@ -6,6 +6,7 @@ using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
 
@@ -15,10 +16,11 @@ internal static class EvalCommand
     private const int MaxAnswerTokens = 64;
 
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
-    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text file, conversations (.jsonl), builtin:stories or builtin:questions; many times.", required: true);
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations (.jsonl) or builtin:questions; many times.", required: true);
     private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; absent: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatch = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
+    private static readonly DataOptions Reading = new();
     private static readonly DeviceOptions Device = new();
     private static readonly WeightsOption Weights = new();
 
@@ -28,6 +30,7 @@ internal static class EvalCommand
         {
             ModelFolderOption, Data, SplitOption, ExactMatch, BatchSize,
         };
+        Reading.AddTo(command);
         Device.AddTo(command);
         Weights.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
@@ -50,10 +53,8 @@ internal static class EvalCommand
                 throw new TinyLlmException($"--exact-match: {source} holds no conversations; expected a .jsonl file or builtin:questions.");
 
             IReadOnlyList<Conversation> rows = chat ? ChatData.Read(source, split) : [];
-            IExamples examples = chat
-                ? new ChatExamples(rows, tokenizer, model.Config.Context)
-                : new Windows(TextData.Encode(Documents(source, split), tokenizer), model.Config.Context, keepRest: true, source);
-            var e = Evaluate(model, tokenizer, examples, b);
+            using var corpus = chat ? null : OpenText(source, split, tokenizer, model.Config.Context, parse, stop);
+            var e = Evaluate(model, tokenizer, corpus?.Validation ?? new ChatExamples(rows, tokenizer, model.Config.Context), b);
             Print(source, $"{e.Tokens:N0} tokens  loss {e.Loss:F4}  perplexity {e.Perplexity:F3}  {e.BitsPerByte:F4} bits/byte");
             if (parse.GetValue(ExactMatch))
             {
@@ -67,8 +68,16 @@ internal static class EvalCommand
 
     private static void Print(string source, string text) => Console.WriteLine($"{source}: {text}");
 
-    private static IReadOnlyList<ReadOnlyMemory<byte>> Documents(string source, Split split) =>
-        TextData.IsBuiltin(source) ? TextData.Builtin(source, split).ToList() : [TextData.ReadFile(source)];
+    // Encoded in memory, whatever its size: what is measured once leaves nothing on the disk.
+    private static Corpus OpenText(string word, Split split, Tokenizer tokenizer, int context, ParseResult parse, CancellationToken stop)
+    {
+        var source = DataSource.Parse([word], Reading.Read(parse))[0];
+        if (source.Weight is not null)
+            throw new TinyLlmException($"--data {word}: an evaluation has no weights; each --data has its own line.");
+        var corpus = Corpus.Open(source, split, tokenizer, context, stop);
+        PreparationView.ShowBadLines(corpus.Report);
+        return corpus;
+    }
 
     private static Evaluation Evaluate(Gpt model, Tokenizer tokenizer, IExamples examples, int b)
     {

@@ -2,54 +2,64 @@ using System.CommandLine;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
 
 /// <summary><c>tinyllm pretrain</c>: trains a model from raw text.</summary>
 internal static class PretrainCommand
 {
+    // Beside the run, so that the runs of one place share what was prepared there.
+    private const string CacheName = "prepared";
+
     private static readonly LoopDefaults Defaults = new(Steps: 800, BatchSize: 16, LearningRate: 4e-3, WeightDecay: 0.1);
 
     public static Command Create()
     {
         var loop = new LoopOptions(Defaults);
         var model = new ModelOptions();
-        var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file, builtin:stories or builtin:questions; many times; absent: builtin:stories.");
-        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text; absent: the last tenth of the data.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help + " Absent: builtin:stories.");
+        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text, as --data; absent: the last tenth of each --data, a million tokens at most.");
+        var reading = new DataOptions();
         var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation };
+        reading.AddTo(command);
         model.AddTo(command);
         loop.AddTo(command);
-        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, stop)));
+        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, reading, stop)));
         return command;
     }
 
-    private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
+    private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, DataOptions reading, CancellationToken stop)
     {
         var start = ResumePoint.Find(parse, loop, "pretrain");
         var reader = new OptionReader(parse, start.Saved?.Options);
-        string[] sources = reader.Fixed(data, ["builtin:stories"]);
-        string? validationSource = reader.Fixed(validation, null);
+        string[] words = reader.Fixed(data, ["builtin:stories"]);
+        string? validationWord = reader.Fixed(validation, null);
+        var options = reading.Read(reader);
         var settings = loop.Read(reader);
         settings.Validate();
-        var sizes = model.Read(reader, reader.Fixed(loop.Dropout, 0.0));
+        var sources = DataSource.Parse(words, options);
+        IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options);
+        var sizes = model.Read(reader, reader.Fixed(loop.Dropout, 0.0), sources.FirstOrDefault(source => source.IsPrepared)?.Name ?? "bpe");
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
-        var openDevice = loop.Device.Read(reader);
+        var (openDevice, threads) = (loop.Device.Read(reader), loop.Device.Threads(reader));
         reader.CheckResume();
 
         using var device = openDevice();
-        var text = TextData.Load(sources, validationSource);
-        var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, text) : TokenizerFolder.Load(start.Checkpoint);
-        int[] train = TextData.Encode(text.Train, tokenizer), held = TextData.Encode(text.Validation, tokenizer);
+        var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, sources, held, threads, stop) : TokenizerFolder.Load(start.Checkpoint);
         var config = sizes.Config(tokenizer.VocabularySize) with { ComputeType = device.ComputeType };
-        var windows = new Windows(train, config.Context, keepRest: false, "training");
-        var heldWindows = new Windows(held, config.Context, keepRest: true, "validation");
+        using var corpus = Corpus.Open(sources, held, tokenizer, new CorpusSettings(config.Context, CacheFolder(start.Folder), threads, new PreparationView()), stop);
+        PreparationView.ShowBadLines(corpus.Report);
         using var gpt = new Gpt(config, device.Backend);
         gpt.Initialize(settings.Seed);
-        string summary = $"{string.Join(", ", sources)}: {train.Length:N0} training and {held.Length:N0} validation tokens ({tokenizer.Kind})";
-        var stage = new Stage("pretrain", gpt, tokenizer, windows, heldWindows, [tokenizer.DocumentStart], NameOf(sources[0]), [("data", summary)]);
+        string summary = $"{string.Join(", ", words)}: {corpus.TrainTokens:N0} training and {corpus.ValidationTokens:N0} validation tokens ({tokenizer.Kind})";
+        var stage = new Stage("pretrain", gpt, tokenizer, corpus.Train, corpus.Validation, [tokenizer.DocumentStart], NameOf(sources[0]), [("data", summary)]);
         using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
         return session.Train(stop);
     }
 
-    private static string NameOf(string source) => TextData.IsBuiltin(source) ? source[TextData.BuiltinPrefix.Length..] : Path.GetFileNameWithoutExtension(source);
+    private static string CacheFolder(string? run) => Path.Combine(run is null ? "runs" : Path.GetDirectoryName(Path.GetFullPath(run)) ?? "", CacheName);
+
+    private static string NameOf(DataSource source) =>
+        source.IsBuiltin ? source.Name[TextData.BuiltinPrefix.Length..] : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(source.Name)).Replace('*', '_').Replace('?', '_') is { Length: > 0 } name ? name : "text";
 }

@@ -3,7 +3,7 @@ using System.Globalization;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
 
@@ -17,20 +17,30 @@ internal static class TokenizerCommand
 
     private static Command CreateTrain()
     {
-        var data = LoopOptions.Path<string[]>("--data", "PATH", "Text file or built-in corpus; many times.", required: true);
-        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", "bpe", "char", "byte");
-        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe tokenizer, special tokens included; absent: 2048.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
+        var reading = new DataOptions();
+        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", [.. TokenizerKinds.Trained, "byte"]);
+        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
+        var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; absent: 1.");
+        var threads = LoopOptions.Number("--threads", "Threads that count, 0 for one a core; the result does not depend on it.");
         var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
-        var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, folder };
-        command.SetAction(parse =>
+        var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, minimumCount, threads, folder };
+        reading.AddTo(command);
+        command.SetAction((parse, stop) =>
         {
-            var documents = new List<ReadOnlyMemory<byte>>();
-            foreach (string source in parse.GetValue(data)!)
-                documents.AddRange(TextData.IsBuiltin(source) ? TextData.Builtin(source, Split.Train) : [TextData.ReadFile(source)]);
-            var tokenizer = TokenizerKinds.Train(parse.GetValue(kind) ?? "bpe", new TextSplits(documents, []), parse.GetResult(size) is { Implicit: false } ? parse.GetValue(size) : 2048);
+            string name = parse.GetValue(kind) ?? "bpe";
+            int count = parse.GetValue(threads);
+            if (count < 0)
+                throw new TinyLlmException($"--threads {count}: expected 0 (one a core) or more.");
+            var sources = DataSource.Parse(parse.GetValue(data)!, reading.Read(parse));
+            var tokenizer = TokenizerKinds.IsTrained(name)
+                ? TokenizerKinds.Train(name, sources, [], Given(size, 2048), Given(minimumCount, 1), count == 0 ? Environment.ProcessorCount : count, stop)
+                : TokenizerKinds.Open(name);
             Save(tokenizer, parse.GetValue(folder)!);
             Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
-            return ExitCode.Done;
+            return Task.FromResult(ExitCode.Done);
+
+            int Given(Option<int> option, int fallback) => parse.GetResult(option) is { Implicit: false } ? parse.GetValue(option) : fallback;
         });
         return command;
     }

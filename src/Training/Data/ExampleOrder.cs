@@ -6,12 +6,12 @@ namespace TinyLlm.Training.Data;
 /// </summary>
 /// <param name="count">Number of examples.</param>
 /// <param name="seed">Seed of the run.</param>
-public sealed class ExampleOrder(long count, ulong seed)
+public sealed class ExampleOrder(long count, ulong seed) : IExampleOrder
 {
     private long epoch = -1;
     private Permutation? permutation;
 
-    /// <summary>The epoch and the example at <paramref name="position"/>, counted from the beginning of training over all epochs.</summary>
+    /// <inheritdoc/>
     public (long Epoch, long Index) At(long position)
     {
         if (permutation is null || position / count != epoch)

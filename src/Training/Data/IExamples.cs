@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+
 namespace TinyLlm.Training.Data;
 
 /// <summary>
@@ -18,4 +21,19 @@ public interface IExamples
     /// <param name="tokens">(T): token ids; those behind the example's end are arbitrary valid ids.</param>
     /// <param name="targets">(T): the id that follows each token, or -1 where it is not scored.</param>
     void Read(long epoch, long index, Span<int> tokens, Span<int> targets);
+
+    /// <summary>The order in which training visits them: each once an epoch.</summary>
+    IExampleOrder Order(ulong seed) => new ExampleOrder(Count, seed);
+
+    /// <summary>Adds to a hash what tells these examples from others: all their tokens, where nothing shorter does.</summary>
+    void AddTo(IncrementalHash hash)
+    {
+        int[] tokens = new int[Length], targets = new int[Length];
+        for (long i = 0; i < Count; i++)
+        {
+            Read(0, i, tokens, targets);
+            hash.AppendData(MemoryMarshal.AsBytes<int>(tokens));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(targets));
+        }
+    }
 }

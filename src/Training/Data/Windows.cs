@@ -1,4 +1,6 @@
+using System.Security.Cryptography;
 using TinyLlm.Kernels;
+using TinyLlm.Training.Data.Tokens;
 
 namespace TinyLlm.Training.Data;
 
@@ -15,8 +17,8 @@ public sealed class Windows : IExamples
     // With this many windows one of them is given up, so that there is room to shift the others by a whole window.
     private const int ManyWindows = 64;
 
-    private readonly ReadOnlyMemory<int> stream;
-    private readonly int room; // tokens by which the windows can be shifted
+    private readonly ITokens stream;
+    private readonly long room; // tokens by which the windows can be shifted
 
     /// <summary>Cuts a stream.</summary>
     /// <param name="stream">Token ids.</param>
@@ -26,23 +28,23 @@ public sealed class Windows : IExamples
     /// </param>
     /// <param name="what">What messages call the data.</param>
     /// <exception cref="TinyLlmException">The stream is too short.</exception>
-    public Windows(ReadOnlyMemory<int> stream, int length, bool keepRest, string what)
+    public Windows(ITokens stream, int length, bool keepRest, string what)
     {
         int least = keepRest ? 2 : length + 1;
-        if (stream.Length < least)
+        if (stream.Count < least)
         {
-            throw new TinyLlmException($"The {what} data has {stream.Length} tokens; expected at least {least}" +
+            throw new TinyLlmException($"The {what} data has {stream.Count} tokens; expected at least {least}" +
                 (keepRest ? "." : $", one more than --context {length}. Give more text or a shorter context."));
         }
 
         this.stream = stream;
         Length = length;
-        Count = keepRest ? (stream.Length - 2) / length + 1 : (stream.Length - 1) / length;
+        Count = keepRest ? (stream.Count - 2) / length + 1 : (stream.Count - 1) / length;
         if (keepRest)
             return;
         if (Count >= ManyWindows)
             Count--;
-        room = (int)(stream.Length - 1 - Count * length);
+        room = stream.Count - 1 - Count * length;
     }
 
     /// <inheritdoc/>
@@ -54,14 +56,22 @@ public sealed class Windows : IExamples
     /// <inheritdoc/>
     public void Read(long epoch, long index, Span<int> tokens, Span<int> targets)
     {
-        var window = stream.Span[(int)(Shift(epoch) + index * Length)..];
-        int count = Math.Min(Length, window.Length - 1);
-        window[..count].CopyTo(tokens);
-        window.Slice(1, count).CopyTo(targets);
+        long start = Shift(epoch) + index * Length;
+        int count = (int)Math.Min(Length, stream.Count - 1 - start);
+        stream.Read(start, tokens[..count]);
+        tokens[1..count].CopyTo(targets);
+        stream.Read(start + count, targets.Slice(count - 1, 1));
         tokens[count..].Clear();
         targets[count..].Fill(-1);
     }
 
+    /// <inheritdoc/>
+    public void AddTo(IncrementalHash hash)
+    {
+        hash.AppendData(BitConverter.GetBytes(Length));
+        stream.AddTo(hash);
+    }
+
     // Multiples of the golden ratio, modulo 1, spread evenly however many epochs there are; the first epoch begins at the beginning.
-    private int Shift(long epoch) => (int)((ulong)(uint)(epoch * 2654435769) * (ulong)(room + 1) >> 32);
+    private long Shift(long epoch) => (long)((ulong)(uint)(epoch * 2654435769) * (ulong)(room + 1) >> 32);
 }

@@ -20,7 +20,8 @@ public sealed class DataSource
         this.files = files;
         this.options = options;
         Files = [.. files.Select(file => file.Path)];
-        IsTokens = files.Length > 0 && (files[0].Format.Content == Content.Tokens || IsPrepared(word.Name));
+        IsPrepared = files.Length == 1 && Path.GetFileName(files[0].Path) == PreparedFile;
+        IsTokens = IsPrepared || files.Length > 0 && files[0].Format.Content == Content.Tokens;
     }
 
     /// <summary>What the user wrote, without the weight.</summary>
@@ -34,6 +35,9 @@ public sealed class DataSource
 
     /// <summary>Whether it holds token ids and not text: .bin files of llm.c or nanoGPT, or a folder with a <see cref="PreparedFile"/>.</summary>
     public bool IsTokens { get; }
+
+    /// <summary>Whether it is a folder of prepared token shards.</summary>
+    public bool IsPrepared { get; }
 
     /// <summary>The files; empty for a built-in corpus, the <see cref="PreparedFile"/> alone for a prepared folder.</summary>
     public IReadOnlyList<string> Files { get; }
@@ -125,6 +129,4 @@ public sealed class DataSource
             throw new TinyLlmException($"--data {word.Name}: all {files.Length:N0} files are empty; expected text.");
         return new DataSource(word, files, options);
     }
-
-    private static bool IsPrepared(string name) => File.Exists(Path.Combine(name, PreparedFile));
 }

@@ -46,6 +46,20 @@ public sealed class ReadReport
         }
     }
 
+    /// <summary>Adds what another report says.</summary>
+    public void Add(ReadReport other)
+    {
+        Interlocked.Add(ref documents, other.Documents);
+        Interlocked.Add(ref emptyDocuments, other.EmptyDocuments);
+        Interlocked.Add(ref bytes, other.Bytes);
+        Interlocked.Add(ref badLineCount, other.BadLineCount);
+        lock (badLinesLock)
+        {
+            badLines.AddRange(other.BadLines.Take(KeptBadLines - badLines.Count));
+            Interlocked.Add(ref documentsNotUtf8, other.DocumentsNotUtf8 - other.filesNotUtf8.Count(file => !filesNotUtf8.Add(file)));
+        }
+    }
+
     internal void AddText(int count) => Interlocked.Add(ref bytes, count);
 
     internal void AddDocument() => Interlocked.Increment(ref documents);
