@@ -24,6 +24,19 @@ internal static class JsonLines
     public static IEnumerable<JsonLine> Read(string path)
     {
         using FileStream stream = Open(path);
+        foreach (JsonLine line in Read(path, buffer => Read(path, stream, buffer.Span), () => 0))
+            yield return line;
+    }
+
+    /// <summary>The lines of a stream whose own errors name the file.</summary>
+    /// <param name="path">The file, for messages.</param>
+    /// <param name="stream">Where to read on, at the beginning of a line.</param>
+    /// <param name="linesBefore">How many lines of the file lie before that; asked only when a line is too long. <see cref="JsonLine.Number"/> leaves them out.</param>
+    /// <exception cref="TinyLlmException">A line is too long, or what the stream throws.</exception>
+    public static IEnumerable<JsonLine> Read(string path, Stream stream, Func<long> linesBefore) => Read(path, buffer => stream.Read(buffer.Span), linesBefore);
+
+    private static IEnumerable<JsonLine> Read(string path, Func<Memory<byte>, int> fill, Func<long> linesBefore)
+    {
         byte[] buffer = new byte[1 << 16];
         int start = 0, searched = 0, end = 0;
         long number = 0;
@@ -42,10 +55,10 @@ internal static class JsonLines
             buffer.AsSpan(start, end - start).CopyTo(buffer);
             (start, searched, end) = (0, end - start, end - start);
             if (end > MaxLineBytes)
-                throw new TinyLlmException($"{path}, line {number + 1}: longer than {MaxLineBytes >> 20} MiB; expected one JSON object a line. Put each row on a line of its own.");
+                throw new TinyLlmException($"{path}, line {linesBefore() + number + 1}: longer than {MaxLineBytes >> 20} MiB; expected one JSON object a line. Put each row on a line of its own.");
             if (end == buffer.Length)
                 Array.Resize(ref buffer, 2 * buffer.Length);
-            int read = Read(path, stream, buffer.AsSpan(end));
+            int read = fill(buffer.AsMemory(end));
             if (read == 0)
                 break;
             end += read;

@@ -47,6 +47,13 @@ public sealed class Windows : IExamples
         room = stream.Count - 1 - Count * length;
     }
 
+    /// <summary>Cuts tokens in memory.</summary>
+    /// <exception cref="TinyLlmException">There are too few.</exception>
+    public Windows(ReadOnlyMemory<int> tokens, int length, bool keepRest, string what)
+        : this(new TokenArray(tokens), length, keepRest, what)
+    {
+    }
+
     /// <inheritdoc/>
     public int Length { get; }
 

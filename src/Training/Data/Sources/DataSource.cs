@@ -68,6 +68,8 @@ public sealed class DataSource
     /// </exception>
     public static IReadOnlyList<DataSource> Parse(IReadOnlyList<string> words, SourceOptions options)
     {
+        if (options.Encoding is { } encoding)
+            TextEncoding.Named(encoding);
         var sources = words.Select(word => Parse(word, options)).ToList();
         if (sources.Find(source => source.Weight is null) is { } without && sources.Find(source => source.Weight is not null) is { } with)
         {

@@ -64,7 +64,7 @@ public sealed class ReadReport
 
     internal void AddDocument() => Interlocked.Increment(ref documents);
 
-    internal void AddEmptyDocument() => Interlocked.Increment(ref emptyDocuments);
+    internal void AddEmptyDocuments(long count) => Interlocked.Add(ref emptyDocuments, count);
 
     internal void AddDocumentNotUtf8() => Interlocked.Increment(ref documentsNotUtf8);
 

@@ -1,5 +1,7 @@
+using ICSharpCode.SharpZipLib.GZip;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
+using ZstdSharp;
 
 namespace TinyLlm.Training.Data.Sources;
 
@@ -10,13 +12,16 @@ namespace TinyLlm.Training.Data.Sources;
 /// <param name="Format">What its name tells.</param>
 internal sealed record SourceFile(string Path, long Length, DateTime Written, SourceFormat Format)
 {
+    private const int BufferBytes = 1 << 16;
+
     /// <summary>Looks at a file.</summary>
     /// <exception cref="TinyLlmException">It is missing or may not be looked at.</exception>
     public static SourceFile At(string path)
     {
         try
         {
-            var info = new FileInfo(path);
+            // A link's own length is that of the name it holds.
+            var info = File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path);
             return new SourceFile(path, info.Length, info.LastWriteTimeUtc, SourceFormat.Of(path));
         }
         catch (Exception e) when (FileErrors.Is(e))
@@ -25,7 +30,7 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
         }
     }
 
-    /// <summary>Opens the file for reading. Every error of the stream is one line for the user.</summary>
+    /// <summary>Opens the file for reading, decompressed. It can seek if it is not compressed. Every error of the stream is one line for the user.</summary>
     /// <exception cref="TinyLlmException">It cannot be opened, or has another length than before.</exception>
     public Stream Open()
     {
@@ -33,7 +38,7 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
         {
             var stream = new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             if (stream.Length == Length)
-                return new SourceStream(stream, Path);
+                return new SourceStream(Decompress(stream), Path);
             stream.Dispose();
         }
         catch (Exception e) when (FileErrors.Is(e))
@@ -47,4 +52,12 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
     /// <summary>The error for a file that is not as it was when the work was planned.</summary>
     public TinyLlmException Changed() =>
         new($"{Path}: the file changed while it was being read (it had {Length:N0} bytes at the start); run again when it is complete.");
+
+    // .NET's GZipStream takes a file that is cut off for one that ends there; SharpZipLib's says so, and checks the sums.
+    private Stream Decompress(FileStream stream) => Format.Compression switch
+    {
+        Compression.Gzip => new GZipInputStream(stream, BufferBytes),
+        Compression.Zstandard => new DecompressionStream(stream, BufferBytes, leaveOpen: false),
+        _ => stream,
+    };
 }

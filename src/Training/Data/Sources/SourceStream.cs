@@ -1,9 +1,13 @@
+using ICSharpCode.SharpZipLib;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
+using ZstdSharp;
 
 namespace TinyLlm.Training.Data.Sources;
 
-/// <summary>A stream to read from whose errors are one line for the user, with the file's name.</summary>
+/// <summary>A file to read from, whose errors are one line for the user with the file's name.</summary>
+/// <param name="inner">The file's bytes, or what decompresses them.</param>
+/// <param name="path">The file.</param>
 internal sealed class SourceStream(Stream inner, string path) : Stream
 {
     public override bool CanRead => true;
@@ -20,12 +24,17 @@ internal sealed class SourceStream(Stream inner, string path) : Stream
         set => inner.Position = value;
     }
 
-    /// <exception cref="TinyLlmException">The file cannot be read.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read, or its compression is damaged.</exception>
     public override int Read(Span<byte> buffer)
     {
         try
         {
             return inner.Read(buffer);
+        }
+        catch (Exception e) when (e is EndOfStreamException or SharpZipBaseException or ZstdException)
+        {
+            string reason = e.Message.ReplaceLineEndings(" ").TrimEnd('.');
+            throw new TinyLlmException($"{path}: the compressed data is damaged or cut off ({reason}); expected a whole file as its name says. Get the file again.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -34,6 +43,9 @@ internal sealed class SourceStream(Stream inner, string path) : Stream
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+    // Parquet's reader asks this way; the call returns when the bytes are there.
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
 
     public override long Seek(long offset, SeekOrigin origin) => inner.Seek(offset, origin);
 

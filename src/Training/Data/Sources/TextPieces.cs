@@ -2,20 +2,18 @@ using System.Text.Unicode;
 
 namespace TinyLlm.Training.Data.Sources;
 
-/// <summary>Reads one document of any length in a buffer that does not grow with it.</summary>
+/// <summary>Cuts documents into pieces.</summary>
 internal static class TextPieces
 {
-    /// <summary>The pieces of a stream.</summary>
-    /// <param name="stream">UTF-8 or any bytes, read to its end or to <paramref name="length"/>.</param>
-    /// <param name="length">Bytes to read; null: to the end.</param>
-    /// <param name="file">The file, for its error and for the report.</param>
-    /// <param name="endsDocument">Whether the document ends with the last of these bytes.</param>
+    /// <summary>The pieces of a document of any length, read into a buffer that does not grow with it.</summary>
+    /// <param name="stream">UTF-8 or any bytes, read to its end.</param>
+    /// <param name="file">The file, which counts once in the report if it is not valid UTF-8.</param>
+    /// <param name="endsDocument">Whether the document ends with the stream.</param>
     /// <param name="report">Counts what was read.</param>
-    public static IEnumerable<TextPiece> Read(Stream stream, long? length, SourceFile file, bool endsDocument, ReadReport report)
+    public static IEnumerable<TextPiece> Read(Stream stream, SourceFile file, bool endsDocument, ReadReport report)
     {
-        byte[] buffer = new byte[2 * PieceCut.Target];
+        byte[] buffer = new byte[1 << 16];
         int start = 0, end = 0;
-        long left = length ?? long.MaxValue;
         bool isComplete = false, isEmpty = true;
         while (!isComplete || start < end)
         {
@@ -40,15 +38,33 @@ internal static class TextPieces
             (start, end) = (0, end - start);
             if (end == buffer.Length)
                 Array.Resize(ref buffer, 2 * buffer.Length);
-            int read = stream.Read(buffer.AsSpan(end, (int)Math.Min(buffer.Length - end, left)));
+            int read = stream.Read(buffer.AsSpan(end));
             end += read;
-            left -= read;
-            if (read == 0 && left > 0 && length is not null)
-                throw file.Changed();
-            isComplete = read == 0 || left == 0;
+            isComplete = read == 0;
         }
 
         if (isEmpty && endsDocument)
-            report.AddEmptyDocument();
+            report.AddEmptyDocuments(1);
+    }
+
+    /// <summary>The pieces of a document that is in memory.</summary>
+    public static IEnumerable<TextPiece> Cut(ReadOnlyMemory<byte> document, ReadReport report)
+    {
+        if (document.IsEmpty)
+        {
+            report.AddEmptyDocuments(1);
+            yield break;
+        }
+
+        report.AddText(document.Length);
+        report.AddDocument();
+        if (!Utf8.IsValid(document.Span))
+            report.AddDocumentNotUtf8();
+        while (!document.IsEmpty)
+        {
+            int cut = PieceCut.Next(document.Span, isComplete: true);
+            yield return new TextPiece(document[..cut], cut == document.Length);
+            document = document[cut..];
+        }
     }
 }

@@ -13,12 +13,12 @@ internal static class UnitPlan
         var units = new List<SourceUnit>();
         var open = new List<FilePart>();
         long size = 0;
-        foreach (var part in files.SelectMany(file => Parts(file, bytes)))
+        foreach (var part in files.SelectMany(file => FileReader.For(file, options).Cut(bytes)))
         {
-            if (open.Count > 0 && size + part.Length > bytes)
+            if (open.Count > 0 && size + part.Bytes > bytes)
                 Close();
             open.Add(part);
-            size += part.Length;
+            size += part.Bytes;
         }
 
         if (open.Count > 0)
@@ -28,22 +28,10 @@ internal static class UnitPlan
         void Close()
         {
             FilePart[] parts = [.. open];
-            string name = parts.Length == 1 ? parts[0].ToString() : $"{parts[0].File.Path} and {parts.Length - 1:N0} more";
-            units.Add(new SourceUnit(name, size, report => parts.SelectMany(part => part.Read(options, report))));
+            string name = parts.Length == 1 ? parts[0].ToString() : $"{parts[0].Reader.File.Path} and {parts.Length - 1:N0} more";
+            units.Add(new SourceUnit(name, size, report => parts.SelectMany(part => part.Reader.Read(part, report))));
             open.Clear();
             size = 0;
         }
-    }
-
-    private static IEnumerable<FilePart> Parts(SourceFile file, long bytes)
-    {
-        if (file.Format.Compression != Compression.None || file.Length <= bytes)
-        {
-            yield return new FilePart(file, 0, file.Length);
-            yield break;
-        }
-
-        for (long start = 0; start < file.Length; start += bytes)
-            yield return new FilePart(file, start, Math.Min(start + bytes, file.Length));
     }
 }

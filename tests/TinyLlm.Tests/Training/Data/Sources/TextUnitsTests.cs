@@ -1,4 +1,3 @@
-using System.Text;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training.Data.Sources;
 using Xunit;
@@ -8,8 +7,6 @@ namespace TinyLlm.Tests.Training.Data.Sources;
 /// <summary>Units of text files: together they are the files, whatever the size of a unit.</summary>
 public class TextUnitsTests
 {
-    private static readonly string[] Parts = ["word ", "Word", " ", "\n", "\n\n", "\r\n", "e\u0301\u00e9", "\u4e2d\u6587", "\U0001f600", "1 2", "a/b", "\u2028", ".\n/x", "x\ny", "\t", "it's "];
-
     [Theory]
     [InlineData(1, 1)]
     [InlineData(2, 7)]
@@ -22,29 +19,74 @@ public class TextUnitsTests
         var random = new Random(seed);
         for (int round = 0; round < 20; round++)
         {
-            byte[] text = RandomText(random, random.Next(1, (int)Math.Min(3000, 500 * bytes)));
-            File.WriteAllBytes(folder["a.txt"], text);
-            var source = Assert.Single(DataSource.Parse([folder["a.txt"]], new SourceOptions()));
+            byte[] text = SourceReading.RandomText(random, random.Next(1, (int)Math.Min(3000, 500 * bytes)));
+            bool hasMark = round % 4 == 0;
+            var source = SourceReading.Source(folder.Write("a.txt", hasMark ? [0xEF, 0xBB, 0xBF, .. text] : text));
             var report = new ReadReport();
-            var pieces = ReadAll(source.Units(bytes), report);
+            var pieces = SourceReading.Pieces(source.Units(bytes), report);
 
-            Assert.Equal(text, Join(pieces));
+            Assert.Equal(text, SourceReading.Join(pieces));
             Assert.All(pieces, piece => Assert.NotEqual(0, piece.Bytes.Length));
             Assert.Equal([.. Enumerable.Repeat(false, pieces.Count - 1), true], pieces.Select(piece => piece.EndsDocument));
             Assert.Equal((1, text.Length), (report.Documents, report.Bytes));
         }
     }
 
-    internal static byte[] RandomText(Random random, int parts)
+    [Fact]
+    public void Units_AreTheSameTextInAnyOrder()
     {
-        var text = new MemoryStream();
-        for (int i = 0; i < parts; i++)
-            text.Write(random.Next(30) == 0 ? [(byte)random.Next(256)] : Encoding.UTF8.GetBytes(Parts[random.Next(Parts.Length)]));
-        return text.ToArray();
+        using var folder = new TemporaryFolder();
+        byte[] text = SourceReading.RandomText(new Random(6), 20_000);
+        var source = SourceReading.Source(folder.Write("a.txt", text));
+        var units = source.Units(1000);
+        var backwards = units.Reverse().Select(unit => SourceReading.Pieces([unit], new ReadReport())).Reverse().ToList();
+
+        Assert.InRange(units.Count, text.Length / 1000, text.Length / 1000 + 1);
+        Assert.Equal(text.Length, units.Sum(unit => unit.Bytes));
+        Assert.Equal(text, SourceReading.Join(backwards.SelectMany(pieces => pieces)));
+        Assert.Equal(units.Select(unit => unit.Name), source.Units(1000).Select(unit => unit.Name));
     }
 
-    internal static List<TextPiece> ReadAll(IEnumerable<SourceUnit> units, ReadReport report) =>
-        units.SelectMany(unit => unit.Read(report).Select(piece => piece with { Bytes = piece.Bytes.ToArray() })).ToList();
+    [Fact]
+    public void Units_TakeSmallFilesTogether()
+    {
+        using var folder = new TemporaryFolder();
+        for (int i = 0; i < 10; i++)
+            folder.Write($"{i}.txt", new string((char)('a' + i), 300));
+        var source = SourceReading.Source(folder.Path);
+        var units = source.Units(1000);
 
-    internal static byte[] Join(IEnumerable<TextPiece> pieces) => [.. pieces.SelectMany(piece => piece.Bytes.ToArray())];
+        Assert.Equal([900, 900, 900, 300], units.Select(unit => unit.Bytes));
+        Assert.Equal(Enumerable.Range(0, 10).Select(i => new string((char)('a' + i), 300)), SourceReading.Texts(source, bytes: 1000));
+    }
+
+    [Fact]
+    public void Pieces_AreAboutAMebibyte()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] text = SourceReading.RandomText(new Random(7), 2_000_000);
+        var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", text)).Units(), new ReadReport());
+
+        Assert.Equal(text, SourceReading.Join(pieces));
+        Assert.All(pieces.SkipLast(1), piece => Assert.InRange(piece.Bytes.Length, PieceCut.Target - 1000, PieceCut.Target));
+        Assert.Equal(1, pieces.Count(piece => piece.EndsDocument));
+    }
+
+    /// <summary>A long text without a single place to cut: between two characters, at the same places in one unit or in many.</summary>
+    [Theory]
+    [InlineData(64L << 20)]
+    [InlineData(5_000_000)]
+    public void Text_WithoutACut_IsCutBetweenCharacters(long bytes)
+    {
+        using var folder = new TemporaryFolder();
+        byte[] text = System.Text.Encoding.UTF8.GetBytes("x" + string.Concat(Enumerable.Repeat("\u4e2d", 12_000_000)));
+        var report = new ReadReport();
+        var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", text)).Units(bytes), report);
+
+        Assert.Equal(text.Length, report.Bytes);
+        Assert.True(text.AsSpan().SequenceEqual(SourceReading.Join(pieces)));
+        Assert.Equal(0, report.DocumentsNotUtf8);
+        Assert.All(pieces, piece => Assert.InRange(piece.Bytes.Length, 1, PieceCut.Longest + 3));
+        Assert.InRange(pieces.Count, 3, 10);
+    }
 }
