@@ -6,7 +6,7 @@ namespace TinyLlm.Model.Tokenizers;
 internal sealed class BpeJsonReader(JsonView view)
 {
     /// <summary>Builds the tokenizer (byte where text is not cut, else bpe) from the tokens by id and the file's other parts.</summary>
-    public Tokenizer Read(JsonElement root, string[] tokens, Dictionary<string, int> ids, List<AddedToken> added, string? endOfText)
+    public Tokenizer Read(JsonElement root, string[] tokens, Dictionary<string, int> ids, List<AddedToken> added, string? endOfText, bool normalizes)
     {
         var model = view.Get(root, "model");
         var preTokenizer = ReadPreTokenizer(view.Get(root, "pre_tokenizer"));
@@ -27,7 +27,9 @@ internal sealed class BpeJsonReader(JsonView view)
 
         var merges = BpeMerges.Resolve(view.Get(model, "merges").EnumerateArray().Select(Parts), ids, view.Fail);
         if (preTokenizer is not null)
-            return new ByteLevelBpeTokenizer(bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", absent: false));
+            return new ByteLevelBpeTokenizer(bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", absent: false), normalizes);
+        if (normalizes)
+            throw view.Fail("the normalizer is NFC; expected null where text is not cut (byte)");
         if (merges.Count > 0 || tokens.Length != 256 + Tokenizer.SpecialTokens.Count || bytes[..256].Where((t, id) => t.Length != 1 || t[0] != id).Any())
             throw view.Fail($"ByteLevel does not cut text (use_regex is false), but there are {merges.Count} merges and {tokens.Length} tokens; expected 256 bytes in order and our special tokens (byte), or a pattern (bpe)");
         return new ByteTokenizer();

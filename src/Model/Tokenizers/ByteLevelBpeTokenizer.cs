@@ -6,7 +6,7 @@ namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
 /// Byte-level byte-pair encoding, the kind of GPT-2, Llama 3 and Qwen: text is cut into pre-tokens by a <see cref="Tokenizers.PreTokenizer"/>,
-/// in each of which the earliest learnt merge is applied first. Any bytes round-trip; bytes that are not valid
+/// in each of which the earliest learnt merge is applied first. Any bytes round-trip, unless it <see cref="Normalizes"/>; bytes that are not valid
 /// UTF-8 become single-byte tokens. Our own vocabularies are the 256 bytes, a token for each merge, and the special tokens.
 /// </summary>
 /// <remarks>
@@ -35,18 +35,18 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     /// <summary>Builds any tokenizer: ordinary tokens by id (not looked at where an added token has the id), merges, added tokens and pattern.</summary>
     /// <exception cref="ArgumentException">As above.</exception>
     internal ByteLevelBpeTokenizer(
-        IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added, PreTokenizer preTokenizer, bool ignoresMerges = false)
+        IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added, PreTokenizer preTokenizer, bool ignoresMerges = false, bool normalizes = false)
         : base(tokens, added)
     {
         vocabulary = new BpeVocabulary(tokens, added, merges);
-        (PreTokenizer, IgnoresMerges) = (preTokenizer, ignoresMerges);
+        (PreTokenizer, IgnoresMerges, Normalizes) = (preTokenizer, ignoresMerges, normalizes);
     }
 
     private ByteLevelBpeTokenizer(ByteLevelBpeTokenizer other)
         : base(other)
     {
         vocabulary = other.vocabulary;
-        (PreTokenizer, IgnoresMerges) = (other.PreTokenizer, other.IgnoresMerges);
+        (PreTokenizer, IgnoresMerges, Normalizes) = (other.PreTokenizer, other.IgnoresMerges, other.Normalizes);
     }
 
     /// <summary>How text is cut.</summary>
@@ -54,6 +54,9 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
 
     /// <summary>Whether a pre-token that is a token as a whole is taken so, whatever the merges would make of it (tiktoken, Llama 3).</summary>
     public bool IgnoresMerges { get; }
+
+    /// <summary>Whether text is brought into Unicode's form C first (Qwen), so that it decodes to that form.</summary>
+    public bool Normalizes { get; }
 
     /// <summary>The merges in the order of their learning, each as the ids of its two tokens.</summary>
     public IReadOnlyList<(int Left, int Right)> Merges => vocabulary.Merges;
@@ -71,7 +74,7 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
         using var blocks = new Utf8Blocks(text);
         while (blocks.Read())
         {
-            EncodeText(blocks.Text, ids);
+            EncodeText(Normalizes ? Nfc.Normalize(blocks.Text) : blocks.Text, ids);
             foreach (byte b in blocks.Invalid)
                 ids.Write([vocabulary.IdOf(b)]);
         }

@@ -41,17 +41,16 @@ internal sealed class TokenizerJsonReader
     private Tokenizer Read(JsonElement root, string? endOfText)
     {
         var model = view.Get(root, "model");
-        string type = view.TypeOf(model);
+        string type = JsonView.TryGet(model, "type") is null && JsonView.TryGet(model, "merges") is not null ? "BPE" : view.TypeOf(model); // GPT-2's own file has no type
         if (type is not ("BPE" or "WordLevel"))
             throw view.Fail($"the model type is {type}; expected BPE (or WordLevel as this program writes it)");
-        if (JsonView.TryGet(root, "normalizer") is { ValueKind: not JsonValueKind.Null } normalizer)
-            throw view.Fail($"the normalizer is {view.TypeOf(normalizer)}; expected null, so that bytes round-trip");
+        bool normalizes = ReadNormalizer(root, type);
 
         var vocabulary = ReadVocabulary(view.Get(model, "vocab"));
         var added = ReadAddedTokens(view.Get(root, "added_tokens"), vocabulary);
         string[] tokens = ById(vocabulary, added);
         if (type == "BPE")
-            return new BpeJsonReader(view).Read(root, tokens, vocabulary, added, endOfText);
+            return new BpeJsonReader(view).Read(root, tokens, vocabulary, added, endOfText, normalizes);
 
         CheckOwn(added, tokens.Length);
         string[] ordinary = tokens[..^added.Count];
@@ -60,6 +59,15 @@ internal sealed class TokenizerJsonReader
         return pattern == TokenizerJsonWriter.AnyCharacter ? ReadCharacters(ordinary)
             : pattern == WordPattern.Expression ? ReadWords(ordinary)
             : throw view.Fail($"the pre-tokenizer of the WordLevel model is {view.TypeOf(split)} {JsonView.Show(pattern)}; expected Split as this program writes it (char, word)");
+    }
+
+    private bool ReadNormalizer(JsonElement root, string model)
+    {
+        if (JsonView.TryGet(root, "normalizer") is not { ValueKind: not JsonValueKind.Null } normalizer)
+            return false;
+        string[] steps = [.. view.Steps(normalizer, "normalizers").Select(step => view.TypeOf(step))];
+        return steps.All(step => step == "NFC") && model == "BPE" ? steps.Length > 0
+            : throw view.Fail($"the normalizer is {string.Join(" + ", steps)}; expected null, or NFC with a BPE model");
     }
 
     private Dictionary<string, int> ReadVocabulary(JsonElement vocab)

@@ -18,7 +18,7 @@ internal static class TokenizerJsonWriter
         writer.WriteNull("truncation");
         writer.WriteNull("padding");
         WriteSpecialTokens(writer, tokenizer);
-        writer.WriteNull("normalizer");
+        WriteNormalizer(writer, tokenizer is ByteLevelBpeTokenizer { Normalizes: true });
         switch (tokenizer)
         {
             case CharTokenizer characters:
@@ -71,6 +71,19 @@ internal static class TokenizerJsonWriter
         }
 
         writer.WriteEndArray();
+    }
+
+    private static void WriteNormalizer(Utf8JsonWriter writer, bool normalizes)
+    {
+        if (!normalizes)
+        {
+            writer.WriteNull("normalizer");
+            return;
+        }
+
+        writer.WriteStartObject("normalizer");
+        writer.WriteString("type", "NFC");
+        writer.WriteEndObject();
     }
 
     private static void WritePreTokenizer(Utf8JsonWriter writer, PreTokenizer preTokenizer)
