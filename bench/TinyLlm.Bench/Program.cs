@@ -3,6 +3,7 @@ using TinyLlm.Bench.Decoding;
 using TinyLlm.Bench.Goldens;
 using TinyLlm.Bench.Ops;
 using TinyLlm.Bench.Startup;
+using TinyLlm.Bench.Tokenizers;
 using TinyLlm.Bench.Training;
 using TinyLlm.Kernels;
 
@@ -12,9 +13,11 @@ var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the 
     OpsCommand.Create(),
     DecodeCommand.Create(),
     StartupCommand.Create(),
+    TokenizerCommand.Create(),
     GoldenCommand.Create(),
     TraineeCommand.Create(),
     FirstTokenCommand.Create(),
+    TrainTokenizerCommand.Create(),
 };
 
 try

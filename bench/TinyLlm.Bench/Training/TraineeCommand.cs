@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using TinyLlm.Bench.Peers;
+using TinyLlm.Bench.Processes;
 
 namespace TinyLlm.Bench.Training;
 
@@ -53,15 +54,8 @@ internal static class TraineeCommand
             losses[i] = trainee.Step(batches.Tokens, batches.Targets);
         }
 
-        return new TraineeReply(Stopwatch.GetElapsedTime(start).TotalSeconds, losses, PeakBytes());
+        return new TraineeReply(Stopwatch.GetElapsedTime(start).TotalSeconds, losses, OwnProgram.PeakBytes());
     }
 
     private static void Answer(TraineeReply reply) => Console.WriteLine(JsonSerializer.Serialize(reply));
-
-    // "VmHWM:     12345 kB": the high-water mark of the resident set.
-    private static long PeakBytes()
-    {
-        string line = File.ReadLines("/proc/self/status").First(line => line.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return 1024 * long.Parse(line.Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
-    }
 }

@@ -1,0 +1,27 @@
+using TinyLlm.Bench.Timing;
+using TinyLlm.Model.Tokenizers;
+
+namespace TinyLlm.Bench.Tokenizers;
+
+/// <summary>TinyLlm's tokenizer on one thread or more, with an instance for each.</summary>
+internal sealed class TinyLlmEncoder(string folder, int threads) : IEncoder
+{
+    private readonly Tokenizer[] tokenizers = [.. Enumerable.Range(0, threads).Select(_ => TokenizerFolder.Load(folder))];
+
+    public string Name => $"TinyLlm, {threads} thread{(threads == 1 ? "" : "s")}";
+
+    public Encoded Encode(Slice slice)
+    {
+        var ids = new int[slice.Bytes.Count][];
+        double seconds = Together.Seconds(tokenizers.Length, thread =>
+        {
+            for (int piece = thread; piece < ids.Length; piece += tokenizers.Length)
+                ids[piece] = tokenizers[thread].Encode(slice.Bytes[piece]);
+        });
+        return Encoded.Of(seconds, ids);
+    }
+
+    public void Dispose()
+    {
+    }
+}
