@@ -7,13 +7,20 @@ using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
 
-/// <summary><c>tinyllm tokenizer train|encode|decode</c>.</summary>
+/// <summary><c>tinyllm tokenizer train|encode|decode|show|export</c>.</summary>
 internal static class TokenizerCommand
 {
-    private static readonly Option<string> FolderOption = LoopOptions.Path<string>("--tokenizer", "DIR", "Folder with a tokenizer.json; a model folder is one.", required: true);
-    private static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; absent: standard input.");
+    /// <summary>The tokenizer to use.</summary>
+    public static readonly Option<string> TokenizerOption = LoopOptions.Path<string>(
+        "--tokenizer", "DIR|cl100k|o200k", "Folder with a tokenizer.json (a model folder is one) or GPT-2's vocab.json and merges.txt, or a ready vocabulary.", required: true);
 
-    public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode() };
+    /// <summary>What to read.</summary>
+    public static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; absent: standard input.");
+
+    /// <summary>Whether the text may spell added tokens.</summary>
+    public static readonly Option<bool> Special = new("--special") { Description = "Take the names of added tokens such as <|endoftext|> in the text as those tokens; absent: as plain text." };
+
+    public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode(), TokenizerShowCommand.Create(), CreateExport() };
 
     private static Command CreateTrain()
     {
@@ -47,10 +54,10 @@ internal static class TokenizerCommand
 
     private static Command CreateEncode()
     {
-        var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { FolderOption, Input };
+        var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { TokenizerOption, Input, Special };
         command.SetAction(parse =>
         {
-            int[] ids = TokenizerFolder.Load(parse.GetValue(FolderOption)!).Encode(ReadInput(parse.GetValue(Input)));
+            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!).Encode(ReadInput(parse.GetValue(Input)), parse.GetValue(Special));
             Console.Out.WriteLine(string.Join(' ', ids));
             return ExitCode.Done;
         });
@@ -59,14 +66,28 @@ internal static class TokenizerCommand
 
     private static Command CreateDecode()
     {
-        var command = new Command("decode", "Ids, separated by white space, to text on stdout.") { FolderOption, Input };
+        var command = new Command("decode", "Ids, separated by white space, to text on stdout.") { TokenizerOption, Input };
         command.SetAction(parse =>
         {
-            var tokenizer = TokenizerFolder.Load(parse.GetValue(FolderOption)!);
+            var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
             string text = System.Text.Encoding.UTF8.GetString(ReadInput(parse.GetValue(Input)));
             int[] ids = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray();
             using var output = Console.OpenStandardOutput();
             output.Write(tokenizer.Decode(ids));
+            return ExitCode.Done;
+        });
+        return command;
+    }
+
+    private static Command CreateExport()
+    {
+        var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json and tokenizer_config.json.", required: true);
+        var command = new Command("export", "Write a tokenizer in the form that Hugging Face opens.") { TokenizerOption, folder };
+        command.SetAction(parse =>
+        {
+            var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
+            Save(tokenizer, parse.GetValue(folder)!);
+            Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
             return ExitCode.Done;
         });
         return command;
@@ -90,7 +111,8 @@ internal static class TokenizerCommand
         tokenizer.Save(folder);
     }
 
-    private static byte[] ReadInput(string? path)
+    /// <summary>The bytes of a file, or of standard input.</summary>
+    public static byte[] ReadInput(string? path)
     {
         if (path is not null)
         {

@@ -53,6 +53,18 @@ public class ByteLevelBpeTokenizerTests
     }
 
     [Fact]
+    public void Encode_WhereItIsAllowed_TakesTheLongestSpecialName()
+    {
+        var added = new AddedTokens([new AddedToken("<|endoftext|>", 256), new AddedToken("<a>", 257), new AddedToken("<a><b>", 258), new AddedToken("\u4F60\u597D", 259)]);
+        var tokens = Enumerable.Range(0, 256).Select(b => new[] { (byte)b }).ToArray();
+        var tokenizer = new ByteLevelBpeTokenizer(tokens, [], added, PreTokenizer.Gpt2);
+        Assert.Equal(['x', 257, 258, '<', 'b', '>', 256, '<', 259], tokenizer.Encode(Encoding.UTF8.GetBytes("x<a><a><b><b><|endoftext|><\u4F60\u597D"), allowSpecial: true));
+        Assert.Equal([257], tokenizer.Encode("<a>"u8, allowSpecial: true));
+        Assert.Equal(['<', 'a', '>'], tokenizer.Encode("<a>"u8));
+        Assert.Empty(tokenizer.Encode([], allowSpecial: true));
+    }
+
+    [Fact]
     public void Encode_DoesNotNormalise()
     {
         foreach (string text in (string[])["e\u0301", "\u00E9", "\u212B", "\uFB01", "\uFEFFa", "a\r\nb", "\0"])
@@ -70,6 +82,32 @@ public class ByteLevelBpeTokenizerTests
             string text = $"the {word} \u4F60\u597D the{word}ing\n{word}";
             Assert.Equal(Textbook(Encoding.UTF8.GetBytes(text)), bpe.Encode(text));
         }
+    }
+
+    // More distinct words than are remembered, twice: what is remembered never changes an id.
+    [Fact]
+    public void Encode_OfMoreWordsThanAreRemembered_GivesTheSameIds()
+    {
+        byte[] text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 200_000).Select(i => $" the{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676 % 26)}ing{(char)('a' + i / 17576)}")));
+        var fresh = (ByteLevelBpeTokenizer)bpe.ForAnotherThread();
+        int[] ids = fresh.Encode(text);
+        Assert.Equal(text, fresh.Decode(ids));
+        Assert.Equal(ids, fresh.Encode(text));
+        for (int start = 0; start < text.Length; start += 1000 * 9)
+        {
+            byte[] part = text[start..Math.Min(text.Length, start + 9)];
+            Assert.Equal(bpe.ForAnotherThread().Encode(part), fresh.Encode(part));
+        }
+    }
+
+    [Fact]
+    public void ForAnotherThread_EncodesAtTheSameTime()
+    {
+        byte[] text = TextSamples.Random(new Random(1), 20_000, withInvalid: true);
+        int[] expected = bpe.Encode(text);
+        var actual = new int[4][];
+        Parallel.For(0, actual.Length, i => actual[i] = bpe.ForAnotherThread().Encode(text));
+        Assert.All(actual, ids => Assert.Equal(expected, ids));
     }
 
     [Fact]

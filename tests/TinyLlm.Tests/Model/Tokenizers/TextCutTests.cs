@@ -6,9 +6,11 @@ namespace TinyLlm.Tests.Model.Tokenizers;
 
 public sealed class TextCutTests
 {
-    [Fact]
-    public void Cuts_ChangeNoPreToken()
+    [Theory]
+    [MemberData(nameof(PreTokenizerTests.Names), MemberType = typeof(PreTokenizerTests))]
+    public void Cuts_ChangeNoPreToken(string name)
     {
+        string pattern = PreTokenizerTests.Patterns[name].Regex;
         int found = 0;
         for (int seed = 0; seed < 4000; seed++)
         {
@@ -19,8 +21,8 @@ public sealed class TextCutTests
                 if (cut == 0)
                     continue;
                 found++;
-                var parts = TextSamples.PreTokens(text[..cut]).Concat(TextSamples.PreTokens(text[cut..]));
-                Assert.Equal(TextSamples.PreTokens(text), parts);
+                var parts = TextSamples.PreTokens(text[..cut], pattern).Concat(TextSamples.PreTokens(text[cut..], pattern));
+                Assert.Equal(TextSamples.PreTokens(text, pattern), parts);
             }
         }
 

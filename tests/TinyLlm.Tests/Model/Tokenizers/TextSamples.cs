@@ -13,6 +13,7 @@ internal static class TextSamples
         "a", "b", "the", "The", " the", "ing", "xy", "x", " ", "  ", "\t", "\n", "\n\n", "\r\n", " \n", "\u00A0", "\u3000", "\u2028",
         "0", "12", "2024", "\u0663", "\u2167", "'s", "'S", "'re", "'LL", "'v", "'", "\"", "(", ").", "---", "!?", "$", "_", "\0",
         "\u00E9", "e\u0301", "\u00DF", "\u4F60\u597D", "\u4E16\u754C", "\u65E5\u672C\u8A9E", "\uD55C", "\u0414\u0430", "\u05D0\u05D1",
+        "HELLO", "iPhone", "\u01C5", "\u02B0", "\u0301", "don't", "/", "\n/", "\U00010400", "\U00010428",
         "\U0001F600", "\U0001F468\u200D\U0001F469", "\U0001F1E9\U0001F1EA", "\U00020000", "\U0001D7D8", "\uFEFF", "\uFFFD", "<|endoftext|>", "<|im_start|>", "<|im_end|>",
     ];
 
@@ -35,10 +36,10 @@ internal static class TextSamples
     }
 
     /// <summary>
-    /// The pre-tokens of <paramref name="text"/> by .NET's own regular expressions (which agree as long as there is no long s), each invalid
+    /// The pre-tokens of <paramref name="text"/> by .NET's own regular expressions (which agree as long as there is no long s), Qwen2's unless told otherwise, each invalid
     /// byte as null. Those expressions know no characters beyond U+FFFF, so others of the same class stand in for them.
     /// </summary>
-    public static List<byte[]?> PreTokens(byte[] text)
+    public static List<byte[]?> PreTokens(byte[] text, string pattern = Qwen2Pattern.Regex)
     {
         var result = new List<byte[]?>();
         var run = new List<Rune>();
@@ -63,10 +64,12 @@ internal static class TextSamples
 
         void Cut()
         {
-            string valid = string.Concat(run.Select(r => r.IsBmp ? (char)r.Value : Rune.IsLetter(r) ? '\u4E00' : Rune.IsNumber(r) ? '1' : '\u2603'));
-            foreach (Match match in Regex.Matches(valid, Qwen2Pattern.Regex, RegexOptions.CultureInvariant))
+            string valid = string.Concat(run.Select(r => r.IsBmp ? (char)r.Value : StandIn(r)));
+            foreach (Match match in Regex.Matches(valid, pattern, RegexOptions.CultureInvariant))
                 result.Add(Encoding.UTF8.GetBytes(string.Concat(run.GetRange(match.Index, match.Length))));
             run.Clear();
         }
     }
+
+    private static char StandIn(Rune character) => Rune.IsUpper(character) ? 'A' : Rune.IsLower(character) ? 'a' : Rune.IsLetter(character) ? '\u4E00' : Rune.IsNumber(character) ? '1' : '\u2603';
 }

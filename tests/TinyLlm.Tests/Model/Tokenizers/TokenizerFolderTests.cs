@@ -9,7 +9,7 @@ public sealed class TokenizerFolderTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("tinyllm-tokenizer-").FullName;
 
-    public static TheoryData<string> Kinds => ["byte", "char", "bpe"];
+    public static TheoryData<string> Kinds => ["byte", "char", "bpe", "word"];
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -24,12 +24,14 @@ public sealed class TokenizerFolderTests : IDisposable
             {
                 "byte" => new ByteTokenizer(),
                 "char" => CharTokenizer.Train(text),
+                "word" => WordTokenizer.Train([text], 8 + seed),
                 _ => ByteLevelBpeTokenizer.Train(text, 259 + 10 * seed),
             };
             saved.Save(folder);
             var loaded = TokenizerFolder.Load(folder);
 
             Assert.Equal(saved.Kind, loaded.Kind);
+            Assert.Equal(saved.Hash, loaded.Hash);
             Assert.Equal(saved.VocabularySize, loaded.VocabularySize);
             for (int id = 0; id < saved.VocabularySize; id++)
                 Assert.Equal(saved.TokenBytes(id), loaded.TokenBytes(id));
@@ -139,7 +141,7 @@ public sealed class TokenizerFolderTests : IDisposable
 
     public static TheoryData<string, string, string> Damages => new()
     {
-        { "/normalizer", """{"type": "NFC"}""", "normalizer is NFC" },
+        { "/normalizer", """{"type": "NFKC"}""", "normalizer is NFKC" },
         { "/model/vocab/a", "1000", "without gaps" },
         { "/model/vocab/a", "-1", "without gaps" },
         { "/model/vocab/a", "1.5", "without gaps" },
@@ -147,24 +149,23 @@ public sealed class TokenizerFolderTests : IDisposable
         { "/model/vocab/a", "98", "share id 98" },
         { "/model/merges", """["t h"]""", "" },
         { "/model/merges", """["t h", "t h"]""", "occurs twice" },
-        { "/model/merges", """["t q"]""", "merge 0 is \"t q\"" },
-        { "/model/merges", """["th"]""", "merge 0 is \"th\"" },
-        { "/model/merges", """[["t"]]""", "merge 0 is [\"t\"]" },
+        { "/model/merges", """["t q"]""", "merge 0 is 't q'" },
+        { "/model/merges", """["th"]""", "merge 0 is 'th'" },
+        { "/model/merges", """[["t"]]""", "merge 0 is 't'" },
         { "/model/dropout", "0.1", "model.dropout is 0.1" },
-        { "/model/ignore_merges", "true", "model.ignore_merges is true" },
         { "/model/end_of_word_suffix", "\"</w>\"", "end_of_word_suffix" },
-        { "/added_tokens", "[]", "special tokens are missing" },
+        { "/added_tokens", "[]", "no added token ends a text" },
         { "/added_tokens", "null", "wrong type" },
-        { "/added_tokens/0/id", "7", "<|endoftext|> = 7" },
+        { "/added_tokens/0/id", "7", "share id 7" },
         { "/added_tokens/0/id", "0.5", "wrong type" },
-        { "/added_tokens/2/content", "\"</s>\"", "</s>" },
+        { "/added_tokens/0/content", "\"</s>\"", "no added token ends a text" },
         { "/pre_tokenizer", "null", "pre-tokenizer is null" },
         { "/pre_tokenizer", """{"type": "Metaspace"}""", "pre-tokenizer is Metaspace" },
         { "/pre_tokenizer/pretokenizers/0/pattern/Regex", "\"\\\\s\"", "Split pattern is '\\s'" },
-        { "/pre_tokenizer/pretokenizers/0/behavior", "\"Removed\"", "Split pattern" },
+        { "/pre_tokenizer/pretokenizers/0/behavior", "\"Removed\"", "behavior of Split is Removed" },
         { "/pre_tokenizer/pretokenizers/1/use_regex", "true", "use_regex" },
         { "/pre_tokenizer/pretokenizers/1/add_prefix_space", "true", "add_prefix_space" },
-        { "/pre_tokenizer", """{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}""", "no Split pre-tokenizer" },
+        { "/pre_tokenizer", """{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}""", "ByteLevel does not cut text" },
     };
 
     [Theory]
@@ -211,11 +212,26 @@ public sealed class TokenizerFolderTests : IDisposable
     }
 
     [Fact]
-    public void Load_OfWholeWords_IsRefused()
+    public void Load_OfOtherWords_IsRefused()
     {
         CharTokenizer.Train(""u8).Save(folder);
         Set("/pre_tokenizer", """{"type": "Whitespace"}""");
         Refused("WordLevel model is Whitespace");
+        WordTokenizer.Train([], 8).Save(folder);
+        Set("/added_tokens/1/content", "\"</s>\"");
+        Refused("the added tokens are <|endoftext|> = 5, </s> = 6, <|im_end|> = 7");
+        WordTokenizer.Train([], 8).Save(folder);
+        Edit(root => (root["model"]!["vocab"]!["user"], root["model"]!["vocab"]!["<|unknown|>"]) = (4, 1));
+        Refused("not <|unknown|>");
+    }
+
+    [Fact]
+    public void Hash_IsOfTheFile_AndTellsTokenizersApart()
+    {
+        var tokenizers = (Tokenizer[])[new ByteTokenizer(), CharTokenizer.Train(""u8), CharTokenizer.Train("x"u8), WordTokenizer.Train([], 8)];
+        Assert.Equal(tokenizers.Length, tokenizers.Select(t => t.Hash).Distinct().Count());
+        tokenizers[0].Save(folder);
+        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")))), tokenizers[0].Hash);
     }
 
     private void Refused(string message)
