@@ -57,13 +57,15 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
     {
         if (task is null || file != value.File)
         {
-            task = live!.AddTask(value.File);
+            task = live!.AddTask(value.File, autoStart: false);
             file = value.File;
         }
 
         task.IsIndeterminate = value.Total is null;
         task.MaxValue = value.Total ?? Math.Max(1, value.Bytes);
         task.Value = value.Bytes;
+        if (!task.IsStarted)
+            task.StartTask(); // after the bytes of earlier runs, which are no speed of this one
     }
 
     private void Write(DownloadProgress value)

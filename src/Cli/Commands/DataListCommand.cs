@@ -14,34 +14,38 @@ internal static class DataListCommand
         var command = new Command("list", "List the data sets: name, size, licence, whether it is there, what it is and where it comes from.");
         command.SetAction(_ =>
         {
-            Write("name", "size", "licence", "here");
-            WriteBuiltin(BuiltinData.StoriesName, "10,600 short stories, for pretrain");
-            WriteBuiltin(BuiltinData.QuestionsName, "31,590 questions with exact answers, for finetune");
+            Write("name", "size", "for", "licence", "here");
+            WriteBuiltin(BuiltinData.StoriesName, DataUse.Pretrain, "10,600 short stories");
+            WriteBuiltin(BuiltinData.QuestionsName, DataUse.Finetune, "31,590 questions with exact answers");
             foreach (var set in DataSets.All)
-            {
-                string folder = DataGetCommand.DefaultFolder(set);
-                Write(set.Name, set.Bytes is { } bytes ? DownloadView.Size(bytes) : "?", set.Licence, new DataSetFolder(set, folder).State switch
-                {
-                    DataSetState.Present => folder,
-                    DataSetState.Partial => $"in part: {folder}",
-                    _ => "-",
-                });
-                WriteDetails($"{set.Description}, for {DataGetCommand.CommandName(set.Use)}", set.Page);
-            }
-
+                Write(set);
+            Console.WriteLine();
             Console.WriteLine($"Get one with: {Launcher.Command} data get NAME");
             return ExitCode.Done;
         });
         return command;
     }
 
-    private static void WriteBuiltin(string name, string description)
+    private static void WriteBuiltin(string name, DataUse use, string description)
     {
-        Write(TextData.BuiltinPrefix + name, "-", "MIT", "built in");
+        Write(TextData.BuiltinPrefix + name, "-", DataGetCommand.CommandName(use), "MIT", "built in");
         WriteDetails(description, BuiltinPage);
     }
 
-    private static void Write(string name, string size, string licence, string here) => Console.WriteLine($"{name,-22}{size,9}  {licence,-18}{here}");
+    private static void Write(DataSet set)
+    {
+        string folder = DataGetCommand.DefaultFolder(set);
+        string here = new DataSetFolder(set, folder).State switch
+        {
+            DataSetState.Present => folder,
+            DataSetState.Partial => $"in part: {folder}",
+            _ => "-",
+        };
+        Write(set.Name, set.Bytes is { } bytes ? DownloadView.Size(bytes) : "?", DataGetCommand.CommandName(set.Use), set.Licence, here);
+        WriteDetails(set.Description, set.Page);
+    }
+
+    private static void Write(string name, string size, string use, string licence, string here) => Console.WriteLine($"{name,-22}{size,9}  {use,-10}{licence,-18}{here}");
 
     private static void WriteDetails(string description, string page)
     {

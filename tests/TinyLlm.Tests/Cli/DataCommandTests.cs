@@ -34,12 +34,12 @@ public sealed class DataCommandTests : IDisposable
         Assert.Equal((0, ""), (list.ExitCode, list.Error));
         foreach (var set in DataSets.All)
         {
-            Assert.Matches($@"\n{set.Name} +[\d?].* {set.Licence} +-\n", list.Text);
+            Assert.Matches($@"\n{set.Name} +[\d?].* (pretrain|finetune) +{set.Licence} +-\n", list.Text);
             Assert.Contains(set.Page + "\n", list.Text, StringComparison.Ordinal);
         }
 
-        Assert.Matches(@"\nbuiltin:stories +- +MIT +built in\n", list.Text);
-        Assert.Matches(@"\nbuiltin:questions +- +MIT +built in\n", list.Text);
+        Assert.Matches(@"\nbuiltin:stories +- +pretrain +MIT +built in\n", list.Text);
+        Assert.Matches(@"\nbuiltin:questions +- +finetune +MIT +built in\n", list.Text);
         Assert.Contains("28.5 GB", list.Text, StringComparison.Ordinal);
         Assert.All(list.Text.Split('\n'), line => Assert.InRange(line.Length, 0, 140));
     }
