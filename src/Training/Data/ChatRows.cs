@@ -16,13 +16,14 @@ public sealed record Conversation(IReadOnlyList<ChatMessage> Messages);
 /// <item><c>{"prompt": "...", "completion": "..."}</c></item>
 /// <item><c>{"question": "...", "answer": "..."}</c></item>
 /// <item><c>{"instruction": "...", "input": "..." (optional), "output": "..."}</c>: a non-empty input follows the instruction after an empty line.</item>
+/// <item><c>{"instruction": "...", "context": "..." (optional), "response": "..."}</c>, as in Dolly: likewise.</item>
 /// </list>
 /// All but the first become one user and one assistant turn.
 /// </summary>
 public static class ChatRows
 {
     private const string Forms =
-        "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", \"answer\"} or {\"instruction\", \"output\"}";
+        "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", \"answer\"}, {\"instruction\", \"output\"} or {\"instruction\", \"response\"}";
 
     private static readonly string[] Roles = ["system", "user", "assistant"];
 
@@ -83,18 +84,18 @@ public static class ChatRows
             if (row.TryGetProperty("question", out _) || row.TryGetProperty("answer", out _))
                 return Pair(Text(row, "question"), Text(row, "answer"));
             if (row.TryGetProperty("instruction", out _))
-                return Pair(Instruction(row), Text(row, "output"));
+                return row.TryGetProperty("response", out _) ? Pair(Instruction(row, "context"), Text(row, "response")) : Pair(Instruction(row, "input"), Text(row, "output"));
             throw Fault($"no known form; {Forms}");
         }
 
         private static Conversation Pair(string user, string assistant) =>
             new([new ChatMessage("user", user), new ChatMessage("assistant", assistant)]);
 
-        private string Instruction(JsonElement row)
+        private string Instruction(JsonElement row, string inputField)
         {
             string instruction = Text(row, "instruction");
-            bool hasInput = row.TryGetProperty("input", out JsonElement input) && input.ValueKind != JsonValueKind.Null;
-            string text = hasInput ? Text(row, "input") : "";
+            bool hasInput = row.TryGetProperty(inputField, out JsonElement input) && input.ValueKind != JsonValueKind.Null;
+            string text = hasInput ? Text(row, inputField) : "";
             return text.Length == 0 ? instruction : instruction + "\n\n" + text;
         }
 

@@ -36,6 +36,8 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("""{"instruction":"a","input":"","output":"c"}""", "a")]
     [InlineData("""{"instruction":"a","input":null,"output":"c"}""", "a")]
     [InlineData("""{"instruction":"a","input":"b","output":"c"}""", "a\n\nb")]
+    [InlineData("""{"instruction":"a","context":"","response":"c","category":"d"}""", "a")]
+    [InlineData("""{"instruction":"a","context":"b","response":"c"}""", "a\n\nb")]
     public void Read_Pairs(string line, string user) => CheckPair(Assert.Single(Read(line)), user, "c");
 
     [Theory]
@@ -89,6 +91,7 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("{\"instruction\":\"a\"}", "\"output\" is missing")]
     [InlineData("{\"prompt\":7,\"completion\":\"b\"}", "\"prompt\" is a number; expected a text")]
     [InlineData("{\"prompt\":\"a\",\"completion\":null}", "\"completion\" is null")]
+    [InlineData("{\"instruction\":\"a\",\"context\":3,\"response\":\"b\"}", "\"context\" is a number")]
     [InlineData("{\"instruction\":\"a\",\"input\":[],\"output\":\"b\"}", "\"input\" is an array")]
     [InlineData("{\"messages\":\"a\"}", "\"messages\" is a text; expected an array")]
     [InlineData("{\"messages\":null}", "\"messages\" is null")]
