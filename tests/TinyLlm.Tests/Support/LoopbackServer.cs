@@ -33,6 +33,9 @@ public sealed record LoopbackAnswer(int Status, byte[] Body)
     /// <summary>How many bytes of the body it sends.</summary>
     public int Sends { get; init; } = Body.Length;
 
+    /// <summary>The time that it takes for them.</summary>
+    public TimeSpan Takes { get; init; }
+
     /// <summary>Whether it then falls silent with the connection open.</summary>
     public bool Stalls { get; init; }
 
@@ -108,8 +111,7 @@ public sealed class LoopbackServer : IDisposable
             string length = reply.Length < 0 ? "" : $"Content-Length: {reply.Length}\r\n";
             string headers = string.Concat(reply.Headers.Select(line => line + "\r\n"));
             await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {reply.Status} Answer\r\nConnection: close\r\n{length}{headers}\r\n"), stop.Token);
-            await stream.WriteAsync(reply.Body.AsMemory(0, reply.Sends), stop.Token);
-            await stream.FlushAsync(stop.Token);
+            await SendAsync(stream, reply);
             if (reply.Stalls)
                 await Task.Delay(Timeout.Infinite, stop.Token);
             if (reply.Resets)
@@ -118,6 +120,17 @@ public sealed class LoopbackServer : IDisposable
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException)
         {
             // The client went, or the test ended.
+        }
+    }
+
+    // A slow answer comes in ten pieces.
+    private async Task SendAsync(NetworkStream stream, LoopbackAnswer reply)
+    {
+        int piece = reply.Takes > TimeSpan.Zero ? Math.Max(1, reply.Sends / 10) : reply.Sends;
+        for (int sent = 0; sent < reply.Sends; sent += piece)
+        {
+            await Task.Delay(reply.Takes / 10, stop.Token);
+            await stream.WriteAsync(reply.Body.AsMemory(sent, Math.Min(piece, reply.Sends - sent)), stop.Token);
         }
     }
 

@@ -69,8 +69,9 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
 
     private HttpRequestMessage Request(PartialFile part)
     {
-        // Without a version that the server can compare, only a known sum can tell whether both pieces are of one file.
-        if (part.Length > 0 && part.Version?.IfRange is null && file.Sha256 is null || part.Length > ExpectedBytes)
+        // Without a version that the server can compare, only a sum that is checked can tell whether both pieces are of one file.
+        bool isChecked = part.Version?.IfRange is not null || (file.Sha256 is not null && !settings.AcceptNew);
+        if (!isChecked || part.Length > ExpectedBytes)
             part.Clear();
 
         var request = new HttpRequestMessage(HttpMethod.Get, url);

@@ -34,6 +34,7 @@ public sealed class FileDownloadTests
             var whole = LoopbackAnswer.File(request, Content);
             return whole with { Sends = Math.Min(70_000, whole.Body.Length), Resets = resets && request.Number == 0 };
         });
+        bench.Settings = bench.Settings with { Attempts = 2 }; // attempts that bring something do not count
         bench.Succeed();
         Assert.InRange(bench.Requests.Length, 5, 7);
         Assert.All(bench.Requests.Skip(1), request => Assert.Equal("\"one\"", request.IfRange));
@@ -51,6 +52,15 @@ public sealed class FileDownloadTests
         bench.Succeed();
         Assert.Equal([0, sends], bench.Requests.Select(r => r.Start));
         Assert.StartsWith("nothing came for 0.4 s", Assert.Single(bench.Notes), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ASlowServer_IsNotOneThatStalls()
+    {
+        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Takes = TimeSpan.FromSeconds(3) });
+        bench.Settings = bench.Settings with { Stall = TimeSpan.FromSeconds(2) };
+        bench.Succeed();
+        Assert.Single(bench.Requests);
     }
 
     [Fact]
@@ -98,11 +108,13 @@ public sealed class FileDownloadTests
     }
 
     [Theory]
-    [InlineData(true, Half)]
-    [InlineData(false, 0)]
-    public void WithoutAVersion_OnlyAKnownSumAllowsToGoOn(bool sumIsKnown, int start)
+    [InlineData(true, false, Half)]
+    [InlineData(true, true, 0)]
+    [InlineData(false, false, 0)]
+    public void WithoutAVersion_OnlyASumThatIsCheckedAllowsToGoOn(bool sumIsKnown, bool acceptNew, int start)
     {
         using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content, tag: null) is var whole && request.Number == 0 ? whole with { Sends = Half } : whole, sumIsKnown);
+        bench.Settings = bench.Settings with { AcceptNew = acceptNew };
         bench.Succeed();
         Assert.Equal([0, start], bench.Requests.Select(r => r.Start));
         Assert.Null(bench.Requests[1].IfRange);
