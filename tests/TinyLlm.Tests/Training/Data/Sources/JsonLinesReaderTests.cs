@@ -118,15 +118,16 @@ public class JsonLinesReaderTests
         Assert.Equal(whole.BadLines, parts.BadLines);
     }
 
-    [Fact]
-    public void Line_ThatIsTooLong_HasItsNumber()
+    [Theory]
+    [InlineData(1L << 30)]
+    [InlineData(4 << 20)]
+    public void Line_ThatIsTooLong_HasItsNumber(long bytes)
     {
         using var folder = new TemporaryFolder();
-        string path = folder.Write("a.jsonl", "{\"text\": \"a\"}\n\n");
+        string path = folder.Write("a.jsonl", $"{{\"text\": \"a\"}}\n{new string(' ', 5 << 20)}\n");
         using (var stream = File.OpenWrite(path))
             stream.SetLength(70 << 20);
-        UserError.Expect(() => SourceReading.Texts(path), path, "line 3", "longer than 64 MiB");
-        UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: 14), path, "line 3", "longer than 64 MiB");
+        UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: bytes), path, "line 3", "longer than 64 MiB");
     }
 
     [Fact]
