@@ -27,13 +27,17 @@ public sealed class Preparation
     private long doneBytes, doneTokens;
 
     /// <summary>Looks at the sources; nothing is written yet.</summary>
+    /// <param name="sources">Text, which becomes one stream.</param>
+    /// <param name="tokenizer">Encodes it; its copies do, one a thread.</param>
+    /// <param name="folder">Where the shards go: a new or empty folder, or one that was begun by an equal preparation.</param>
+    /// <param name="unitBytes">About how many bytes of input a shard is made of.</param>
     /// <exception cref="TinyLlmException">A source is tokens already, or its files cannot be read.</exception>
-    public Preparation(IReadOnlyList<DataSource> sources, Tokenizer tokenizer, string folder)
+    public Preparation(IReadOnlyList<DataSource> sources, Tokenizer tokenizer, string folder, long unitBytes = 64 << 20)
     {
         if (sources.FirstOrDefault(s => s.IsTokens) is { } tokens)
             throw new TinyLlmException($"--data {tokens.Name}: these are tokens already; expected text.");
         (this.tokenizer, this.folder) = (tokenizer, folder);
-        units = [.. sources.SelectMany(s => s.IsBuiltin ? s.Units(Split.Train) : s.Units())];
+        units = [.. sources.SelectMany(s => s.IsBuiltin ? s.Units(Split.Train) : s.Units(unitBytes))];
         totalBytes = units.Sum(u => u.Bytes);
         plan = new PreparedManifest
         {

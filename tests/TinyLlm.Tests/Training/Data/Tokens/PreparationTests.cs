@@ -1,0 +1,136 @@
+using System.Text;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tests.Support;
+using TinyLlm.Training.Data.Sources;
+using TinyLlm.Training.Data.Tokens;
+using Xunit;
+
+namespace TinyLlm.Tests.Training.Data.Tokens;
+
+public sealed class PreparationTests : IDisposable
+{
+    private readonly TemporaryFolder folder = new();
+    private readonly Tokenizer tokenizer = BpeTrainer.Train(Encoding.UTF8.GetBytes(SmallRun.Text(4000)), 300);
+
+    public PreparationTests()
+    {
+        Directory.CreateDirectory(folder["texts"]);
+        for (int i = 0; i < 40; i++)
+            folder.Write($"texts/{i:D2}.txt", SmallRun.Text(200 + 50 * i, seed: i));
+        folder.Write("texts/rows.jsonl", string.Concat(Enumerable.Range(0, 50).Select(i => $"{{\"text\": \"{SmallRun.Text(60, i).ReplaceLineEndings(" ")}\"}}\n")) + "{\"no\": 1}\n");
+    }
+
+    public void Dispose() => folder.Dispose();
+
+    [Fact]
+    public void Tokens_AreThoseOfTheDocuments_EachEndedByEndOfText()
+    {
+        var preparation = Prepare("out", threads: 3, null, TestContext.Current.CancellationToken);
+        using var tokens = PreparedTokens.Open(folder["out"], tokenizer);
+        var expected = new List<int> { tokenizer.EndOfText };
+        foreach (string file in Directory.GetFiles(folder["texts"], "*.txt").Order(StringComparer.Ordinal))
+            expected.AddRange([.. tokenizer.Encode(File.ReadAllBytes(file)), tokenizer.EndOfText]);
+        for (int i = 0; i < 50; i++)
+            expected.AddRange([.. tokenizer.Encode(SmallRun.Text(60, i).ReplaceLineEndings(" ")), tokenizer.EndOfText]);
+
+        Assert.Equal(expected, All(tokens));
+        Assert.Equal(90, tokens.Documents);
+        Assert.Equal(1, preparation.Report.BadLineCount);
+        Assert.Equal(tokenizer.Hash, TokenizerFolder.Load(folder["out"]).Hash);
+    }
+
+    [Fact]
+    public void Threads_ChangeNoByte()
+    {
+        Prepare("one", threads: 1, null, TestContext.Current.CancellationToken);
+        Prepare("four", threads: 4, null, TestContext.Current.CancellationToken);
+        Assert.Equal(Contents("one"), Contents("four"));
+    }
+
+    [Fact]
+    public void APreparationThatWasStopped_GoesOn_ToTheSameBytes()
+    {
+        Prepare("whole", threads: 2, null, TestContext.Current.CancellationToken);
+        var random = new Random(7);
+        for (int stops = 0; stops < 6; stops++)
+        {
+            using var stop = new CancellationTokenSource();
+            int left = random.Next(1, 3);
+            var progress = new Counting(() =>
+            {
+                if (Interlocked.Decrement(ref left) == 0)
+                    stop.Cancel();
+            });
+            Assert.ThrowsAny<OperationCanceledException>(() => Prepare("stopped", threads: 2, progress, stop.Token));
+            UserError.Expect(() => PreparedTokens.Open(folder["stopped"], tokenizer), "was not finished");
+        }
+
+        string done = Directory.GetFiles(folder["stopped"], "*.tokens").Order(StringComparer.Ordinal).First();
+        var written = File.GetLastWriteTimeUtc(done);
+        Prepare("stopped", threads: 2, null, TestContext.Current.CancellationToken);
+        Assert.Equal(written, File.GetLastWriteTimeUtc(done));
+        Assert.Equal(Contents("whole"), Contents("stopped"));
+    }
+
+    [Fact]
+    public void AnotherTokenizer_OtherFiles_AndForeignFolders_AreRefused()
+    {
+        Prepare("out", threads: 1, null, TestContext.Current.CancellationToken);
+        UserError.Expect(() => PreparedTokens.Open(folder["out"], new ByteTokenizer()), "out", "another tokenizer", "--tokenizer");
+        UserError.Expect(() => new Preparation(Sources(), new ByteTokenizer(), folder["out"]).Run(1, stop: TestContext.Current.CancellationToken), "out", "another tokenizer");
+        folder.Write("texts/00.txt", "changed");
+        UserError.Expect(() => Prepare("out", threads: 1, null, TestContext.Current.CancellationToken), "out", "other files");
+        UserError.Expect(() => Prepare("texts", threads: 1, null, TestContext.Current.CancellationToken), "texts", "not empty");
+        UserError.Expect(() => new Preparation(DataSource.Parse([folder["out"]], new SourceOptions()), tokenizer, folder["new"]), "tokens already");
+        Assert.False(Directory.Exists(folder["new"]));
+    }
+
+    [Fact]
+    public void ADamagedShard_IsNamed()
+    {
+        Prepare("out", threads: 1, null, TestContext.Current.CancellationToken);
+        string shard = Directory.GetFiles(folder["out"], "*.tokens").Order(StringComparer.Ordinal).ElementAt(1);
+        byte[] bytes = File.ReadAllBytes(shard);
+        bytes[^1] ^= 1;
+        File.WriteAllBytes(shard, bytes);
+        UserError.Expect(() => PreparedTokens.Open(folder["out"], tokenizer), shard, "checksum");
+        File.Delete(shard);
+        UserError.Expect(() => PreparedTokens.Open(folder["out"], tokenizer), shard, "no such file");
+        folder.Write("out/prepared.json", "{\"version\": 1");
+        UserError.Expect(() => PreparedTokens.Open(folder["out"], tokenizer), "prepared.json");
+    }
+
+    [Fact]
+    public void AnUnreadableSource_LeavesNothingUnderAFinalName()
+    {
+        folder.Write("texts/zz.jsonl", "not json\n");
+        UserError.Expect(() => new Preparation(Sources(strict: true), tokenizer, folder["out"]).Run(1, stop: TestContext.Current.CancellationToken), "jsonl");
+        Assert.False(File.Exists(folder["out/prepared.json"]));
+        Assert.DoesNotContain(Directory.GetFiles(folder["out"]), file => file.EndsWith(TinyLlm.Model.AtomicFile.TemporarySuffix, StringComparison.Ordinal));
+    }
+
+    private IReadOnlyList<DataSource> Sources(bool strict = false) => DataSource.Parse([folder["texts"]], new SourceOptions(Strict: strict));
+
+    // Small units, so that there are many shards.
+    private Preparation Prepare(string name, int threads, IProgress<PreparationProgress>? progress, CancellationToken stop)
+    {
+        var preparation = new Preparation(Sources(), tokenizer, folder[name], unitBytes: 5000);
+        preparation.Run(threads, progress, stop);
+        return preparation;
+    }
+
+    private (string, string)[] Contents(string name) =>
+        [.. Directory.GetFiles(folder[name]).Order(StringComparer.Ordinal).Select(file => (Path.GetFileName(file), Convert.ToHexString(File.ReadAllBytes(file))))];
+
+    private static int[] All(ITokens tokens)
+    {
+        var all = new int[tokens.Count];
+        tokens.Read(0, all);
+        return all;
+    }
+
+    private sealed class Counting(Action act) : IProgress<PreparationProgress>
+    {
+        public void Report(PreparationProgress value) => act();
+    }
+}
