@@ -17,8 +17,8 @@ public static class BpeTrainer
     public static int MinimumVocabularySize => 256 + Tokenizer.SpecialTokens.Count;
 
     /// <summary>
-    /// Bytes of distinct pre-tokens, some 7 million of them, that training on a stream holds. Beyond it the rarest are dropped, those seen once at first, until half
-    /// of it is left; what was dropped is counted from 0 when it comes again. Texts of some gigabytes stay below it.
+    /// Bytes of distinct pre-tokens, some 7 million of them, that training on a stream holds: at most 1.6 GB of memory, measured on random letters at the bound. Beyond it the rarest
+    /// are dropped, those seen once at first, until half of it is left; what was dropped is counted from 0 when it comes again. Texts of some gigabytes stay below it.
     /// </summary>
     public const long MaximumTextBytes = 64L << 20;
 
@@ -90,6 +90,7 @@ public static class BpeTrainer
         int limit = vocabularySize - Tokenizer.SpecialTokens.Count;
         while (tokens.Count < limit && queue.TryDequeue(out var best, out var candidate))
         {
+            stop.ThrowIfCancellationRequested();
             long count = pairs.Count(best);
             if (count != candidate.Count)
             {
@@ -98,7 +99,6 @@ public static class BpeTrainer
                 continue;
             }
 
-            stop.ThrowIfCancellationRequested();
             pairs.Merge(best, tokens.Count, stop);
             merges.Add((best.Left, best.Right));
             tokens.Add([.. tokens[best.Left], .. tokens[best.Right]]);
