@@ -4,11 +4,17 @@ using TinyLlm.Model.Tokenizers;
 namespace TinyLlm.Bench.Tokenizers;
 
 /// <summary>TinyLlm's tokenizer on one thread or more, with an instance for each.</summary>
-internal sealed class TinyLlmEncoder(string folder, int threads) : IEncoder
+internal sealed class TinyLlmEncoder : IEncoder
 {
-    private readonly Tokenizer[] tokenizers = [.. Enumerable.Range(0, threads).Select(_ => TokenizerFolder.Load(folder))];
+    private readonly Tokenizer[] tokenizers;
 
-    public string Name => $"TinyLlm, {threads} thread{(threads == 1 ? "" : "s")}";
+    public TinyLlmEncoder(string folder, int threads)
+    {
+        var tokenizer = TokenizerFolder.Load(folder);
+        tokenizers = [tokenizer, .. Enumerable.Range(1, threads - 1).Select(_ => tokenizer.ForAnotherThread())];
+    }
+
+    public string Name => $"TinyLlm, {tokenizers.Length} thread{(tokenizers.Length == 1 ? "" : "s")}";
 
     public Encoded Encode(Slice slice)
     {

@@ -15,9 +15,10 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web);
 
     /// <summary>Seconds and bytes of the processes' peak memory.</summary>
-    private sealed record Result(string Model, double Ours, double OursSpread, long OursBytes, double? Peer, double? PeerSpread, long? PeerBytes, double? Ratio, double? MemoryRatio, long PreTokens);
+    private sealed record Result(
+        string Model, double Ours, double OursSpread, double OursCpu, long OursBytes, double? Peer, double? PeerSpread, double? PeerCpu, long? PeerBytes, double? Ratio, double? MemoryRatio, long PreTokens);
 
-    /// <summary>Trains, prints a table and returns the folder of our vocabulary.</summary>
+    /// <summary>Trains, leaves our vocabulary in a folder, and prints a table.</summary>
     public void Run(int vocabulary, string ourFolder, string pattern, ResultsFile results)
     {
         Side ours = new(), peer = new(), small = new();
@@ -30,16 +31,16 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
 
         double speed = ours.Seconds.SpeedUpOver(peer.Seconds), memory = (double)ours.Bytes / peer.Bytes;
         Console.WriteLine($"\ntraining with {threads} threads, {ours.Last!.PreTokens:N0} distinct pre-tokens; medians of {rounds} rounds, in turn; memory: the process's peak\n");
-        var table = new Table("                              ", "vocabulary", " seconds", "spread", "    MiB", "times as fast    ", "memory                   ");
+        var table = new Table("                              ", "vocabulary", " seconds", "spread", "CPU seconds", "    MiB", "times as fast    ", "memory                   ");
         Add("TinyLlm", ours, Figures.AtLeast(speed, TargetSpeed), Figures.AtMost(memory, TargetMemory));
         Add($"Hugging Face {NpmPackages.HuggingFace}", peer, "1", "1");
         Add("TinyLlm", small, "", "");
         Console.WriteLine($"\nof TinyLlm's tokens {SharedTokens(Path.Combine(ourFolder, "tokenizer.json"), Path.Combine(folder["peer"], "tokenizer.json")):P1} are Hugging Face's too; {SmallVocabulary} tokens: target {TargetSeconds} s or less");
-        results.Add(new Result($"bpe-{vocabulary}", ours.Seconds.Median, ours.Seconds.Spread, ours.Bytes, peer.Seconds.Median, peer.Seconds.Spread, peer.Bytes, speed, memory, ours.Last.PreTokens));
-        results.Add(new Result($"bpe-{SmallVocabulary}", small.Seconds.Median, small.Seconds.Spread, small.Bytes, null, null, null, null, null, small.Last!.PreTokens));
+        results.Add(new Result($"bpe-{vocabulary}", ours.Seconds.Median, ours.Seconds.Spread, ours.CpuSeconds.Median, ours.Bytes, peer.Seconds.Median, peer.Seconds.Spread, peer.CpuSeconds.Median, peer.Bytes, speed, memory, ours.Last.PreTokens));
+        results.Add(new Result($"bpe-{SmallVocabulary}", small.Seconds.Median, small.Seconds.Spread, small.CpuSeconds.Median, small.Bytes, null, null, null, null, null, null, small.Last!.PreTokens));
 
         void Add(string name, Side side, string speed, string memory) =>
-            table.Add(name, $"{side.Last!.Vocabulary:N0}", $"{side.Seconds.Median:F2}", $"{side.Seconds.Spread:P0}", $"{Figures.MiB(side.Bytes):F0}", speed, memory);
+            table.Add(name, $"{side.Last!.Vocabulary:N0}", $"{side.Seconds.Median:F2}", $"{side.Seconds.Spread:P0}", $"{side.CpuSeconds.Median:F2}", $"{Figures.MiB(side.Bytes):F0}", speed, memory);
     }
 
     private TrainTokenizerReply TrainOurs(int vocabulary, string ourFolder) =>
@@ -81,6 +82,7 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
     private sealed class Side
     {
         public Sample Seconds { get; } = new();
+        public Sample CpuSeconds { get; } = new();
         public long Bytes { get; private set; }
         public TrainTokenizerReply? Last { get; private set; }
 
@@ -88,6 +90,7 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
         {
             Last = reply;
             Seconds.Add(reply.Seconds);
+            CpuSeconds.Add(reply.CpuSeconds);
             Bytes = Math.Max(Bytes, reply.PeakBytes);
         }
     }

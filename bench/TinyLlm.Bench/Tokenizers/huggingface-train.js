@@ -18,10 +18,12 @@ const tokenizer = Tokenizer.fromString(JSON.stringify({
   model: { type: 'BPE', vocab: {}, merges: [] },
 }));
 
+const cpu = process.cpuUsage();
 const start = process.hrtime.bigint();
 tokenizer.train([text]);
 const seconds = Number(process.hrtime.bigint() - start) / 1e9;
+const { user, system } = process.cpuUsage(cpu);
 const peakBytes = 1024 * Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]);
 fs.mkdirSync(folder, { recursive: true });
 tokenizer.save(path.join(folder, 'tokenizer.json'));
-console.log(JSON.stringify({ seconds, peakBytes, vocabulary: tokenizer.getVocabSize(true), preTokens: 0 }));
+console.log(JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakBytes, vocabulary: tokenizer.getVocabSize(true), preTokens: 0 }));
