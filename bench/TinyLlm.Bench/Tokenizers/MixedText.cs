@@ -12,7 +12,7 @@ internal sealed class MixedText
     private const int PassageLines = 12, Seed = 1;
 
     // An invented word is made of two real ones, by its rank; ranks are drawn so that the r-th is about r times as rare as the first, as with real words. With these figures 100 MB have
-    // 433,000 distinct pre-tokens or so.
+    // 425,000 distinct pre-tokens or so.
     private const double InventedShare = 0.10, InventedWords = 2.5e6;
 
     private readonly string[] lines;
