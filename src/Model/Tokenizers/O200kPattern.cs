@@ -54,7 +54,7 @@ internal sealed class O200kPattern : PreTokenizer
     {
         int last = -1; // the end of the last character that is of both
         int at = start;
-        for (; at < text.Length; )
+        while (at < text.Length)
         {
             var kind = CharacterClasses.At(text, at, out int width);
             if ((kind & Head) == 0)
