@@ -11,6 +11,8 @@ internal static class DataGetCommand
     // Not data/, which in TinyLlm's own sources holds the built-in corpora.
     private const string DefaultRoot = "datasets";
 
+    private const int MostNames = 3;
+
     public static Command Create()
     {
         var name = new Argument<string>("NAME") { Description = "Name of the set: see tinyllm data list." };
@@ -22,7 +24,7 @@ internal static class DataGetCommand
         {
             var settings = new DownloadSettings { UrlBase = ReadHost(parse.GetValue(host)), AcceptNew = parse.GetValue(accept) };
             var set = DataSets.Find(parse.GetValue(name)!);
-            return RunAsync(set, parse.GetValue(folder) ?? DefaultFolder(set), settings, stop);
+            return RunAsync(new DataSetFolder(set, parse.GetValue(folder) ?? DefaultFolder(set)), settings, stop);
         });
         return command;
     }
@@ -33,16 +35,16 @@ internal static class DataGetCommand
     /// <summary>The command that takes a set.</summary>
     public static string CommandName(DataUse use) => use == DataUse.Pretrain ? "pretrain" : "finetune";
 
-    private static async Task<int> RunAsync(DataSet set, string folder, DownloadSettings settings, CancellationToken stop)
+    private static async Task<int> RunAsync(DataSetFolder folder, DownloadSettings settings, CancellationToken stop)
     {
-        var target = new DataSetFolder(set, folder);
+        var set = folder.Set;
         var view = new DownloadView();
         try
         {
-            bool fetched = await view.RunAsync(() => target.GetAsync(settings, view, stop));
-            Console.WriteLine($"{set.Name} is {(fetched ? "now" : "already")} in {folder}: {string.Join(", ", set.Files.Select(file => file.Name))}. Licence: {set.Licence}; {set.Page}");
+            bool fetched = await view.RunAsync(() => new DataSetDownload(folder, settings, view).RunAsync(stop));
+            Console.WriteLine($"{set.Name} is {(fetched ? "now" : "already")} in {folder.Path}: {string.Join(", ", set.Files.Select(file => file.Name))}. Licence: {set.Licence}; {set.Page}");
             Console.WriteLine("Try next:");
-            Console.WriteLine($"  {Launcher.Command} {Suggestion(set, target)}");
+            Console.WriteLine($"  {Launcher.Command} {Suggestion(folder)}");
             return ExitCode.Done;
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -53,12 +55,19 @@ internal static class DataGetCommand
         }
     }
 
-    private static string Suggestion(DataSet set, DataSetFolder folder)
+    private static string Suggestion(DataSetFolder folder)
     {
-        var train = set.Files.Where(file => file.Split == Split.Train).Select(file => $" --data {folder.PathOf(file)}");
-        var held = set.Files.Where(file => file.Split == Split.Validation).Select(file => $" --val-data {folder.PathOf(file)}");
-        string model = set.Use == DataUse.Finetune ? " --model DIR" : "";
-        return $"{CommandName(set.Use)}{model}{string.Concat(train)}{string.Concat(held)}";
+        string model = folder.Set.Use == DataUse.Finetune ? " --model DIR" : "";
+        return $"{CommandName(folder.Set.Use)}{model}{Options("--data", folder, Split.Train)}{Options("--val-data", folder, Split.Validation)}";
+    }
+
+    // The folder stands for its files where there are too many to read.
+    private static string Options(string name, DataSetFolder folder, Split split)
+    {
+        var files = folder.Set.Files.Where(file => file.Split == split).ToList();
+        return files.Count > MostNames && files.Count == folder.Set.Files.Count()
+            ? $" {name} {folder.Path}"
+            : string.Concat(files.Select(file => $" {name} {folder.PathOf(file)}"));
     }
 
     private static Uri? ReadHost(string? text)

@@ -53,7 +53,7 @@ internal sealed class DownloadBench : IDisposable, IProgress<DownloadProgress>
 
     public bool Get() => GetUntil(TestContext.Current.CancellationToken);
 
-    public bool GetUntil(CancellationToken stop) => Folder.GetAsync(Settings, this, stop).GetAwaiter().GetResult();
+    public bool GetUntil(CancellationToken stop) => new DataSetDownload(Folder, Settings, this).RunAsync(stop).GetAwaiter().GetResult();
 
     /// <summary>The set arrives whole.</summary>
     public void Succeed(byte[]? content = null)

@@ -9,7 +9,7 @@ using static TinyLlm.Tests.Training.Data.Downloads.DownloadBench;
 namespace TinyLlm.Tests.Training.Data.Downloads;
 
 /// <summary>What is in a set's folder before and after: partial files, sums, files of the user's, archives, a full disk.</summary>
-public sealed class DataSetFolderTests
+public sealed class DataSetDownloadTests
 {
     private const int Half = 150_000;
 
