@@ -10,6 +10,8 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
 {
     private static readonly TimeSpan PlainEvery = TimeSpan.FromSeconds(5);
 
+    private static readonly TimeSpan LiveEvery = TimeSpan.FromSeconds(0.1);
+
     private readonly IAnsiConsole console = ErrorConsole.Open();
     private readonly Stopwatch clock = new();
     private ProgressContext? live;
@@ -25,7 +27,7 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
     public Task<bool> RunAsync(Func<Task<bool>> work) => !ErrorConsole.IsLive
         ? work()
         : console.Progress()
-            .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 24 }, new DownloadedColumn { Base = FileSizeBase.Decimal }, new TransferSpeedColumn { Base = FileSizeBase.Decimal }, new RemainingTimeColumn())
+            .Columns(new ProgressBarColumn { Width = 24 }, new TaskDescriptionColumn { Alignment = Justify.Left })
             .StartAsync(context =>
             {
                 live = context;
@@ -37,10 +39,8 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
     {
         if (value.Note is not null)
             console.WriteLine($"{value.File}: {value.Note}");
-        else if (live is not null)
-            Show(value);
         else
-            Write(value);
+            Count(value);
         Last = value;
     }
 
@@ -53,39 +53,44 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
         _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:F1} GB"),
     };
 
-    private void Show(DownloadProgress value)
+    private void Count(DownloadProgress value)
     {
-        if (task is null || file != value.File)
+        // A new file, or one that begins anew. The bytes of earlier runs are no speed of this one.
+        bool begins = file != value.File || value.Bytes < first;
+        if (begins)
         {
-            task = live!.AddTask(value.File, autoStart: false);
-            file = value.File;
-        }
-
-        task.IsIndeterminate = value.Total is null;
-        task.MaxValue = value.Total ?? Math.Max(1, value.Bytes);
-        task.Value = value.Bytes;
-        if (!task.IsStarted)
-            task.StartTask(); // after the bytes of earlier runs, which are no speed of this one
-    }
-
-    private void Write(DownloadProgress value)
-    {
-        if (file != value.File || value.Bytes < first)
-        {
+            if (file != value.File)
+                task = live?.AddTask(Markup.Escape(value.File));
             (file, first, shown) = (value.File, value.Bytes, TimeSpan.Zero);
             clock.Restart();
-            console.WriteLine($"{value.File}: {Of(value)}");
         }
-        else if (value.Bytes == value.Total || clock.Elapsed - shown >= PlainEvery)
-        {
-            shown = clock.Elapsed;
-            double speed = (value.Bytes - first) / Math.Max(1e-3, shown.TotalSeconds);
-            string left = value.Total is { } total && speed > 0 ? $"  {ProgressView.Time((total - value.Bytes) / speed)} left" : "";
-            console.WriteLine($"{value.File}: {Of(value)}  {Size((long)speed)}/s{left}");
-        }
+
+        if (!begins && value.Bytes != value.Total && clock.Elapsed - shown < (live is null ? PlainEvery : LiveEvery))
+            return;
+        shown = clock.Elapsed;
+        if (task is null)
+            console.WriteLine(Describe(value));
+        else
+            Show(value, task);
     }
 
-    private static string Of(DownloadProgress value) => value.Total is { } total
-        ? string.Create(CultureInfo.InvariantCulture, $"{Size(value.Bytes)} of {Size(total)} ({100.0 * value.Bytes / Math.Max(1, total):F0}%)")
-        : Size(value.Bytes);
+    private void Show(DownloadProgress value, ProgressTask bar)
+    {
+        bar.IsIndeterminate = value.Total is null;
+        bar.MaxValue = value.Total ?? Math.Max(1, value.Bytes);
+        bar.Value = value.Bytes;
+        bar.Description = Markup.Escape(Describe(value));
+    }
+
+    private string Describe(DownloadProgress value)
+    {
+        string line = value.Total is { } whole
+            ? string.Create(CultureInfo.InvariantCulture, $"{value.File}: {Size(value.Bytes)} of {Size(whole)} ({Math.Floor(100.0 * value.Bytes / Math.Max(1, whole)):F0}%)")
+            : $"{value.File}: {Size(value.Bytes)}";
+        double speed = (value.Bytes - first) / Math.Max(1e-3, shown.TotalSeconds);
+        if (speed <= 0)
+            return line;
+        string left = value.Total - value.Bytes is > 0 and { } rest ? $"  {ProgressView.Time(rest / speed)} left" : "";
+        return $"{line}  {Size((long)speed)}/s{left}";
+    }
 }
