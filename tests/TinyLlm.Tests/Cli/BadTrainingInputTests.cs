@@ -11,7 +11,7 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [Theory]
     [InlineData("--data missing.txt", "missing.txt: there is no such file")]
     [InlineData("--data empty.txt", "empty.txt: the file is empty")]
-    [InlineData("--data folder", "folder: this is a folder")]
+    [InlineData("--data folder", "folder: there is no file in this folder")]
     [InlineData("--data short.txt", "expected at least 17, one more than --context 16")]
     [InlineData("--data text.txt --data missing.txt", "missing.txt")]
     [InlineData("--data text.txt --val-data empty.txt", "empty.txt")]

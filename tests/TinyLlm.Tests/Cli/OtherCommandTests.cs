@@ -51,11 +51,12 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         while ((text[cut] & 0xC0) == 0x80)
             cut++;
         run.Folder.Write("held.txt", text[cut..]);
-        var last = RunLog.Read(run["base/metrics.jsonl"])[^1];
+        run.Succeed($"{SmallRun.Pretrain} --val-data held.txt --steps 3 --out apart");
+        var last = RunLog.Read(run["apart/metrics.jsonl"])[^1];
 
         foreach (string options in new[] { "--threads 1", "--threads 1 --batch-size 3", "--threads 2" })
         {
-            var match = EvalLine().Match(run.Succeed($"eval --model base --data held.txt {options}").Text);
+            var match = EvalLine().Match(run.Succeed($"eval --model apart --data held.txt {options}").Text);
             Assert.True(match.Success);
             Assert.Equal(last.ValLoss!.Value, Number(match, "loss"), 1e-4);
             Assert.Equal(last.ValBitsPerByte!.Value, Number(match, "bits"), 1e-4);

@@ -1,4 +1,5 @@
 using TinyLlm.Kernels;
+using TinyLlm.Training.Data.Tokens;
 
 namespace TinyLlm.Training.Data.Sources;
 
@@ -36,6 +37,8 @@ internal static class SourceFiles
         string prepared = Path.Combine(name, DataSource.PreparedFile);
         if (File.Exists(prepared))
             return [prepared];
+        if (File.Exists(Path.Combine(name, PreparedManifest.UnfinishedName)))
+            throw new TinyLlmException($"--data {name}: the preparation of this folder was not finished. Run the same `tinyllm tokenize` again: it goes on where it was.");
 
         var found = FileSearch.Below(name);
         var files = found.FindAll(file => IsKnown(file) && !IsTokens(file));

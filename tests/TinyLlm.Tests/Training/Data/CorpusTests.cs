@@ -18,7 +18,7 @@ public sealed class CorpusTests : IDisposable
     [Fact]
     public void TheLastTenth_IsValidation()
     {
-        folder.Write("a.txt", SmallRun.Text(1000));
+        folder.Write("a.txt", SmallRun.Text(500));
         using var corpus = Open(["a.txt"]);
         int tokens = File.ReadAllBytes(folder["a.txt"]).Length + 2;
         Assert.Equal((tokens - tokens / 10, tokens / 10), (corpus.TrainTokens, corpus.ValidationTokens));

@@ -63,6 +63,7 @@ public sealed class PreparationTests : IDisposable
             });
             Assert.ThrowsAny<OperationCanceledException>(() => Prepare("stopped", threads: 2, progress, stop.Token));
             UserError.Expect(() => PreparedTokens.Open(folder["stopped"], tokenizer), "was not finished");
+            UserError.Expect(() => DataSource.Parse([folder["stopped"]], new SourceOptions()), "was not finished");
         }
 
         string done = Directory.GetFiles(folder["stopped"], "*.tokens").Order(StringComparer.Ordinal).First();
