@@ -11,7 +11,7 @@ internal static class SourceFiles
     public static IReadOnlyList<string> Find(string name)
     {
         if (File.Exists(name))
-            return [name];
+            return Path.GetExtension(name) != TokenShard.Extension ? [name] : throw new TinyLlmException($"--data {name}: a shard of prepared tokens is no text; expected the folder that it lies in.");
         if (Directory.Exists(name))
             return InFolder(name);
         if (!FileSearch.IsGlob(name))

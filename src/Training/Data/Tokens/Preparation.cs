@@ -88,7 +88,7 @@ public sealed class Preparation
         Complete(headers);
     }
 
-    private static string ShardName(int number) => $"{number:D5}.tokens";
+    private static string ShardName(int number) => $"{number:D5}{TokenShard.Extension}";
 
     private void Begin()
     {

@@ -7,6 +7,9 @@ namespace TinyLlm.Training.Data.Tokens;
 /// <summary>A shard of tokens that is complete.</summary>
 internal static class TokenShard
 {
+    /// <summary>What the name of a shard ends with.</summary>
+    public const string Extension = ".tokens";
+
     private const string Remedy = "Remove it and prepare the data again.";
 
     /// <summary>Reads the header of a shard and checks that the file is as long as it says.</summary>

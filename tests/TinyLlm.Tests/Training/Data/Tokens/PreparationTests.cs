@@ -84,6 +84,7 @@ public sealed class PreparationTests : IDisposable
         UserError.Expect(() => Prepare("texts", threads: 1, null, TestContext.Current.CancellationToken), "texts", "not empty");
         UserError.Expect(() => new Preparation(DataSource.Parse([folder["out"]], new SourceOptions()), tokenizer, folder["new"]), "tokens already");
         Assert.False(Directory.Exists(folder["new"]));
+        UserError.Expect(() => DataSource.Parse([folder["out/00000.tokens"]], new SourceOptions()), "00000.tokens", "the folder that it lies in");
     }
 
     [Fact]
