@@ -10,11 +10,10 @@ internal sealed class ReadingProgress(long total)
     /// <param name="work">Calls what it is given, from any thread, with each number of bytes that is read.</param>
     public T Run<T>(Func<Action<long>, T> work)
     {
-        if (Console.IsErrorRedirected || total == 0)
+        if (!ErrorConsole.IsLive || total == 0)
             return work(_ => { });
 
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        return console.Progress().AutoClear(true).Columns(new ProgressBarColumn { Width = 24 }, new PercentageColumn(), new TaskDescriptionColumn(), new RemainingTimeColumn()).Start(context =>
+        return ErrorConsole.Open().Progress().AutoClear(true).Columns(new ProgressBarColumn { Width = 24 }, new PercentageColumn(), new TaskDescriptionColumn(), new RemainingTimeColumn()).Start(context =>
         {
             var task = context.AddTask("reading", maxValue: total);
             return work(bytes => task.Increment(bytes));

@@ -32,9 +32,10 @@ internal static class TokenizerKinds
         if (kind == "char")
             text = text.Concat((validation.Count > 0 ? validation : sources.Where(source => source.IsBuiltin)).Select(source => (source, Split.Validation)));
         var pieces = Pieces(text, stop);
+        using var view = new TokenizerView();
         return kind switch
         {
-            "bpe" => BpeTrainer.Train(pieces, vocabularySize, threads, new TokenizerView(), stop),
+            "bpe" => BpeTrainer.Train(pieces, vocabularySize, threads, view, stop),
             "char" => CharTokenizer.Train(pieces),
             "word" => WordTokenizer.Train(pieces, vocabularySize, minimumCount),
             _ => throw new ArgumentException($"{kind}; expected one of {string.Join(", ", Trained)}.", nameof(kind)),
@@ -48,7 +49,7 @@ internal static class TokenizerKinds
         {
             if (source.IsTokens)
                 throw new TinyLlmException($"--data {source.Name}: these are tokens already, from which no tokenizer can learn; name the one that made them by --tokenizer DIR.");
-            foreach (var unit in source.IsBuiltin ? source.Units(split) : source.Units())
+            foreach (var unit in source.Text(split))
             {
                 foreach (var piece in unit.Read(report))
                 {

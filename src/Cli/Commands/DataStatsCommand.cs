@@ -13,28 +13,26 @@ internal static class DataStatsCommand
 {
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "File, folder, glob or built-in corpus; many times.", required: true);
-    private static readonly Option<string?> TokenizerOption = LoopOptions.Path<string?>("--tokenizer", "DIR", "Folder with a tokenizer.json, to count tokens; absent: they are not counted.");
-    private static readonly Option<string?> TextField = LoopOptions.Path<string?>("--text-field", "NAME", "Field of JSON lines, or column of Parquet, with the text; absent: text.");
-    private static readonly Option<string?> EncodingOption = LoopOptions.Path<string?>("--encoding", "NAME", "Encoding of text without a byte order mark, such as latin1; absent: bytes as they are.");
-    private static readonly Option<bool> Strict = new("--strict") { Description = "Stop at a bad line; absent: leave it out and report it." };
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
+    private static readonly Option<string?> TokenizerOption = LoopOptions.Path<string?>("--tokenizer", "DIR|NAME", "Folder with a tokenizer.json, or byte, cl100k or o200k, to count tokens; absent: they are not counted.");
+    private static readonly DataOptions Reading = new();
     private static readonly Option<string?> JsonFile = LoopOptions.Path<string?>("--json", "FILE", "Also write the figures to this file.");
 
     public static Command Create()
     {
         var command = new Command("stats", "Count documents, bytes, characters, lines, tokens and duplicates, and show how long documents are.")
         {
-            Data, TokenizerOption, TextField, EncodingOption, Strict, JsonFile,
+            Data, TokenizerOption, JsonFile,
         };
+        Reading.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
         return command;
     }
 
     private static int Run(ParseResult parse, CancellationToken stop)
     {
-        var options = new SourceOptions(parse.GetValue(TextField) ?? "text", parse.GetValue(EncodingOption), parse.GetValue(Strict));
-        var sources = DataSource.Parse(parse.GetValue(Data)!, options);
-        var tokenizer = parse.GetValue(TokenizerOption) is { } folder ? TokenizerFolder.Load(folder) : null;
+        var sources = DataSource.Parse(parse.GetValue(Data)!, Reading.Read(parse));
+        var tokenizer = parse.GetValue(TokenizerOption) is { } folder ? TokenizerKinds.Open(folder) : null;
         var report = new ReadReport();
         var progress = new ReadingProgress(sources.Sum(source => source.Bytes));
         var statistics = progress.Run(read => DataStatistics.Collect(sources, tokenizer, report, Environment.ProcessorCount, read, stop));

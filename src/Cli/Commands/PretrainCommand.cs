@@ -48,18 +48,24 @@ internal static class PretrainCommand
         using var device = openDevice();
         var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, sources, held, threads, stop) : TokenizerFolder.Load(start.Checkpoint);
         var config = sizes.Config(tokenizer.VocabularySize) with { ComputeType = device.ComputeType };
-        using var corpus = Corpus.Open(sources, held, tokenizer, new CorpusSettings(config.Context, CacheFolder(start.Folder), threads, new PreparationView()), stop);
-        PreparationView.ShowBadLines(corpus.Report);
+        using var corpus = OpenCorpus(sources, held, tokenizer, config.Context, CacheFolder(start.Folder), threads, stop);
         using var gpt = new Gpt(config, device.Backend);
         gpt.Initialize(settings.Seed);
         string summary = $"{string.Join(", ", words)}: {corpus.TrainTokens:N0} training and {corpus.ValidationTokens:N0} validation tokens ({tokenizer.Kind})";
-        var stage = new Stage("pretrain", gpt, tokenizer, corpus.Train, corpus.Validation, [tokenizer.DocumentStart], NameOf(sources[0]), [("data", summary)]);
+        var stage = new Stage("pretrain", gpt, tokenizer, corpus.Train, corpus.Validation, [tokenizer.DocumentStart], sources[0].ShortName, [("data", summary)]);
         using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
         return session.Train(stop);
     }
 
-    private static string CacheFolder(string? run) => Path.Combine(run is null ? "runs" : Path.GetDirectoryName(Path.GetFullPath(run)) ?? "", CacheName);
+    private static Corpus OpenCorpus(
+        IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> held, Tokenizer tokenizer, int context, string cache, int threads, CancellationToken stop)
+    {
+        Corpus corpus;
+        using (var view = new PreparationView())
+            corpus = Corpus.Open(sources, held, tokenizer, new CorpusSettings(context, cache, threads, view), stop);
+        PreparationView.ShowBadLines(corpus.Report);
+        return corpus;
+    }
 
-    private static string NameOf(DataSource source) =>
-        source.IsBuiltin ? source.Name[TextData.BuiltinPrefix.Length..] : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(source.Name)).Replace('*', '_').Replace('?', '_') is { Length: > 0 } name ? name : "text";
+    private static string CacheFolder(string? run) => Path.Combine(run is null ? "runs" : Path.GetDirectoryName(Path.GetFullPath(run)) ?? "", CacheName);
 }

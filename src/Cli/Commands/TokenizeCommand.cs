@@ -12,12 +12,13 @@ internal static class TokenizeCommand
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
     private static readonly Option<string> TokenizerOption = LoopOptions.Path<string>("--tokenizer", "DIR|NAME", "Folder with a tokenizer.json, or byte, cl100k or o200k.", required: true);
     private static readonly Option<string> Out = LoopOptions.Path<string>("--out", "DIR", "New folder for the shards; the same command on an unfinished one goes on with it.", required: true);
-    private static readonly Option<int> Threads = LoopOptions.Number("--threads", "Threads that encode, 0 for one a core; the result does not depend on it.");
+    private static readonly ThreadsOption Threads = new();
     private static readonly DataOptions Reading = new();
 
     public static Command Create()
     {
-        var command = new Command("tokenize", "Encode text of any size into files of tokens; can be stopped and started again.") { Data, TokenizerOption, Out, Threads };
+        var command = new Command("tokenize", "Encode text of any size into files of tokens; can be stopped and started again.") { Data, TokenizerOption, Out };
+        Threads.AddTo(command);
         Reading.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
         return command;
@@ -25,16 +26,15 @@ internal static class TokenizeCommand
 
     private static int Run(ParseResult parse, CancellationToken stop)
     {
-        int threads = parse.GetValue(Threads);
-        if (threads < 0)
-            throw new TinyLlmException($"--threads {threads}: expected 0 (one a core) or more.");
+        int threads = Threads.Read(parse);
         var sources = DataSource.Parse(parse.GetValue(Data)!, Reading.Read(parse));
         if (sources.FirstOrDefault(s => s.Weight is not null) is { } weighted)
             throw new TinyLlmException($"--data {weighted.Name}={weighted.Weight!.Value.ToString(CultureInfo.InvariantCulture)}: one folder has no weights; tokenize each source into a folder of its own and give pretrain the weights.");
         var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
         string folder = parse.GetValue(Out)!;
         var preparation = new Preparation(sources, tokenizer, folder);
-        preparation.Run(threads == 0 ? Environment.ProcessorCount : threads, new PreparationView(), stop);
+        using (var view = new PreparationView())
+            preparation.Run(threads, view, stop);
         PreparationView.ShowBadLines(preparation.Report);
         using var tokens = PreparedTokens.Open(folder, tokenizer);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,

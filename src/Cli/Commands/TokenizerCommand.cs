@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
@@ -29,21 +28,20 @@ internal static class TokenizerCommand
         var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", [.. TokenizerKinds.Trained, "byte"]);
         var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
         var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; absent: 1.");
-        var threads = LoopOptions.Number("--threads", "Threads that count, 0 for one a core; the result does not depend on it.");
+        var threads = new ThreadsOption();
         var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
-        var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, minimumCount, threads, folder };
+        var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, minimumCount, folder };
+        threads.AddTo(command);
         reading.AddTo(command);
         command.SetAction((parse, stop) =>
         {
             string name = parse.GetValue(kind) ?? "bpe";
-            int count = parse.GetValue(threads);
-            if (count < 0)
-                throw new TinyLlmException($"--threads {count}: expected 0 (one a core) or more.");
+            int count = threads.Read(parse);
             var sources = DataSource.Parse(parse.GetValue(data)!, reading.Read(parse));
             var tokenizer = TokenizerKinds.IsTrained(name)
-                ? TokenizerKinds.Train(name, sources, [], Given(size, 2048), Given(minimumCount, 1), count == 0 ? Environment.ProcessorCount : count, stop)
+                ? TokenizerKinds.Train(name, sources, [], Given(size, 2048), Given(minimumCount, 1), count, stop)
                 : TokenizerKinds.Open(name);
-            Save(tokenizer, parse.GetValue(folder)!);
+            tokenizer.Save(parse.GetValue(folder)!);
             Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
             return Task.FromResult(ExitCode.Done);
 
@@ -86,7 +84,7 @@ internal static class TokenizerCommand
         command.SetAction(parse =>
         {
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
-            Save(tokenizer, parse.GetValue(folder)!);
+            tokenizer.Save(parse.GetValue(folder)!);
             Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
             return ExitCode.Done;
         });
@@ -96,20 +94,6 @@ internal static class TokenizerCommand
     private static int Parse(string word) => int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int id)
         ? id
         : throw new TinyLlmException($"tokenizer decode: \"{word}\" is no token id; expected whole numbers separated by white space.");
-
-    private static void Save(Tokenizer tokenizer, string folder)
-    {
-        try
-        {
-            Directory.CreateDirectory(folder);
-        }
-        catch (Exception e) when (FileErrors.Is(e))
-        {
-            throw FileErrors.Writing(folder, e, kept: false);
-        }
-
-        tokenizer.Save(folder);
-    }
 
     /// <summary>The bytes of a file, or of standard input.</summary>
     public static byte[] ReadInput(string? path)

@@ -80,7 +80,7 @@ public sealed class Corpus : IDisposable
         var corpus = new Corpus(tokenizer, new CorpusSettings(context, "", 1), stop);
         try
         {
-            ITokens tokens = source.IsTokens ? corpus.Map(source) : DocumentEncoder.ToMemory(source.IsBuiltin ? source.Units(split) : source.Units(), tokenizer, corpus.Report, stop);
+            ITokens tokens = source.IsTokens ? corpus.Map(source) : corpus.Encode(source, split);
             corpus.Validation = new Windows(tokens, context, keepRest: true, source.Name);
             corpus.ValidationTokens = tokens.Count;
             return corpus;
@@ -130,11 +130,10 @@ public sealed class Corpus : IDisposable
     {
         if (source.IsTokens)
             return Map(source);
-        var units = source.IsBuiltin ? source.Units(split) : source.Units();
-        return source.IsBuiltin || units.Sum(unit => unit.Bytes) <= SmallText
-            ? DocumentEncoder.ToMemory(units, tokenizer, Report, stop)
-            : Prepare(source);
+        return source.Bytes <= SmallText ? Encode(source, split) : Prepare(source);
     }
+
+    private TokenArray Encode(DataSource source, Split split) => DocumentEncoder.ToMemory(source.Text(split), tokenizer, Report, stop);
 
     private TokenParts Map(DataSource source) => new([.. source.Files.Select(Map)]);
 
@@ -145,8 +144,7 @@ public sealed class Corpus : IDisposable
 
     private PreparedTokens Prepare(DataSource source)
     {
-        string name = string.Concat(Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(source.Name)).Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' ? c : '-'));
-        string folder = Path.Combine(settings.CacheFolder, $"{name}-{Preparation.Key([source])[..8]}-{tokenizer.Hash[..8]}");
+        string folder = Path.Combine(settings.CacheFolder, $"{source.ShortName}-{Preparation.Key([source])[..8]}-{tokenizer.Hash[..8]}");
         var preparation = new Preparation([source], tokenizer, folder);
         preparation.Run(settings.Threads, settings.Progress, stop);
         Report.Add(preparation.Report);

@@ -10,6 +10,9 @@ public sealed class DataSource
     /// <summary>The file that makes a folder one of prepared token shards.</summary>
     public const string PreparedFile = "prepared.json";
 
+    /// <summary>About how many bytes of input a unit has unless the caller says otherwise.</summary>
+    public const long DefaultUnitBytes = 64 << 20;
+
     private readonly SourceOptions options;
     private readonly SourceFile[] files;
 
@@ -26,6 +29,10 @@ public sealed class DataSource
 
     /// <summary>What the user wrote, without the weight.</summary>
     public string Name { get; }
+
+    /// <summary>What runs and folders that are made of it are called: the file's or folder's own name, without its extension.</summary>
+    public string ShortName => IsBuiltin ? Name[TextData.BuiltinPrefix.Length..]
+        : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Name)).Replace('*', '_').Replace('?', '_') is { Length: > 0 } name ? name : "text";
 
     /// <summary>The share of the source in the mix, relative to the other sources' weights; null if none is given.</summary>
     public double? Weight { get; }
@@ -80,13 +87,17 @@ public sealed class DataSource
         return sources;
     }
 
+    /// <summary>All of the text; of a built-in corpus, which alone has splits of its own, that of one split.</summary>
+    /// <exception cref="TinyLlmException">The source holds tokens.</exception>
+    public IReadOnlyList<SourceUnit> Text(Split split) => IsBuiltin ? Units(split) : Units();
+
     /// <summary>
     /// Units of work in a fixed order, decided by the files' names and sizes alone: small files come together, long text and JSON lines are cut, Parquet files are cut by row groups,
     /// and a compressed file is one unit.
     /// </summary>
     /// <param name="bytes">About how many bytes of input a unit has.</param>
     /// <exception cref="TinyLlmException">The source holds tokens.</exception>
-    public IReadOnlyList<SourceUnit> Units(long bytes = 64 << 20)
+    public IReadOnlyList<SourceUnit> Units(long bytes = DefaultUnitBytes)
     {
         if (IsTokens)
             throw new TinyLlmException($"--data {Name}: this holds token ids; expected text.");

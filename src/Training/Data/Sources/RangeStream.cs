@@ -5,15 +5,11 @@ namespace TinyLlm.Training.Data.Sources;
 /// <param name="file">What the file should be.</param>
 /// <param name="start">First byte of the part.</param>
 /// <param name="end">The byte after the last.</param>
-internal sealed class RangeStream(Stream inner, SourceFile file, long start, long end) : Stream
+internal sealed class RangeStream(Stream inner, SourceFile file, long start, long end) : ReadOnlyStream(inner)
 {
     private long position = inner.Seek(start, SeekOrigin.Begin);
 
-    public override bool CanRead => true;
-
     public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
 
     public override long Length => end - start;
 
@@ -28,27 +24,12 @@ internal sealed class RangeStream(Stream inner, SourceFile file, long start, lon
     {
         if (position == end || buffer.IsEmpty)
             return 0;
-        int read = inner.Read(buffer[..(int)Math.Min(buffer.Length, end - position)]);
+        int read = Inner.Read(buffer[..(int)Math.Min(buffer.Length, end - position)]);
         if (read == 0)
             throw file.Changed();
         position += read;
         return read;
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void Flush() { }
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-            inner.Dispose();
-        base.Dispose(disposing);
-    }
 }

@@ -8,20 +8,16 @@ namespace TinyLlm.Training.Data.Sources;
 /// <summary>A file to read from, whose errors are one line for the user with the file's name.</summary>
 /// <param name="inner">The file's bytes, or what decompresses them.</param>
 /// <param name="path">The file.</param>
-internal sealed class SourceStream(Stream inner, string path) : Stream
+internal sealed class SourceStream(Stream inner, string path) : ReadOnlyStream(inner)
 {
-    public override bool CanRead => true;
+    public override bool CanSeek => Inner.CanSeek;
 
-    public override bool CanSeek => inner.CanSeek;
-
-    public override bool CanWrite => false;
-
-    public override long Length => inner.Length;
+    public override long Length => Inner.Length;
 
     public override long Position
     {
-        get => inner.Position;
-        set => inner.Position = value;
+        get => Inner.Position;
+        set => Inner.Position = value;
     }
 
     /// <exception cref="TinyLlmException">The file cannot be read, or its compression is damaged.</exception>
@@ -29,7 +25,7 @@ internal sealed class SourceStream(Stream inner, string path) : Stream
     {
         try
         {
-            return inner.Read(buffer);
+            return Inner.Read(buffer);
         }
         catch (Exception e) when (e is EndOfStreamException or SharpZipBaseException or ZstdException)
         {
@@ -42,23 +38,8 @@ internal sealed class SourceStream(Stream inner, string path) : Stream
         }
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     // Parquet's reader asks this way; the call returns when the bytes are there.
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
 
-    public override long Seek(long offset, SeekOrigin origin) => inner.Seek(offset, origin);
-
-    public override void Flush() { }
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-    protected override void Dispose(bool disposing)
-    {
-        if (disposing)
-            inner.Dispose();
-        base.Dispose(disposing);
-    }
+    public override long Seek(long offset, SeekOrigin origin) => Inner.Seek(offset, origin);
 }

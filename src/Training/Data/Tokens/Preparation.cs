@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using TinyLlm.Kernels;
-using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data.Sources;
 
@@ -32,12 +31,12 @@ public sealed class Preparation
     /// <param name="folder">Where the shards go: a new or empty folder, or one that was begun by an equal preparation.</param>
     /// <param name="unitBytes">About how many bytes of input a shard is made of.</param>
     /// <exception cref="TinyLlmException">A source is tokens already, or its files cannot be read.</exception>
-    public Preparation(IReadOnlyList<DataSource> sources, Tokenizer tokenizer, string folder, long unitBytes = 64 << 20)
+    public Preparation(IReadOnlyList<DataSource> sources, Tokenizer tokenizer, string folder, long unitBytes = DataSource.DefaultUnitBytes)
     {
         if (sources.FirstOrDefault(s => s.IsTokens) is { } tokens)
             throw new TinyLlmException($"--data {tokens.Name}: these are tokens already; expected text.");
         (this.tokenizer, this.folder) = (tokenizer, folder);
-        units = [.. sources.SelectMany(s => s.IsBuiltin ? s.Units(Split.Train) : s.Units(unitBytes))];
+        units = [.. sources.SelectMany(s => s.Units(unitBytes))];
         totalBytes = units.Sum(u => u.Bytes);
         plan = new PreparedManifest
         {
@@ -100,20 +99,8 @@ public sealed class Preparation
 
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
             throw new TinyLlmException($"{folder}: the folder is not empty and holds no preparation; expected a new or empty folder. Choose another --out.");
-        tokenizer.Save(CreateFolder());
+        tokenizer.Save(folder);
         plan.Save(folder, PreparedManifest.UnfinishedName);
-    }
-
-    private string CreateFolder()
-    {
-        try
-        {
-            return Directory.CreateDirectory(folder).FullName;
-        }
-        catch (Exception e) when (FileErrors.Is(e))
-        {
-            throw FileErrors.Writing(folder, e, kept: false);
-        }
     }
 
     private void CheckSame(PreparedManifest found)
