@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ILGPU;
 using ILGPU.Algorithms;
 using ILGPU.Runtime;
@@ -16,52 +17,64 @@ internal sealed partial class GpuBackend
     /// </summary>
     private void AddNormGradients<T>(Tensor dy, Tensor x, Tensor? mean, Tensor rstd, Tensor dWeight, Tensor? dBias) where T : unmanaged, IElement<T>
     {
-        int rows = x.Shape.Rows, c = x.Shape[-1], blocks = Items(c, ColumnsOfGroup);
-        int perPart = Math.Max(SmallestNormPart, Items((long)rows * blocks, NormGroups)), parts = Items(rows, perPart);
+        int rows = x.Shape.Rows, c = x.Shape[-1];
+        var lanes = LanesOfColumns(c);
+        int blocks = Items(c, 4 * lanes.Count);
+        int perPart = Math.Max(SmallestNormPart, Items((long)rows * blocks, NormGroups)), parts = Items(rows, perPart), packed = FourElements.FitRows(dy) && FourElements.FitRows(x) ? 1 : 0;
         long size = (long)parts * c;
         var scratch = Scratch<float>(ScratchRows, 2 * size);
         ArrayView<float> weightParts = scratch.SubView(0, size), biasParts = dBias is null ? ArrayView<float>.Empty : scratch.SubView(size, size);
-        Launch(new KernelConfig(parts * blocks, GroupSize), NormPartsKernel, View<T>(dy), Rows.Of(dy), View<T>(x), Rows.Of(x), View<float>(mean), Floats(rstd), weightParts, biasParts, c, perPart);
-        ColumnSums(weightParts.Cast<Float32>(), parts, c, Floats(dWeight));
+        Launch(Groups(blocks, parts), NormPartsKernel, View<T>(dy), Rows.Of(dy), View<T>(x), Rows.Of(x), View<float>(mean), Floats(rstd), weightParts, biasParts, c, perPart,
+            lanes, packed);
+        ColumnSums(weightParts.Cast<Float32>(), parts, c, Floats(dWeight), startsAtFour: true);
         if (dBias is { } bias)
-            ColumnSums(biasParts.Cast<Float32>(), parts, c, Floats(bias));
+            ColumnSums(biasParts.Cast<Float32>(), parts, c, Floats(bias), startsAtFour: c % 4 == 0);
     }
 
     [Kernel(GroupSize)]
     private static void NormPartsKernel<T>(ArrayView<T> dy, Rows dyRows, ArrayView<T> x, Rows xRows, ArrayView<float> mean, ArrayView<float> rstd,
-        ArrayView<float> weightParts, ArrayView<float> biasParts, int c, int perPart) where T : unmanaged, IElement<T>
+        ArrayView<float> weightParts, ArrayView<float> biasParts, int c, int perPart, Lanes lanes, int packed) where T : unmanaged, IElement<T>
     {
-        var slices = SharedMemory.Allocate<float>(GroupSize);
-        int blocks = (c + ColumnsOfGroup - 1) / ColumnsOfGroup, part = Grid.IdxX / blocks;
-        int column = Grid.IdxX % blocks * ColumnsOfGroup + Group.IdxX % ColumnsOfGroup, slice = Group.IdxX / ColumnsOfGroup;
-        int first = part * perPart, end = column < c ? XMath.Min(first + perPart, rstd.IntLength) : first;
-        float weight = 0, bias = 0;
-        for (int row = first + slice; row < end; row += RowsAtOnce)
-        {
-            float d = dy[dyRows.At(row) + column].ToFloat(), center = mean.IntLength > 0 ? mean[row] : 0;
-            weight += d * (x[xRows.At(row) + column].ToFloat() - center) * rstd[row];
-            bias += d;
-        }
+        var shared = SharedMemory.Allocate<float>(4 * GroupSize);
+        int width = 4 * lanes.Count, part = Grid.IdxY, block = Grid.IdxX * width, column = block + 4 * lanes.Lane, count = c - column;
+        int first = part * perPart, end = count > 0 ? XMath.Min(first + perPart, rstd.IntLength) : first, step = lanes.Lines;
+        first += lanes.Line;
+        Float4 weight = default, bias = default;
+        if (packed != 0)
+            SumNormRows<T, Fours>(dy, dyRows, x, xRows, mean, rstd, first, end, step, column, count, ref weight, ref bias);
+        else
+            SumNormRows<T, AnyPlaces>(dy, dyRows, x, xRows, mean, rstd, first, end, step, column, count, ref weight, ref bias);
 
-        weight = SumOfSlices(weight, slices);
-        bias = SumOfSlices(bias, slices);
-        if (slice == 0 && column < c)
-        {
-            weightParts[part * c + column] = weight;
-            if (biasParts.IntLength > 0)
-                biasParts[part * c + column] = bias;
-        }
+        float weightSum = SumOfSlices(weight, shared, width), biasSum = SumOfSlices(bias, shared, width);
+        column = block + Group.IdxX;
+        if (Group.IdxX >= width || column >= c)
+            return;
+        weightParts[part * c + column] = weightSum;
+        if (biasParts.IntLength > 0)
+            biasParts[part * c + column] = biasSum;
     }
 
-    // The sum over the threads of one column, for all of them.
-    private static float SumOfSlices(float value, ArrayView<float> slices)
+    // Two rows at once, so that four loads are under way.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SumNormRows<T, TPlaces>(ArrayView<T> dy, Rows dyRows, ArrayView<T> x, Rows xRows, ArrayView<float> mean, ArrayView<float> rstd, int first, int end, int step,
+        int column, int count, ref Float4 weight, ref Float4 bias) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
     {
-        slices[Group.IdxX] = value;
-        Group.Barrier();
-        float sum = 0;
-        for (int i = Group.IdxX % ColumnsOfGroup; i < GroupSize; i += ColumnsOfGroup)
-            sum += slices[i];
-        Group.Barrier(); // all have read before the next sum
-        return sum;
+        bool centered = mean.IntLength > 0;
+        int row = first;
+        for (; row + step < end; row += 2 * step)
+        {
+            int next = row + step;
+            Float4 d = FourElements.Load<T, TPlaces>(dy, dyRows.At(row) + column, count), d2 = FourElements.Load<T, TPlaces>(dy, dyRows.At(next) + column, count);
+            Float4 v = FourElements.Load<T, TPlaces>(x, xRows.At(row) + column, count), v2 = FourElements.Load<T, TPlaces>(x, xRows.At(next) + column, count);
+            weight += d * ((v - (centered ? mean[row] : 0f)) * rstd[row]) + d2 * ((v2 - (centered ? mean[next] : 0f)) * rstd[next]);
+            bias += d + d2;
+        }
+
+        if (row < end)
+        {
+            var d = FourElements.Load<T, TPlaces>(dy, dyRows.At(row) + column, count);
+            weight += d * ((FourElements.Load<T, TPlaces>(x, xRows.At(row) + column, count) - (centered ? mean[row] : 0f)) * rstd[row]);
+            bias += d;
+        }
     }
 }

@@ -7,8 +7,9 @@ internal sealed partial class GpuBackend
 {
     private const int LongestShortRow = 1024;
 
-    private static int ThreadsPerRow(int c) => c <= LongestShortRow ? 32 : GroupSize;
+    /// <summary>The threads that a row has.</summary>
+    private static Lanes ThreadsOfRow(int c) => Lanes.AtLeast(c <= LongestShortRow ? 32 : GroupSize);
 
-    /// <summary>Groups that have <see cref="ThreadsPerRow"/> threads for each row.</summary>
-    private static KernelConfig EachRow(int rows, int c) => new(Items(rows, GroupSize / ThreadsPerRow(c)), GroupSize);
+    /// <summary>Groups that have <see cref="ThreadsOfRow"/> threads for each row.</summary>
+    private static KernelConfig EachRow(int rows, int c) => new(Items(rows, ThreadsOfRow(c).Lines), GroupSize);
 }

@@ -20,12 +20,12 @@ internal static class GroupReduction
     private const int Parts = 16;
 
     /// <summary>
-    /// The sum over each <paramref name="width"/> neighbouring threads, for all of these; the width is a multiple of 16 that divides the group.
+    /// The sum over each <paramref name="width"/> neighbouring threads, for all of these; the width is a power of two, at least 16.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(float value, ArrayView<float> shared, int width)
     {
-        int thread = Group.IdxX, first = thread / width * width;
+        int thread = Group.IdxX, first = thread & -width;
         shared[thread] = value;
         Group.Barrier();
         float part = 0;
@@ -36,8 +36,8 @@ internal static class GroupReduction
         shared[Threads + thread] = part;
         Group.Barrier();
         float sum = 0;
-        for (int i = 0; i < Parts; i++)
-            sum += shared[Threads + first + i];
+        for (int i = Threads + first; i < Threads + first + Parts; i += 4)
+            sum += (shared[i] + shared[i + 1]) + (shared[i + 2] + shared[i + 3]); // four loads that do not wait for one another
         return sum;
     }
 
@@ -45,7 +45,7 @@ internal static class GroupReduction
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Max(float value, ArrayView<float> shared, int width)
     {
-        int thread = Group.IdxX, first = thread / width * width;
+        int thread = Group.IdxX, first = thread & -width;
         shared[thread] = value;
         Group.Barrier();
         float part = float.NegativeInfinity;
@@ -55,8 +55,8 @@ internal static class GroupReduction
         shared[Threads + thread] = part;
         Group.Barrier();
         float max = float.NegativeInfinity;
-        for (int i = 0; i < Parts; i++)
-            max = XMath.Max(max, shared[Threads + first + i]);
+        for (int i = Threads + first; i < Threads + first + Parts; i += 4)
+            max = XMath.Max(max, XMath.Max(XMath.Max(shared[i], shared[i + 1]), XMath.Max(shared[i + 2], shared[i + 3])));
         return max;
     }
 }

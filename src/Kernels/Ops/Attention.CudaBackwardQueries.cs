@@ -6,8 +6,11 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal static partial class TensorCoreAttention
 {
-    /// <summary>Queries and heads of a group of <see cref="BackwardDelta"/>: one a warp.</summary>
-    public const int DeltaRows = AttentionShape.Threads / 32;
+    // Lanes that share a query in BackwardDelta, each with four neighbouring elements at a time: one warp has several in flight.
+    private const int DeltaLanes = 8;
+
+    /// <summary>Queries of a group of <see cref="BackwardDelta"/>.</summary>
+    public const int DeltaRows = AttentionShape.Threads / DeltaLanes;
 
     [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
     internal static void BackwardQueries32(AttentionArguments a) => BackwardQueries<BackwardTile32>(a);
@@ -18,26 +21,33 @@ internal static partial class TensorCoreAttention
     [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 98304 + AttentionShape.SharedAlignment)]
     internal static void BackwardQueries128(AttentionArguments a) => BackwardQueries<BackwardQueryTile128>(a);
 
-    // delta = dOut . out of a query and head.
+    // delta = dOut . out of some queries of a head.
     [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80)]
     internal static unsafe void BackwardDelta(AttentionArguments a)
     {
-        int row = Grid.IdxX * DeltaRows + WarpIndex, query = row % a.Queries, head = row / a.Queries % a.Heads, batch = row / a.Queries / a.Heads;
-        if (batch >= a.Batch)
-            return;
-        uint* dOutput = (uint*)ChunkAddress(a.DOutput, batch, head, query, 0), output = (uint*)ChunkAddress(a.Output, batch, head, query, 0);
+        int head = Grid.IdxX % a.Heads, batch = Grid.IdxX / a.Heads, lane = Group.IdxX % DeltaLanes;
+        int query = Grid.IdxY * DeltaRows + Group.IdxX / DeltaLanes, existing = query < a.Queries ? query : a.Queries - 1; // all lanes of a warp go along to the shuffles
+        ulong* dOutput = (ulong*)ChunkAddress(a.DOutput, batch, head, existing, 0) + lane, output = (ulong*)ChunkAddress(a.Output, batch, head, existing, 0) + lane;
         float sum = 0;
-        for (int pair = Lane; pair < a.HeadSize / 2; pair += 32)
+
+        // The loop moves the pointers: what it does not change, ILGPU computes in it, the divisions too.
+        for (int four = lane; four < a.HeadSize / 4; four += DeltaLanes)
         {
-            uint x = dOutput[pair], y = output[pair];
-            sum += Interop.IntAsFloat(x << 16) * Interop.IntAsFloat(y << 16) + Interop.IntAsFloat(x & 0xFFFF0000) * Interop.IntAsFloat(y & 0xFFFF0000);
+            ulong x = *dOutput, y = *output;
+            sum += DotOfPair((uint)x, (uint)y) + DotOfPair((uint)(x >> 32), (uint)(y >> 32));
+            dOutput += DeltaLanes;
+            output += DeltaLanes;
         }
 
-        for (int distance = 16; distance > 0; distance >>= 1)
+        for (int distance = DeltaLanes / 2; distance > 0; distance >>= 1)
             sum += Warp.ShuffleXor(sum, distance);
-        if (Lane == 0)
-            ((float*)a.Delta)[row] = sum;
+        if (lane == 0 && query < a.Queries)
+            ((float*)a.Delta)[Grid.IdxX * a.Queries + query] = sum;
     }
+
+    // Of two neighbouring bf16 elements each.
+    private static float DotOfPair(uint x, uint y) =>
+        Interop.IntAsFloat(x << 16) * Interop.IntAsFloat(y << 16) + Interop.IntAsFloat(x & 0xFFFF0000) * Interop.IntAsFloat(y & 0xFFFF0000);
 
     // dQ of a group's queries of one head: rows are queries, columns the keys that they see.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

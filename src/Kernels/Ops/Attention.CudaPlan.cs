@@ -56,7 +56,7 @@ internal static class AttentionPlan
 
     /// <summary>The first launch of the backward pass: delta = dOut . out, which the others read.</summary>
     public static AttentionLaunch BackwardDelta(in AttentionArguments a) =>
-        new(DeltaBackward, Ceiling(checked(a.Batch * a.Heads * a.Queries), TensorCoreAttention.DeltaRows), 1);
+        new(DeltaBackward, a.Batch * a.Heads, Ceiling(a.Queries, TensorCoreAttention.DeltaRows));
 
     /// <summary>The gradients of queries.</summary>
     public static AttentionLaunch BackwardQueries(in AttentionArguments a) => ForQueries(a, QueryBackwards);

@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Algorithms;
 using ILGPU.Runtime;
 
 namespace TinyLlm.Kernels.Gpu;
@@ -7,6 +8,9 @@ internal sealed partial class GpuBackend
 {
     // Rows of dy whose equal ids one group sums, before the sums of all chunks are added up: a token that fills the batch is worked on by many groups.
     private const int RowsOfChunk = 128;
+
+    // Rows that a group looks through at once for an id.
+    private const int RowsOfBlock = 4 * GroupSize;
 
     private protected override void EmbeddingCore(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y)
     {
@@ -34,15 +38,16 @@ internal sealed partial class GpuBackend
             AddRowsById<T>(dy, positions, table);
     }
 
-    // table[ids[n]] += dy[n] for all rows n, in a fixed order. A group has a row, and works where that row is the first with its id: of its chunk, then of all.
+    // table[ids[n]] += dy[n] for all rows n, in a fixed order. A group has a row, and works where that row is the first with its id: of its chunk, then of all. The
+    // first rows of chunks keep their ids, all others have none.
     private void AddRowsById<T>(Tensor dy, Tensor ids, Tensor table) where T : unmanaged, IElement<T>
     {
         int rows = (int)ids.Count, c = table.Shape[1];
         var sums = Scratch<float>(ScratchRows, dy.Count);
-        var leads = Scratch<int>(ScratchFlags, rows);
+        var leadingIds = Scratch<int>(ScratchFlags, rows);
         var config = new KernelConfig(rows, GroupSize);
-        Launch(config, SumRowsOfChunkKernel, View<T>(dy), Integers(ids), c, sums, leads);
-        Launch(config, AddChunksKernel, sums, leads, Integers(ids), c, Floats(table));
+        Launch(config, SumRowsOfChunkKernel, View<T>(dy), Integers(ids), c, sums, leadingIds);
+        Launch(config, AddChunksKernel, sums, leadingIds, c, Floats(table));
     }
 
     [Kernel(GroupSize)]
@@ -59,9 +64,9 @@ internal sealed partial class GpuBackend
         y[i] = default(T).From(value);
     }
 
-    // Where no row before it in its chunk has its id, a row leads: sums[row] is the sum of the chunk's rows with that id.
+    // Where no row before it in its chunk has its id, a row leads: sums[row] is the sum of the chunk's rows with that id, and leadingIds[row] the id instead of -1.
     [Kernel(GroupSize)]
-    private static void SumRowsOfChunkKernel<T>(ArrayView<T> dy, ArrayView<int> ids, int c, ArrayView<float> sums, ArrayView<int> leads)
+    private static void SumRowsOfChunkKernel<T>(ArrayView<T> dy, ArrayView<int> ids, int c, ArrayView<float> sums, ArrayView<int> leadingIds)
         where T : unmanaged, IElement<T>
     {
         var flags = SharedMemory.Allocate<int>(GroupSize);
@@ -72,7 +77,7 @@ internal sealed partial class GpuBackend
 
         bool first = list[0] == row;
         if (Group.IdxX == 0)
-            leads[row] = first ? 1 : 0;
+            leadingIds[row] = first ? ids[row] : -1;
         for (int column = first ? Group.IdxX : c; column < c; column += GroupSize)
         {
             float sum = 0;
@@ -82,29 +87,31 @@ internal sealed partial class GpuBackend
         }
     }
 
-    // The first of all rows with its id adds up what the leading rows with that id have.
+    // The first of all rows with its id adds up what the leading rows with that id have. Most blocks of rows have none: a thread looks at several rows of a block at once.
     [Kernel(GroupSize)]
-    private static void AddChunksKernel(ArrayView<float> sums, ArrayView<int> leads, ArrayView<int> ids, int c, ArrayView<float> table)
+    private static void AddChunksKernel(ArrayView<float> sums, ArrayView<int> leadingIds, int c, ArrayView<float> table)
     {
         var flags = SharedMemory.Allocate<int>(GroupSize);
         var list = SharedMemory.Allocate<int>(GroupSize + 1);
         var found = SharedMemory.Allocate<int>(1);
-        int row = Grid.IdxX, id = ids[row], end = leads[row] != 0 ? ids.IntLength : 0;
+        int row = Grid.IdxX, id = leadingIds[row], rows = leadingIds.IntLength, end = id >= 0 ? rows : 0;
         if (Group.IdxX == 0)
             found[0] = -1;
         Group.Barrier();
 
-        for (int start = 0; start < end; start += GroupSize)
+        for (int start = 0; start < end; start += RowsOfBlock)
         {
-            int other = start + Group.IdxX;
-            bool same = other < ids.IntLength && leads[other] != 0 && ids[other] == id;
-            if (same)
+            int other = start + Group.IdxX, last = rows - 1;
+            int a = leadingIds[XMath.Min(other, last)], b = leadingIds[XMath.Min(other + GroupSize, last)];
+            int d = leadingIds[XMath.Min(other + 2 * GroupSize, last)], e = leadingIds[XMath.Min(other + 3 * GroupSize, last)];
+            if (a == id || b == id || d == id || e == id)
                 found[0] = start; // whoever writes, writes the same
             Group.Barrier();
-            if (found[0] == start)
+            for (int next = found[0] == start ? start : end; next < start + RowsOfBlock && next < end; next += GroupSize)
             {
-                ListOfGroup(same, other, flags, list);
-                if (list[0] < row)
+                other = next + Group.IdxX;
+                ListOfGroup(other < rows && leadingIds[XMath.Min(other, last)] == id, other, flags, list);
+                if (list[0] >= 0 && list[0] < row)
                     end = 0; // another row is the first
                 for (int column = Group.IdxX; column < c && end > 0; column += GroupSize)
                 {
@@ -113,9 +120,11 @@ internal sealed partial class GpuBackend
                         sum += sums[list[i] * c + column];
                     table[id * c + column] = sum;
                 }
+
+                Group.Barrier(); // the list is overwritten in the next turn
             }
 
-            Group.Barrier(); // the list is overwritten in the next turn
+            Group.Barrier(); // all have read what was found
         }
     }
 

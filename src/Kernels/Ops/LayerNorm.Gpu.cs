@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using ILGPU;
 using ILGPU.Algorithms;
 
@@ -24,7 +25,7 @@ internal sealed partial class GpuBackend
     private void LayerNorm<T>(Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon) where T : unmanaged, IElement<T>
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(x) && FourElements.FitRows(y) ? 1 : 0;
-        Launch(EachRow(rows, c), LayerNormKernel, View<T>(x), View<Float32>(weight), View<Float32>(bias), View<T>(y), Floats(mean), Floats(rstd), epsilon, ThreadsPerRow(c), packed);
+        Launch(EachRow(rows, c), LayerNormKernel, View<T>(x), View<Float32>(weight), View<Float32>(bias), View<T>(y), Floats(mean), Floats(rstd), epsilon, ThreadsOfRow(c), packed);
     }
 
     private void LayerNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias) where T : unmanaged, IElement<T>
@@ -33,34 +34,45 @@ internal sealed partial class GpuBackend
 
         // The sums first: dx may lie where dy does.
         AddNormGradients<T>(dy, x, mean, rstd, dWeight, dBias);
-        Launch(EachRow(rows, c), LayerNormBackwardKernel, View<T>(dy), View<T>(x), View<Float32>(weight), Floats(mean), Floats(rstd), View<T>(dx), ThreadsPerRow(c), packed);
+        Launch(EachRow(rows, c), LayerNormBackwardKernel, View<T>(dy), View<T>(x), View<Float32>(weight), Floats(mean), Floats(rstd), View<T>(dx), ThreadsOfRow(c), packed);
     }
 
     [Kernel(GroupSize)]
     private static void LayerNormKernel<T>(ArrayView<T> x, ArrayView<Float32> weight, ArrayView<Float32> bias, ArrayView<T> y, ArrayView<float> mean, ArrayView<float> rstd,
-        float epsilon, int threads, int packed) where T : unmanaged, IElement<T>
+        float epsilon, Lanes threads, int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = 4 * (Group.IdxX % threads), place = row * c;
+        if (packed != 0)
+            LayerNormRow<T, Fours>(x, weight, bias, y, mean, rstd, epsilon, threads, shared);
+        else
+            LayerNormRow<T, AnyPlaces>(x, weight, bias, y, mean, rstd, epsilon, threads, shared);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LayerNormRow<T, TPlaces>(ArrayView<T> x, ArrayView<Float32> weight, ArrayView<Float32> bias, ArrayView<T> y, ArrayView<float> mean, ArrayView<float> rstd,
+        float epsilon, Lanes threads, ArrayView<float> shared) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, place = row * c;
         int end = row < rstd.IntLength ? c : 0; // threads without a row go along to the barriers
         Float4 sum = default;
-        for (int i = first; i < end; i += 4 * threads)
-            sum += FourElements.Load(x, place + i, end - i, packed);
-        float average = GroupReduction.Sum(sum.Sum, shared, threads) / c;
+        for (int i = first; i < end; i += 4 * threads.Count)
+            sum += FourElements.Load<T, TPlaces>(x, place + i, end - i);
+        float average = GroupReduction.Sum(sum.Sum, shared, threads.Count) / c;
 
         // The variance in a second pass over the cached row: E[x^2] - E[x]^2 would cancel. Zeros behind the end of a row are not at its average.
         Float4 squares = default;
-        for (int i = first; i < end; i += 4 * threads)
+        for (int i = first; i < end; i += 4 * threads.Count)
         {
-            var difference = FourElements.Load(x, place + i, end - i, packed) - average;
+            var difference = FourElements.Load<T, TPlaces>(x, place + i, end - i) - average;
             squares += (difference * difference).First(end - i);
         }
 
-        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares.Sum, shared, threads) / c + epsilon);
-        for (int i = first; i < end; i += 4 * threads)
+        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares.Sum, shared, threads.Count) / c + epsilon);
+        for (int i = first; i < end; i += 4 * threads.Count)
         {
-            var normed = (FourElements.Load(x, place + i, end - i, packed) - average) * scale;
-            FourElements.Store(y, place + i, end - i, packed, normed * FourElements.Load(weight, i, end - i, packed) + FourElements.Load(bias, i, end - i, packed));
+            var normed = (FourElements.Load<T, TPlaces>(x, place + i, end - i) - average) * scale;
+            var weights = FourElements.Load<Float32, TPlaces>(weight, i, end - i);
+            FourElements.Store<T, TPlaces>(y, place + i, end - i, normed * weights + FourElements.Load<Float32, TPlaces>(bias, i, end - i));
         }
 
         if (first == 0 && end > 0)
@@ -70,31 +82,42 @@ internal sealed partial class GpuBackend
         }
     }
 
-    // The weight is zero behind the end of a row, so that g is too.
     [Kernel(GroupSize)]
-    private static void LayerNormBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx, int threads,
+    private static void LayerNormBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx, Lanes threads,
         int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        int c = weight.IntLength, row = Grid.IdxX * (GroupSize / threads) + Group.IdxX / threads, first = 4 * (Group.IdxX % threads), place = row * c;
+        if (packed != 0)
+            LayerNormBackwardRow<T, Fours>(dy, x, weight, mean, rstd, dx, threads, shared);
+        else
+            LayerNormBackwardRow<T, AnyPlaces>(dy, x, weight, mean, rstd, dx, threads, shared);
+    }
+
+    // The weight is zero behind the end of a row, so that g is too.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void LayerNormBackwardRow<T, TPlaces>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx,
+        Lanes threads, ArrayView<float> shared) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, place = row * c;
         bool exists = row < rstd.IntLength;
         int end = exists ? c : 0;
         float average = exists ? mean[row] : 0, scale = exists ? rstd[row] : 0;
         Float4 sumG = default, sumGn = default;
-        for (int i = first; i < end; i += 4 * threads)
+        for (int i = first; i < end; i += 4 * threads.Count)
         {
-            var g = FourElements.Load(dy, place + i, end - i, packed) * FourElements.Load(weight, i, end - i, packed);
+            var g = FourElements.Load<T, TPlaces>(dy, place + i, end - i) * FourElements.Load<Float32, TPlaces>(weight, i, end - i);
             sumG += g;
-            sumGn += g * (FourElements.Load(x, place + i, end - i, packed) - average);
+            sumGn += g * (FourElements.Load<T, TPlaces>(x, place + i, end - i) - average);
         }
 
-        float averageG = GroupReduction.Sum(sumG.Sum, shared, threads) / c, averageGn = GroupReduction.Sum(sumGn.Sum, shared, threads) * scale / c;
-        for (int i = first; i < end; i += 4 * threads)
+        float averageG = GroupReduction.Sum(sumG.Sum, shared, threads.Count) / c, averageGn = GroupReduction.Sum(sumGn.Sum, shared, threads.Count) * scale / c;
+        for (int i = first; i < end; i += 4 * threads.Count)
         {
             int count = end - i;
-            var g = FourElements.Load(dy, place + i, count, packed) * FourElements.Load(weight, i, count, packed);
-            var n = (FourElements.Load(x, place + i, count, packed) - average) * scale;
-            FourElements.Store(dx, place + i, count, packed, FourElements.Load(dx, place + i, count, packed) + (g - averageG - n * averageGn) * scale);
+            var g = FourElements.Load<T, TPlaces>(dy, place + i, count) * FourElements.Load<Float32, TPlaces>(weight, i, count);
+            var n = (FourElements.Load<T, TPlaces>(x, place + i, count) - average) * scale;
+            var before = FourElements.Load<T, TPlaces>(dx, place + i, count);
+            FourElements.Store<T, TPlaces>(dx, place + i, count, before + (g - averageG - n * averageGn) * scale);
         }
     }
 }

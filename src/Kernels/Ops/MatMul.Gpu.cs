@@ -67,7 +67,7 @@ internal sealed partial class GpuBackend
         Multiply(n, k, m, View<T>(dy), OperandLayout.LineContiguous(n), View<T>(x), OperandLayout.LineContiguous(k), ArrayView<float>.Empty, View<Float32>(dWeight),
             accumulate: true);
         if (dBias is { } sums)
-            ColumnSums(View<T>(dy), m, n, Floats(sums));
+            ColumnSums(View<T>(dy), m, n, Floats(sums), startsAtFour: dy.Offset % 4 == 0);
     }
 
     // A handful of rows, as in decoding: tiles would be mostly empty. A group has some rows of the weights, 32 threads each, and up to four rows of x.

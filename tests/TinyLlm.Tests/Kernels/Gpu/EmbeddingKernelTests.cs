@@ -34,12 +34,14 @@ public abstract class EmbeddingKernelTests<TDevice> : BackendTests<TDevice> wher
         Close("dPositionWeight", expectedPosition, dPositionWeight, 5e-7);
     }
 
-    /// <summary>More rows than a chunk and than a group has threads: one token fills most of the batch, others come once or late, some never.</summary>
-    [Fact]
-    public void Backward_SumsOverChunks()
+    /// <summary>More rows than a chunk and than a group has threads, or than it looks through at once: one token fills most of the batch, others come once or late, some never.</summary>
+    [Theory]
+    [InlineData(270)]
+    [InlineData(1090)]
+    public void Backward_SumsOverChunks(int rows)
     {
-        const int rows = 270, c = 3, vocabulary = 300;
-        int[] tokens = Enumerable.Range(0, rows).Select(i => i is 5 or 140 or 266 or 269 ? i : i % 7 == 6 ? 6 + i / 50 : 1).ToArray();
+        const int c = 3, vocabulary = 1100;
+        int[] tokens = Enumerable.Range(0, rows).Select(i => i is 5 or 140 or 266 or 269 or 1024 or 1089 ? i : i % 7 == 6 ? 6 + i / 50 : 1).ToArray();
         TestTensor ids = Integers((1, rows), tokens), dy = Random((1, rows, c)), dWeight = Random((vocabulary, c));
         double[] expected = ReferenceOps.Add(dWeight.Doubles(), ReferenceOps.EmbeddingBackward(dy.Doubles(), tokens, vocabulary, c));
         Run(() => Backend.EmbeddingBackward(dy, ids, dWeight, ids, null), dWeight);

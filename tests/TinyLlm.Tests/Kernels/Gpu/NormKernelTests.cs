@@ -7,8 +7,15 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 
 public static class NormKernelCases
 {
-    /// <summary>Rows and columns: a lone row, more than one group of short rows and more than one part of sums, rows of a group each.</summary>
-    public static TheoryData<DType, int, int> All => new() { { DType.F32, 1, 7 }, { DType.F32, 66, 33 }, { DType.F32, 2, 1030 }, { DType.BF16, 66, 33 } };
+    /// <summary>
+    /// Rows and columns: a lone row, more than one group of short rows and more than one part of sums, rows of a group each, and rows that are taken four elements at a
+    /// time, of one block of columns and of two.
+    /// </summary>
+    public static TheoryData<DType, int, int> All => new()
+    {
+        { DType.F32, 1, 7 }, { DType.F32, 66, 33 }, { DType.F32, 2, 1030 }, { DType.BF16, 66, 33 },
+        { DType.F32, 67, 36 }, { DType.F32, 3, 1028 }, { DType.BF16, 67, 36 }, { DType.BF16, 130, 132 },
+    };
 }
 
 /// <summary>The norms in few groups, for devices that are slow with many.</summary>
