@@ -49,13 +49,16 @@ public sealed class Evaluator
     /// Runs the model over the examples, as many at once as the activations have rows, which must be as long; they are overwritten. The same tokens
     /// are measured whatever the number of rows.
     /// </summary>
-    public Evaluation Evaluate(Gpt model, Activations activations)
+    /// <returns>What was measured, or nothing where it was asked to stop before all was.</returns>
+    public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default)
     {
         var batch = BatchOf(activations.B, activations.T);
         double loss = 0;
         long tokens = 0, bytes = 0;
         for (long first = 0; first < count; first += places.Length)
         {
+            if (stop.IsCancellationRequested)
+                return null;
             for (int row = 0; row < places.Length; row++)
                 places[row] = (0, first + row < count ? first + row : -1);
 

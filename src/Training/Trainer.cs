@@ -20,6 +20,9 @@ public sealed record TrainerState
 
     /// <summary>Seconds of training, over all sessions.</summary>
     public double Seconds { get; set; }
+
+    /// <summary>The last step's figures where its evaluation was cut off: what goes on from here evaluates first.</summary>
+    public StepReport? Unreported { get; set; }
 }
 
 /// <summary>Figures of one step.</summary>
@@ -123,8 +126,9 @@ public sealed class Trainer : IDisposable
         var training = new Stopwatch();
         double secondsBefore = state.Seconds;
         long tokensLogged = state.Tokens;
-        int checkpointed = state.Step, started = state.Step;
-        while (started > state.Step || (state.Step < last && !stop.IsCancellationRequested))
+        int checkpointed = state.Unreported is null ? state.Step : -1, started = state.Step;
+        bool stopped = state.Unreported is not null && !Report();
+        while (!stopped && (started > state.Step || (state.Step < last && !stop.IsCancellationRequested)))
         {
             training.Start();
             int ahead = model.Backend.IsAsynchronous && !IsLookedAt(state.Step + 1, last) ? TrainingStep.MaxInFlight : 1;
@@ -140,27 +144,15 @@ public sealed class Trainer : IDisposable
             double speed = (state.Tokens - tokensLogged) / training.Elapsed.TotalSeconds;
             events.Stepped(state.Step, loss, speed);
 
-            bool end = state.Step == settings.Schedule.Steps;
-            var evaluation = evaluator is not null && (end || IsDue(settings.EvaluateEvery, state.Step)) ? evaluator.Evaluate(model, activations) : null;
-            if (evaluation is not null && !double.IsFinite(evaluation.Loss))
-                throw Diverged($"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
-            if (evaluation is not null || end || state.Step == 1 || IsDue(settings.LogEvery, state.Step))
+            if (IsEvaluated(state.Step) || state.Step == 1 || state.Step == settings.Schedule.Steps || IsDue(settings.LogEvery, state.Step))
             {
-                state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
-                events.Log(new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, evaluation));
+                state.Unreported = new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, null);
                 tokensLogged = state.Tokens;
                 training.Reset();
             }
 
-            if (evaluation is not null && !(evaluation.Loss >= state.BestLoss))
-            {
-                state.BestLoss = evaluation.Loss;
-                events.Best(state);
-            }
-
-            if (IsDue(settings.SampleEvery, state.Step))
-                events.Sample(state.Step);
-            if (end || IsDue(settings.CheckpointEvery, state.Step))
+            stopped = !Report();
+            if (!stopped && (state.Step == settings.Schedule.Steps || IsDue(settings.CheckpointEvery, state.Step)))
             {
                 Checkpoint(state, events);
                 checkpointed = state.Step;
@@ -169,7 +161,34 @@ public sealed class Trainer : IDisposable
 
         if (checkpointed != state.Step)
             Checkpoint(state, events);
+        if (stopped)
+            return TrainerResult.Interrupted;
         return state.Step == settings.Schedule.Steps ? TrainerResult.Finished : stop.IsCancellationRequested ? TrainerResult.Interrupted : TrainerResult.Paused;
+
+        // What is due after a step; false where it was stopped before its evaluation was done.
+        bool Report()
+        {
+            if (state.Unreported is { } report)
+            {
+                var evaluation = IsEvaluated(state.Step) ? evaluator!.Evaluate(model, activations, stop) : null;
+                if (evaluation is null && IsEvaluated(state.Step))
+                    return false;
+                if (evaluation is not null && !double.IsFinite(evaluation.Loss))
+                    throw Diverged($"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
+                state.Unreported = null;
+                state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
+                events.Log(report with { Seconds = state.Seconds, Evaluation = evaluation });
+                if (evaluation is not null && !(evaluation.Loss >= state.BestLoss))
+                {
+                    state.BestLoss = evaluation.Loss;
+                    events.Best(state);
+                }
+            }
+
+            if (IsDue(settings.SampleEvery, state.Step))
+                events.Sample(state.Step);
+            return true;
+        }
     }
 
     /// <summary>One optimiser step: forward and backward over its micro-batches, then the update. Returns the mean loss of its tokens.</summary>
@@ -199,6 +218,8 @@ public sealed class Trainer : IDisposable
         step.Dispose();
         arena.Dispose();
     }
+
+    private bool IsEvaluated(int step) => evaluator is not null && (step == settings.Schedule.Steps || IsDue(settings.EvaluateEvery, step));
 
     private static bool IsDue(int every, int step) => every > 0 && step % every == 0;
 

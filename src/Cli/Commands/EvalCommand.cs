@@ -54,7 +54,8 @@ internal static class EvalCommand
 
             IReadOnlyList<Conversation> rows = chat ? ChatData.Read(source, split) : [];
             using var corpus = chat ? null : OpenText(source, split, tokenizer, model.Config.Context, parse, stop);
-            var e = Evaluate(model, tokenizer, corpus?.Validation ?? new ChatExamples(rows, tokenizer, model.Config.Context), b);
+            if (Evaluate(model, tokenizer, corpus?.Validation ?? new ChatExamples(rows, tokenizer, model.Config.Context), b, stop) is not { } e)
+                return ExitCode.Interrupted;
             Print(source, $"{e.Tokens:N0} tokens  loss {e.Loss:F4}  perplexity {e.Perplexity:F3}  {e.BitsPerByte:F4} bits/byte");
             if (parse.GetValue(ExactMatch))
             {
@@ -79,12 +80,12 @@ internal static class EvalCommand
         return corpus;
     }
 
-    private static Evaluation Evaluate(Gpt model, Tokenizer tokenizer, IExamples examples, int b)
+    private static Evaluation? Evaluate(Gpt model, Tokenizer tokenizer, IExamples examples, int b, CancellationToken stop)
     {
         using var arena = new Arena(model.Backend, "evaluation");
         var activations = new Activations(arena, model.Config, b, examples.Length, training: false);
         arena.Allocate();
-        return new Evaluator(examples, tokenizer, b).Evaluate(model, activations);
+        return new Evaluator(examples, tokenizer, b).Evaluate(model, activations, stop);
     }
 
     // The last answer of each row, against the model's likeliest one.

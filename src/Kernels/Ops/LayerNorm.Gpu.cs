@@ -42,38 +42,18 @@ internal sealed partial class GpuBackend
         float epsilon, Lanes threads, int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        if (packed != 0)
-            LayerNormRow<T, Fours>(x, weight, bias, y, mean, rstd, epsilon, threads, shared);
-        else
-            LayerNormRow<T, AnyPlaces>(x, weight, bias, y, mean, rstd, epsilon, threads, shared);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void LayerNormRow<T, TPlaces>(ArrayView<T> x, ArrayView<Float32> weight, ArrayView<Float32> bias, ArrayView<T> y, ArrayView<float> mean, ArrayView<float> rstd,
-        float epsilon, Lanes threads, ArrayView<float> shared) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
-    {
-        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, place = row * c;
+        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, step = 4 * threads.Count, place = row * c;
         int end = row < rstd.IntLength ? c : 0; // threads without a row go along to the barriers
-        Float4 sum = default;
-        for (int i = first; i < end; i += 4 * threads.Count)
-            sum += FourElements.Load<T, TPlaces>(x, place + i, end - i);
-        float average = GroupReduction.Sum(sum.Sum, shared, threads.Count) / c;
+        float sum = packed != 0 ? SumOfRow<T, Fours>(x, place, first, end, step) : SumOfRow<T, AnyPlaces>(x, place, first, end, step);
+        float average = GroupReduction.Sum(sum, shared, threads.Count) / c;
 
-        // The variance in a second pass over the cached row: E[x^2] - E[x]^2 would cancel. Zeros behind the end of a row are not at its average.
-        Float4 squares = default;
-        for (int i = first; i < end; i += 4 * threads.Count)
-        {
-            var difference = FourElements.Load<T, TPlaces>(x, place + i, end - i) - average;
-            squares += (difference * difference).First(end - i);
-        }
-
-        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares.Sum, shared, threads.Count) / c + epsilon);
-        for (int i = first; i < end; i += 4 * threads.Count)
-        {
-            var normed = (FourElements.Load<T, TPlaces>(x, place + i, end - i) - average) * scale;
-            var weights = FourElements.Load<Float32, TPlaces>(weight, i, end - i);
-            FourElements.Store<T, TPlaces>(y, place + i, end - i, normed * weights + FourElements.Load<Float32, TPlaces>(bias, i, end - i));
-        }
+        // The variance in a second pass over the cached row: E[x^2] - E[x]^2 would cancel.
+        float squares = packed != 0 ? SquaresOfRow<T, Fours>(x, place, first, end, step, average) : SquaresOfRow<T, AnyPlaces>(x, place, first, end, step, average);
+        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares, shared, threads.Count) / c + epsilon);
+        if (packed != 0)
+            WriteLayerNorm<T, Fours>(x, weight, bias, y, place, first, end, step, average, scale);
+        else
+            WriteLayerNorm<T, AnyPlaces>(x, weight, bias, y, place, first, end, step, average, scale);
 
         if (first == 0 && end > 0)
         {
@@ -82,36 +62,83 @@ internal sealed partial class GpuBackend
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float SumOfRow<T, TPlaces>(ArrayView<T> x, int place, int first, int end, int step) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        Float4 sum = default;
+        for (int i = first; i < end; i += step)
+            sum += FourElements.Load<T, TPlaces>(x, place + i, end - i);
+        return sum.Sum;
+    }
+
+    // About the average. Zeros behind the end of a row are not at it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float SquaresOfRow<T, TPlaces>(ArrayView<T> x, int place, int first, int end, int step, float average)
+        where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        Float4 squares = default;
+        for (int i = first; i < end; i += step)
+        {
+            var difference = FourElements.Load<T, TPlaces>(x, place + i, end - i) - average;
+            squares += (difference * difference).First(end - i);
+        }
+
+        return squares.Sum;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WriteLayerNorm<T, TPlaces>(ArrayView<T> x, ArrayView<Float32> weight, ArrayView<Float32> bias, ArrayView<T> y, int place, int first, int end, int step,
+        float average, float scale) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        for (int i = first; i < end; i += step)
+        {
+            var normed = (FourElements.Load<T, TPlaces>(x, place + i, end - i) - average) * scale;
+            var weights = FourElements.Load<Float32, TPlaces>(weight, i, end - i);
+            FourElements.Store<T, TPlaces>(y, place + i, end - i, normed * weights + FourElements.Load<Float32, TPlaces>(bias, i, end - i));
+        }
+    }
+
     [Kernel(GroupSize)]
     private static void LayerNormBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx, Lanes threads,
         int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        if (packed != 0)
-            LayerNormBackwardRow<T, Fours>(dy, x, weight, mean, rstd, dx, threads, shared);
-        else
-            LayerNormBackwardRow<T, AnyPlaces>(dy, x, weight, mean, rstd, dx, threads, shared);
-    }
-
-    // The weight is zero behind the end of a row, so that g is too.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void LayerNormBackwardRow<T, TPlaces>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<float> mean, ArrayView<float> rstd, ArrayView<T> dx,
-        Lanes threads, ArrayView<float> shared) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
-    {
-        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, place = row * c;
+        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, step = 4 * threads.Count, place = row * c;
         bool exists = row < rstd.IntLength;
         int end = exists ? c : 0;
         float average = exists ? mean[row] : 0, scale = exists ? rstd[row] : 0;
         Float4 sumG = default, sumGn = default;
-        for (int i = first; i < end; i += 4 * threads.Count)
+        if (packed != 0)
+            SumLayerNormGradients<T, Fours>(dy, x, weight, place, first, end, step, average, ref sumG, ref sumGn);
+        else
+            SumLayerNormGradients<T, AnyPlaces>(dy, x, weight, place, first, end, step, average, ref sumG, ref sumGn);
+
+        float averageG = GroupReduction.Sum(sumG.Sum, shared, threads.Count) / c, averageGn = GroupReduction.Sum(sumGn.Sum, shared, threads.Count) * scale / c;
+        if (packed != 0)
+            AddLayerNormGradient<T, Fours>(dy, x, weight, dx, place, first, end, step, average, scale, averageG, averageGn);
+        else
+            AddLayerNormGradient<T, AnyPlaces>(dy, x, weight, dx, place, first, end, step, average, scale, averageG, averageGn);
+    }
+
+    // g = dy weight. The weight is zero behind the end of a row, so that g is too.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void SumLayerNormGradients<T, TPlaces>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, int place, int first, int end, int step, float average,
+        ref Float4 sumG, ref Float4 sumGn) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        for (int i = first; i < end; i += step)
         {
             var g = FourElements.Load<T, TPlaces>(dy, place + i, end - i) * FourElements.Load<Float32, TPlaces>(weight, i, end - i);
             sumG += g;
             sumGn += g * (FourElements.Load<T, TPlaces>(x, place + i, end - i) - average);
         }
+    }
 
-        float averageG = GroupReduction.Sum(sumG.Sum, shared, threads.Count) / c, averageGn = GroupReduction.Sum(sumGn.Sum, shared, threads.Count) * scale / c;
-        for (int i = first; i < end; i += 4 * threads.Count)
+    // dx += (g - mean(g) - n mean(g n)) rstd, n = (x - mean) rstd
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddLayerNormGradient<T, TPlaces>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<T> dx, int place, int first, int end, int step,
+        float average, float scale, float averageG, float averageGn) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        for (int i = first; i < end; i += step)
         {
             int count = end - i;
             var g = FourElements.Load<T, TPlaces>(dy, place + i, count) * FourElements.Load<Float32, TPlaces>(weight, i, count);

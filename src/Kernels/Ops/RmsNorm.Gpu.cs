@@ -43,35 +43,29 @@ internal sealed partial class GpuBackend
         int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
+        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, step = 4 * threads.Count;
+        int end = row < rstd.IntLength ? c : 0; // threads without a row go along to the barriers
+        int source = xRows.At(row), target = yRows.At(row);
+        float squares = packed != 0 ? SquaresOfRow<T, Fours>(x, source, first, end, step, 0) : SquaresOfRow<T, AnyPlaces>(x, source, first, end, step, 0);
+        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares, shared, threads.Count) / c + epsilon);
         if (packed != 0)
-            RmsNormRow<T, Fours>(x, xRows, weight, y, yRows, rstd, epsilon, threads, shared);
+            WriteRmsNorm<T, Fours>(x, source, weight, y, target, first, end, step, scale);
         else
-            RmsNormRow<T, AnyPlaces>(x, xRows, weight, y, yRows, rstd, epsilon, threads, shared);
+            WriteRmsNorm<T, AnyPlaces>(x, source, weight, y, target, first, end, step, scale);
+
+        if (first == 0 && end > 0)
+            rstd[row] = scale;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void RmsNormRow<T, TPlaces>(ArrayView<T> x, Rows xRows, ArrayView<Float32> weight, ArrayView<T> y, Rows yRows, ArrayView<float> rstd, float epsilon, Lanes threads,
-        ArrayView<float> shared) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    private static void WriteRmsNorm<T, TPlaces>(ArrayView<T> x, int source, ArrayView<Float32> weight, ArrayView<T> y, int target, int first, int end, int step, float scale)
+        where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
     {
-        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane;
-        int end = row < rstd.IntLength ? c : 0; // threads without a row go along to the barriers
-        int source = xRows.At(row), target = yRows.At(row);
-        Float4 squares = default;
-        for (int i = first; i < end; i += 4 * threads.Count)
-        {
-            var values = FourElements.Load<T, TPlaces>(x, source + i, end - i);
-            squares += values * values;
-        }
-
-        float scale = 1 / XMath.Sqrt(GroupReduction.Sum(squares.Sum, shared, threads.Count) / c + epsilon);
-        for (int i = first; i < end; i += 4 * threads.Count)
+        for (int i = first; i < end; i += step)
         {
             var normed = FourElements.Load<T, TPlaces>(x, source + i, end - i) * scale * FourElements.Load<Float32, TPlaces>(weight, i, end - i);
             FourElements.Store<T, TPlaces>(y, target + i, end - i, normed);
         }
-
-        if (first == 0 && end > 0)
-            rstd[row] = scale;
     }
 
     [Kernel(GroupSize)]
@@ -79,30 +73,40 @@ internal sealed partial class GpuBackend
         ArrayView<T> dx, Rows dxRows, int accumulate, Lanes threads, int packed) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        if (packed != 0)
-            RmsNormBackwardRow<T, Fours>(dy, dyRows, x, xRows, weight, rstd, dx, dxRows, accumulate, threads, shared);
-        else
-            RmsNormBackwardRow<T, AnyPlaces>(dy, dyRows, x, xRows, weight, rstd, dx, dxRows, accumulate, threads, shared);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void RmsNormBackwardRow<T, TPlaces>(ArrayView<T> dy, Rows dyRows, ArrayView<T> x, Rows xRows, ArrayView<Float32> weight, ArrayView<float> rstd,
-        ArrayView<T> dx, Rows dxRows, int accumulate, Lanes threads, ArrayView<float> shared) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
-    {
-        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane;
+        int c = weight.IntLength, row = Grid.IdxX * threads.Lines + threads.Line, first = 4 * threads.Lane, step = 4 * threads.Count;
         bool exists = row < rstd.IntLength;
         int end = exists ? c : 0;
         int source = xRows.At(row), gradient = dyRows.At(row), target = dxRows.At(row);
         float scale = exists ? rstd[row] : 0;
+        float sum = packed != 0 ? SumRmsNormGradient<T, Fours>(dy, gradient, x, source, weight, first, end, step) : SumRmsNormGradient<T, AnyPlaces>(dy, gradient, x, source, weight, first, end, step);
+        float average = GroupReduction.Sum(sum, shared, threads.Count) * scale / c;
+        if (packed != 0)
+            WriteRmsNormGradient<T, Fours>(dy, gradient, x, source, weight, dx, target, first, end, step, scale, average, accumulate);
+        else
+            WriteRmsNormGradient<T, AnyPlaces>(dy, gradient, x, source, weight, dx, target, first, end, step, scale, average, accumulate);
+    }
+
+    // g . x, g = dy weight
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float SumRmsNormGradient<T, TPlaces>(ArrayView<T> dy, int gradient, ArrayView<T> x, int source, ArrayView<Float32> weight, int first, int end, int step)
+        where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
         Float4 sum = default;
-        for (int i = first; i < end; i += 4 * threads.Count)
+        for (int i = first; i < end; i += step)
         {
             var g = FourElements.Load<T, TPlaces>(dy, gradient + i, end - i) * FourElements.Load<Float32, TPlaces>(weight, i, end - i);
             sum += g * FourElements.Load<T, TPlaces>(x, source + i, end - i);
         }
 
-        float average = GroupReduction.Sum(sum.Sum, shared, threads.Count) * scale / c;
-        for (int i = first; i < end; i += 4 * threads.Count)
+        return sum.Sum;
+    }
+
+    // dx = (g - n mean(g n)) rstd, or +=; n = x rstd
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void WriteRmsNormGradient<T, TPlaces>(ArrayView<T> dy, int gradient, ArrayView<T> x, int source, ArrayView<Float32> weight, ArrayView<T> dx, int target, int first, int end,
+        int step, float scale, float average, int accumulate) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+    {
+        for (int i = first; i < end; i += step)
         {
             int count = end - i;
             Float4 n = FourElements.Load<T, TPlaces>(x, source + i, count) * scale;

@@ -47,6 +47,17 @@ public sealed class EvaluatorTests : IDisposable
         }
     }
 
+    [Fact]
+    public void AskedToStop_ItMeasuresNothing()
+    {
+        var examples = new WatchedExamples(new Windows(new RandomValues(6).Integers(84, 0, 256), T, keepRest: true, "validation"));
+        using var arena = new Arena(backend, "test");
+        var activations = new Activations(arena, model.Config, 4, T, training: false);
+        arena.Allocate();
+        Assert.Null(new Evaluator(examples, tokenizer, 4).Evaluate(model, activations, new CancellationToken(canceled: true)));
+        Assert.Empty(examples.Places);
+    }
+
     public void Dispose()
     {
         model.Dispose();
@@ -62,6 +73,6 @@ public sealed class EvaluatorTests : IDisposable
         arena.Allocate();
         var evaluation = new Evaluator(examples, tokenizer, 4, batches).Evaluate(model, activations);
         places = examples.Places;
-        return evaluation;
+        return Assert.IsType<Evaluation>(evaluation);
     }
 }

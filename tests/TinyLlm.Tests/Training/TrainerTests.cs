@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Text.Json;
 using TinyLlm.Kernels;
 using TinyLlm.Kernels.Cpu;
 using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
@@ -202,6 +204,37 @@ public class TrainerTests
         Assert.Equal([3], session.Checkpoints);
     }
 
+    /// <summary>Stopped within an evaluation, between two or in the last one: what goes on from the saved state evaluates first, and tells the same.</summary>
+    [Theory]
+    [InlineData(4)]
+    [InlineData(6)]
+    public void AnEvaluationThatIsCutOff_IsMadeByWhatGoesOn(int stopAt)
+    {
+        using var backend = Backend.Create("cpu");
+        var validation = new Windows(Session.RandomStream(400), 16, keepRest: false, "validation");
+        var settings = Settings(steps: 6) with { EvaluateEvery = 2 };
+        using var whole = new Session(backend, Architecture.Qwen3, settings, validation: validation);
+        whole.Run();
+        Assert.Equal([2, 4, 6], whole.Evaluations.Select(e => e.Step));
+
+        using var stop = new CancellationTokenSource();
+        using var cut = new Session(backend, Architecture.Qwen3, settings, validation: new StoppingExamples(validation, stop, whenRead: (stopAt / 2 - 1) * (int)validation.Count + 10));
+        Assert.Equal(TrainerResult.Interrupted, cut.RunUntil(stop.Token));
+        Assert.Equal(stopAt, cut.State.Step);
+        Assert.Equal([stopAt], cut.Checkpoints);
+        Assert.Equal(stopAt / 2 - 1, cut.Evaluations.Count);
+
+        // The state as a checkpoint keeps it.
+        cut.State = JsonSerializer.Deserialize<TrainerState>(JsonSerializer.Serialize(cut.State))!;
+        Assert.Equal(TrainerResult.Finished, cut.Run());
+        Assert.Equal(whole.Evaluations, cut.Evaluations);
+        Assert.Equal(whole.Losses, cut.Losses);
+        Assert.Equal(whole.LearningRates, cut.LearningRates);
+        Assert.Equal((whole.State.BestLoss, whole.State.Tokens, 6), (cut.State.BestLoss, cut.State.Tokens, cut.Checkpoints[^1]));
+        Assert.Null(cut.State.Unreported);
+        Compare.SameBits("weights", whole.Weights(), cut.Weights());
+    }
+
     /// <summary>A device that works on its own is given the next step early; what the loop tells, and what comes of it, is the same.</summary>
     [Theory]
     [InlineData(0)]
@@ -279,29 +312,49 @@ public class TrainerTests
         Seed = 7,
     };
 
+    /// <summary>Examples whose n-th reading asks the run to stop.</summary>
+    private sealed class StoppingExamples(IExamples all, CancellationTokenSource stop, int whenRead) : IExamples
+    {
+        private int read;
+
+        public int Length => all.Length;
+
+        public long Count => all.Count;
+
+        public void Read(long epoch, long index, Span<int> tokens, Span<int> targets)
+        {
+            all.Read(epoch, index, tokens, targets);
+            if (++read == whenRead)
+                stop.Cancel();
+        }
+    }
+
     /// <summary>A small model in training on random tokens, and what its loop told.</summary>
     private sealed class Session : ITrainerEvents, IDisposable
     {
-        public Session(Backend backend, Architecture architecture, TrainerSettings settings, float dropout = 0, int[]? stream = null, IExamples? examples = null)
+        public Session(Backend backend, Architecture architecture, TrainerSettings settings, float dropout = 0, int[]? stream = null, IExamples? examples = null, IExamples? validation = null)
         {
             var config = GptConfig.Create(architecture, 2, 4, 32, 16, 40, architecture == Architecture.Gpt2 ? 4 : 2, dropout);
             Model = new Gpt(config, backend);
             Model.Initialize(settings.Seed);
             examples ??= new Windows(stream ?? RandomStream(1000), 16, keepRest: false, "training");
-            Trainer = new Trainer(Model, examples, null, settings with { LogEvery = 1 });
+            var evaluator = validation is null ? null : new Evaluator(validation, new ByteTokenizer(), 4);
+            Trainer = new Trainer(Model, examples, evaluator, settings with { LogEvery = 1 });
         }
 
         public Gpt Model { get; }
 
         public Trainer Trainer { get; }
 
-        public TrainerState State { get; } = new();
+        public TrainerState State { get; set; } = new();
 
         public List<double> Losses { get; } = [];
 
         public List<float> LearningRates { get; } = [];
 
         public List<int> Checkpoints { get; } = [];
+
+        public List<(int Step, Evaluation Evaluation)> Evaluations { get; } = [];
 
         public Action<int>? OnStep { get; set; }
 
@@ -323,9 +376,14 @@ public class TrainerTests
             OnStep?.Invoke(step);
         }
 
-        public void Log(StepReport report) => LearningRates.Add(report.LearningRate);
+        public void Log(StepReport report)
+        {
+            LearningRates.Add(report.LearningRate);
+            if (report.Evaluation is not null)
+                Evaluations.Add((report.Step, report.Evaluation));
+        }
 
-        public void Best(TrainerState state) => Assert.Fail("There is no evaluation.");
+        public void Best(TrainerState state) => Assert.Equal(state.BestLoss, Evaluations[^1].Evaluation.Loss);
 
         public void Sample(int step) => Assert.Fail("No sample was asked for.");
 
