@@ -115,23 +115,49 @@ public sealed class Preparation
     private ShardHeader Shard(int number, Tokenizer own, IProgress<PreparationProgress>? progress, CancellationToken stop)
     {
         string path = Path.Combine(folder, ShardName(number));
-        var header = File.Exists(path) ? TokenShard.ReadHeader(path) : Encode(number, path, own, stop);
-        Interlocked.Add(ref doneBytes, units[number].Bytes);
-        progress?.Report(new PreparationProgress(Interlocked.Read(ref doneBytes), totalBytes, Interlocked.Read(ref doneTokens)));
-        return header;
+        if (!File.Exists(path))
+            return Encode(number, path, own, progress, stop);
+        Advance(units[number].Bytes, 0, progress);
+        return TokenShard.ReadHeader(path);
     }
 
-    private ShardHeader Encode(int number, string path, Tokenizer own, CancellationToken stop)
+    private ShardHeader Encode(int number, string path, Tokenizer own, IProgress<PreparationProgress>? progress, CancellationToken stop)
     {
         using var writer = new TokenShardWriter(path, tokenizer.VocabularySize <= 1 << 16 ? 2 : 4, Convert.FromHexString(tokenizer.Hash));
         var encoder = new DocumentEncoder(own);
         var report = new ReadReport();
         if (number == 0)
             encoder.Begin(writer.Write);
-        var (documents, bytes) = encoder.Encode(units[number].Read(report), writer.Write, stop);
+        long doneOfUnit = 0, tokens = 0;
+        var (documents, bytes) = encoder.Encode(Watched(units[number].Read(report)), writer.Write, stop);
         Report.Add(report);
-        Interlocked.Add(ref doneTokens, writer.Tokens);
-        return writer.Complete(documents, bytes, report.BadLineCount);
+        var header = writer.Complete(documents, bytes, report.BadLineCount);
+        AdvanceTo(units[number].Bytes);
+        return header;
+
+        // A text may be longer or shorter than its input, which may be packed: at most all but one byte of the unit count before its shard is whole.
+        IEnumerable<TextPiece> Watched(IEnumerable<TextPiece> pieces)
+        {
+            long text = 0;
+            foreach (var piece in pieces)
+            {
+                yield return piece;
+                text += piece.Bytes.Length;
+                AdvanceTo(Math.Min(text, units[number].Bytes - 1));
+            }
+        }
+
+        void AdvanceTo(long done)
+        {
+            Advance(done - doneOfUnit, writer.Tokens - tokens, progress);
+            (doneOfUnit, tokens) = (done, writer.Tokens);
+        }
+    }
+
+    private void Advance(long bytes, long tokens, IProgress<PreparationProgress>? progress)
+    {
+        long allBytes = Interlocked.Add(ref doneBytes, bytes), allTokens = Interlocked.Add(ref doneTokens, tokens);
+        progress?.Report(new PreparationProgress(allBytes, totalBytes, allTokens));
     }
 
     private void Complete(ShardHeader[] headers)

@@ -55,10 +55,10 @@ public sealed class PreparationTests : IDisposable
         for (int stops = 0; stops < 6; stops++)
         {
             using var stop = new CancellationTokenSource();
-            int left = random.Next(1, 3);
-            var progress = new Counting(() =>
+            int shards = stops + random.Next(1, 3);
+            var progress = new Watching(_ =>
             {
-                if (Interlocked.Decrement(ref left) == 0)
+                if (Directory.GetFiles(folder["stopped"], "*.tokens").Length >= shards)
                     stop.Cancel();
             });
             Assert.ThrowsAny<OperationCanceledException>(() => Prepare("stopped", threads: 2, progress, stop.Token));
@@ -71,6 +71,27 @@ public sealed class PreparationTests : IDisposable
         Prepare("stopped", threads: 2, null, TestContext.Current.CancellationToken);
         Assert.Equal(written, File.GetLastWriteTimeUtc(done));
         Assert.Equal(Contents("whole"), Contents("stopped"));
+    }
+
+    /// <summary>One unit of several pieces: it moves within the unit, never back, and reaches the end when the shard is whole.</summary>
+    [Theory]
+    [InlineData("txt")]
+    [InlineData("jsonl")]
+    public void Progress_MovesWithinAUnit(string form)
+    {
+        string line = SmallRun.Text(40_000, 3).ReplaceLineEndings(" ");
+        folder.Write($"long.{form}", form == "txt" ? string.Concat(Enumerable.Repeat(line + "\n", 60)) : string.Concat(Enumerable.Repeat($"{{\"text\": \"{line}\"}}\n", 60)));
+        var seen = new List<PreparationProgress>();
+        var preparation = new Preparation(DataSource.Parse([folder[$"long.{form}"]], new SourceOptions()), tokenizer, folder["out"]);
+        preparation.Run(1, new Watching(seen.Add), TestContext.Current.CancellationToken);
+
+        Assert.True(seen.Count > 2, $"{seen.Count} reports");
+        Assert.All(seen, value => Assert.Equal(seen[^1].TotalBytes, value.TotalBytes));
+        Assert.All(seen.Zip(seen.Skip(1)), pair => Assert.True(pair.First.Bytes <= pair.Second.Bytes && pair.First.Tokens <= pair.Second.Tokens));
+        Assert.InRange(seen[0].Bytes, 1, seen[^1].TotalBytes * 0.8);
+        Assert.All(seen.SkipLast(1), value => Assert.True(value.Bytes < value.TotalBytes));
+        Assert.Equal(seen[^1].TotalBytes, seen[^1].Bytes);
+        Assert.Equal(PreparedManifest.Load(folder["out"], PreparedManifest.FileName)!.Tokens, seen[^1].Tokens);
     }
 
     [Fact]
@@ -131,8 +152,8 @@ public sealed class PreparationTests : IDisposable
         return all;
     }
 
-    private sealed class Counting(Action act) : IProgress<PreparationProgress>
+    private sealed class Watching(Action<PreparationProgress> act) : IProgress<PreparationProgress>
     {
-        public void Report(PreparationProgress value) => act();
+        public void Report(PreparationProgress value) => act(value);
     }
 }
