@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyLlm.Bench.Data;
 using TinyLlm.Bench.Decoding;
 using TinyLlm.Bench.Goldens;
 using TinyLlm.Bench.Ops;
@@ -14,6 +15,7 @@ var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the 
     DecodeCommand.Create(),
     StartupCommand.Create(),
     TokenizerCommand.Create(),
+    DataCommand.Create(),
     GoldenCommand.Create(),
     TraineeCommand.Create(),
     FirstTokenCommand.Create(),

@@ -17,13 +17,7 @@ internal static class TokenizerCommand
 
     public static Command Create()
     {
-        var text = new Option<string[]>("--text")
-        {
-            Description = "Folders of real text, code and notes that the large text is made of, beside the built-in corpora; those that do not exist are left out.",
-            HelpName = "FOLDER",
-            AllowMultipleArgumentsPerToken = true,
-            DefaultValueFactory = _ => [".", Path.Combine("..", "shared", "data")],
-        };
+        var text = TextOption();
         var megabytes = CommonOptions.Positive("--size-mb", 100, "Size of the text in MB.");
         var vocabulary = CommonOptions.Positive("--vocab", 30_000, "Tokens of our vocabulary; Hugging Face's binding trains 30,000.");
         var (threads, rounds) = (CommonOptions.Threads(), CommonOptions.Positive("--rounds", 3, "Rounds; in each, every side runs once, in turn."));
@@ -35,6 +29,15 @@ internal static class TokenizerCommand
             new ResultsFile(parse.GetValue(json))));
         return command;
     }
+
+    /// <summary>--text.</summary>
+    public static Option<string[]> TextOption() => new("--text")
+    {
+        Description = "Folders of real text, code and notes that large texts are made of, beside the built-in corpora; those that do not exist are left out.",
+        HelpName = "FOLDER",
+        AllowMultipleArgumentsPerToken = true,
+        DefaultValueFactory = _ => [".", Path.Combine("..", "shared", "data")],
+    };
 
     private static void Run(Settings settings, ResultsFile results)
     {
