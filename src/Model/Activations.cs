@@ -94,13 +94,16 @@ public sealed class Activations
     /// <param name="t">Tokens of a row, at most the model's context.</param>
     /// <param name="training">Whether to keep what a backward pass needs.</param>
     /// <param name="recompute">Whether training keeps only the blocks' inputs. The gradients have the same bits.</param>
-    public Activations(Arena arena, GptConfig config, int b, int t, bool training, bool recompute = false)
+    /// <param name="packed">Whether a row may hold several documents, none of which sees another: <see cref="SetStarts"/> says where they begin.</param>
+    public Activations(Arena arena, GptConfig config, int b, int t, bool training, bool recompute = false, bool packed = false)
     {
         (this.config, B, T, Recompute) = (config, b, t, training && recompute);
         int c = config.Width;
         var type = config.ComputeType;
         Tokens = arena.Add("tokens", (b, t), DType.I32);
         Positions = arena.Add("positions", (b, t), DType.I32);
+        if (packed)
+            Starts = arena.Add("document starts", (b, t), DType.I32);
         Targets = arena.Add("targets", (b, t), DType.I32);
         TokenWeights = arena.Add("token weights", b * t);
         LogProbabilities = arena.Add("log-probabilities", b * t);
@@ -146,6 +149,9 @@ public sealed class Activations
     /// <summary>(B, T) I32: place of each token in its document.</summary>
     public Tensor Positions { get; }
 
+    /// <summary>(B, T) I32: the place in the row where each token's document begins; only where rows are packed.</summary>
+    public Tensor? Starts { get; }
+
     /// <summary>(B, T) I32: the tokens to predict, negative where none is scored.</summary>
     public Tensor Targets { get; }
 
@@ -188,6 +194,14 @@ public sealed class Activations
         var backend = Tokens.Storage.Backend;
         backend.Write(Tokens, tokens);
         backend.Write(Positions, positions);
+    }
+
+    /// <summary>Sends the places (B, T) where each token's document begins, for packed rows: a token sees none before it.</summary>
+    /// <exception cref="InvalidOperationException">The rows were not planned for it.</exception>
+    public void SetStarts(ReadOnlySpan<int> starts)
+    {
+        var tensor = Starts ?? throw new InvalidOperationException("SetStarts: the activations were planned for rows of one document.");
+        tensor.Storage.Backend.Write(tensor, starts);
     }
 
     /// <summary>Sends the targets (B, T), after checking that the model has them; negative ones are not scored.</summary>

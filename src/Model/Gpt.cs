@@ -212,5 +212,5 @@ public sealed class Gpt : IDisposable
     }
 
     private ForwardPass Pass(Activations a, KvCache? cache, StepState? state) => new(
-        a.Positions, ropeTable, new AttentionMask(cache?.Offsets), cache, state is null ? 0 : Config.Dropout, state?.Buffer);
+        a.Positions, ropeTable, new AttentionMask(cache?.Offsets, a.Starts), cache, state is null ? 0 : Config.Dropout, state?.Buffer);
 }

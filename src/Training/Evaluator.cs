@@ -63,8 +63,7 @@ public sealed class Evaluator
                 places[row] = (0, first + row < count ? first + row : -1);
 
             batch.Fill(examples, places);
-            activations.SetInputs(batch.Tokens, positions);
-            activations.SetTargets(batch.Targets);
+            batch.SendTo(activations, positions);
             model.Forward(activations);
             model.LogProbabilities(activations);
             model.Backend.Read(activations.LogProbabilities, logProbabilities);
@@ -87,8 +86,7 @@ public sealed class Evaluator
         if (batch?.B == b)
             return batch;
         places = new (long, long)[b];
-        positions = Positions.Of(b, t);
-        logProbabilities = new float[b * t];
-        return batch = new Batch(b, t);
+        (positions, logProbabilities) = (new int[b * t], new float[b * t]);
+        return batch = new Batch(b, t, examples.IsPacked);
     }
 }

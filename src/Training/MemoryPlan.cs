@@ -1,6 +1,7 @@
 using System.Globalization;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
+using TinyLlm.Training.Data;
 
 namespace TinyLlm.Training;
 
@@ -16,24 +17,26 @@ internal sealed class MemoryPlan
     private readonly Gpt model;
     private readonly TrainerSettings settings;
     private readonly int length;
+    private readonly bool packed;
     private readonly long gradients, optimizer, available;
 
     /// <summary>Looks at what is free.</summary>
     /// <param name="model">The model, whose weights have their memory.</param>
     /// <param name="settings">How to train.</param>
-    /// <param name="length">T: tokens of a row.</param>
+    /// <param name="examples">What it learns from, for the length of a row.</param>
     /// <param name="gradients">Bytes of the gradients.</param>
     /// <param name="optimizer">Bytes of the optimiser's state and whatever else does not depend on the rows.</param>
-    public MemoryPlan(Gpt model, TrainerSettings settings, int length, long gradients, long optimizer)
+    public MemoryPlan(Gpt model, TrainerSettings settings, IExamples examples, long gradients, long optimizer)
     {
-        (this.model, this.settings, this.length, this.gradients, this.optimizer) = (model, settings, length, gradients, optimizer);
+        (this.model, this.settings, this.gradients, this.optimizer) = (model, settings, gradients, optimizer);
+        (length, packed) = (examples.Length, examples.IsPacked);
         available = model.Backend.AvailableBytes;
     }
 
     private long Reserved => available / ReservedShare;
 
-    // Ids and targets of a step's rows are on the host, whose memory is the device's on the CPU.
-    private double TokenIds => 2.0 * sizeof(int) * settings.Accumulate * settings.BatchSize * length;
+    // Ids and targets of a step's rows, and the starts of packed ones, are on the host, whose memory is the device's on the CPU.
+    private double TokenIds => (packed ? 3.0 : 2.0) * sizeof(int) * settings.Accumulate * settings.BatchSize * length;
 
     /// <summary>Rows that go through the model at once: those that the settings name, or the largest divisor of the batch that fits.</summary>
     /// <exception cref="TinyLlmException">They do not fit, or not even one row does; the line says what is needed and what would shrink it.</exception>
@@ -69,7 +72,7 @@ internal sealed class MemoryPlan
     private long ActivationBytes(int rows, bool recompute)
     {
         using var arena = new Arena(model.Backend, "activations");
-        _ = new Activations(arena, model.Config, rows, length, training: true, recompute);
+        _ = new Activations(arena, model.Config, rows, length, training: true, recompute, packed);
         return arena.Bytes;
     }
 

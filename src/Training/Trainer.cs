@@ -97,9 +97,9 @@ public sealed class Trainer : IDisposable
         var (figures, sumSquares) = TrainingStep.PlanFigures(arena);
         Optimizer = new AdamW(model, settings.AdamW, arena, sumSquares);
         var stepState = new StepState(arena);
-        var plan = new MemoryPlan(model, settings, t, gradients, arena.Bytes - gradients);
+        var plan = new MemoryPlan(model, settings, examples, gradients, arena.Bytes - gradients);
         MicroBatch = plan.ChooseMicroBatch();
-        activations = new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute);
+        activations = new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute, examples.IsPacked);
         plan.Allocate(arena, MicroBatch);
 
         step = new TrainingStep(model, examples, settings, activations, stepState, Optimizer, figures);

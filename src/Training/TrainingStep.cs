@@ -46,10 +46,9 @@ internal sealed class TrainingStep : IDisposable
         (this.state, this.optimizer, this.figures) = (state, optimizer, figures);
         int b = activations.B, t = activations.T;
         order = examples.Order(settings.Seed);
-        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b)).Select(_ => new Batch(b, t)).ToArray();
+        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b)).Select(_ => new Batch(b, t, examples.IsPacked)).ToArray();
         places = new (long, long)[b];
-        positions = Positions.Of(b, t);
-        tokenWeights = new float[b * t];
+        (positions, tokenWeights) = (new int[b * t], new float[b * t]);
 
         var backend = model.Backend;
         wholeStep = backend.Record(() => { Clear(); Pass(); Update(); });
@@ -147,8 +146,7 @@ internal sealed class TrainingStep : IDisposable
         for (int n = 0; n < tokenWeights.Length; n++)
             tokenWeights[n] = batch.Targets[n] >= 0 ? 1f / scored : 0;
         state.Send(settings.Seed, step, micro, learningRate, settings.AdamW.Beta1, settings.AdamW.Beta2);
-        activations.SetInputs(batch.Tokens, positions);
-        activations.SetTargets(batch.Targets);
+        batch.SendTo(activations, positions);
         model.Backend.Write(activations.TokenWeights, tokenWeights);
     }
 
