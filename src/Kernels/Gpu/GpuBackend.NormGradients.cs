@@ -9,7 +9,7 @@ namespace TinyLlm.Kernels.Gpu;
 internal sealed partial class GpuBackend
 {
     // Rows of one part: enough to be worth a group, and few enough for about as many groups as fill a large device twice.
-    private const int SmallestNormPart = 64, NormGroups = 2048;
+    private const int SmallestNormPart = 64, NormGroups = 2048, MaxNormParts = 512;
 
     /// <summary>
     /// dWeight += sum over rows of dy (x - mean) rstd, dBias += sum over rows of dy, where there are a mean and a bias. Parts of fixed size are summed first, and
@@ -20,15 +20,14 @@ internal sealed partial class GpuBackend
         int rows = x.Shape.Rows, c = x.Shape[-1];
         var lanes = LanesOfColumns(c);
         int blocks = Items(c, 4 * lanes.Count);
-        int perPart = Math.Max(SmallestNormPart, Items((long)rows * blocks, NormGroups)), parts = Items(rows, perPart), packed = FourElements.FitRows(dy) && FourElements.FitRows(x) ? 1 : 0;
+        int perPart = Math.Max(SmallestNormPart, Math.Max(Items((long)rows * blocks, NormGroups), Items(rows, MaxNormParts))), parts = Items(rows, perPart), packed = FourElements.FitRows(dy) && FourElements.FitRows(x) ? 1 : 0;
         long size = (long)parts * c;
         var scratch = Scratch<float>(ScratchRows, 2 * size);
         ArrayView<float> weightParts = scratch.SubView(0, size), biasParts = dBias is null ? ArrayView<float>.Empty : scratch.SubView(size, size);
         Launch(Groups(blocks, parts), NormPartsKernel, View<T>(dy), Rows.Of(dy), View<T>(x), Rows.Of(x), View<float>(mean), Floats(rstd), weightParts, biasParts, c, perPart,
             lanes, packed);
-        ColumnSums(weightParts.Cast<Float32>(), parts, c, Floats(dWeight), startsAtFour: true);
-        if (dBias is { } bias)
-            ColumnSums(biasParts.Cast<Float32>(), parts, c, Floats(bias), startsAtFour: c % 4 == 0);
+        Launch(Groups(blocks, dBias is null ? 1 : 2), AddNormPartsKernel, weightParts.Cast<Float32>(), biasParts.Cast<Float32>(), parts, c, lanes, Floats(dWeight), View<float>(dBias),
+            c % 4 == 0 ? 1 : 0);
     }
 
     [Kernel(GroupSize)]
@@ -52,6 +51,24 @@ internal sealed partial class GpuBackend
         weightParts[part * c + column] = weightSum;
         if (biasParts.IntLength > 0)
             biasParts[part * c + column] = biasSum;
+    }
+
+    // The first groups add up the parts of the weight's gradient, the second those of the bias's.
+    [Kernel(GroupSize)]
+    private static void AddNormPartsKernel(ArrayView<Float32> weightParts, ArrayView<Float32> biasParts, int parts, int c, Lanes lanes, ArrayView<float> dWeight, ArrayView<float> dBias, int packed)
+    {
+        var shared = SharedMemory.Allocate<float>(4 * GroupSize);
+        int width = 4 * lanes.Count, column = Grid.IdxX * width + 4 * lanes.Lane, count = c - column, end = count > 0 ? parts : 0;
+        var x = Grid.IdxY == 0 ? weightParts : biasParts;
+        var sum = packed != 0 ? SumOfRows<Float32, Fours>(x, lanes.Line, end, lanes.Lines, c, column, count) : SumOfRows<Float32, AnyPlaces>(x, lanes.Line, end, lanes.Lines, c, column, count);
+        float total = SumOfSlices(sum, shared, width);
+        column = Grid.IdxX * width + Group.IdxX;
+        if (Group.IdxX >= width || column >= c)
+            return;
+        if (Grid.IdxY == 0)
+            dWeight[column] += total;
+        else
+            dBias[column] += total;
     }
 
     // Two rows at once, so that four loads are under way.

@@ -4,16 +4,18 @@ namespace TinyLlm.Kernels.Gpu;
 internal readonly struct Rows
 {
     private readonly int size1, size2, stride0, stride1, stride2;
+    private readonly Divisor divisor1, divisor2;
 
     private Rows(int size1, int size2, int stride0, int stride1, int stride2)
     {
         (this.size1, this.size2) = (size1, size2);
         (this.stride0, this.stride1, this.stride2) = (stride0, stride1, stride2);
+        (divisor1, divisor2) = (new Divisor(Math.Max(size1, 1)), new Divisor(Math.Max(size2, 1)));
     }
 
     public static Rows Of(Tensor x)
     {
-        // A contiguous tensor is one dimension of rows, whatever its rank; and so are the tokens of a batch of heads, mostly: divisions are slow.
+        // A contiguous tensor is one dimension of rows, whatever its rank; and so are the tokens of a batch of heads, mostly.
         if (x.IsContiguous)
             return new Rows(1, int.MaxValue, 0, 0, x.Shape[-1]);
         return x.Shape.Rank switch
@@ -30,7 +32,7 @@ internal readonly struct Rows
     {
         if (row < size2)
             return row * stride2;
-        int outer = row / size2, inner = row % size2 * stride2;
-        return inner + (outer < size1 ? outer * stride1 : outer / size1 * stride0 + outer % size1 * stride1);
+        int outer = divisor2.Quotient(row), outermost = divisor1.Quotient(outer);
+        return (row - outer * size2) * stride2 + (outer - outermost * size1) * stride1 + outermost * stride0;
     }
 }

@@ -43,7 +43,7 @@ internal sealed partial class GpuBackend
         var rules = Rules(q, k, mask, dropout);
         int rows = output.Shape.Rows, batch = q.Shape[0];
         var delta = Scratch<float>(ScratchRows, rows);
-        Launch(EachRow(rows, 1), AttentionDeltaKernel, View<T>(dOutput), Rows.Of(dOutput), View<T>(output), Rows.Of(output), delta, rows, layout);
+        Launch(new KernelConfig(Items(rows, GroupSize / LanesOfDelta), GroupSize), AttentionDeltaKernel, View<T>(dOutput), Rows.Of(dOutput), View<T>(output), Rows.Of(output), delta, rows, layout);
         Launch(new KernelConfig(batch * layout.KeyHeads * AttentionTiles(layout.Keys, layout), GroupSize), AttentionKeyGradientKernel,
             View<T>(q), View<T>(k), View<T>(v), View<T>(dOutput), Floats(logSumExp), delta, View<T>(dk), View<T>(dv), layout, gradients, rules);
         Launch(new KernelConfig(batch * layout.Heads * AttentionTiles(layout.Queries, layout), GroupSize), AttentionQueryGradientKernel,

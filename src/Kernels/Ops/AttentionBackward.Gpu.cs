@@ -9,19 +9,21 @@ namespace TinyLlm.Kernels.Gpu;
 /// </summary>
 internal sealed partial class GpuBackend
 {
-    /// <summary>delta (B, H, Tq) = the dot products of the rows of dOut and out, 32 threads for each.</summary>
+    // Threads of a row of AttentionDeltaKernel.
+    private const int LanesOfDelta = 32;
+
+    /// <summary>delta (B, H, Tq) = the dot products of the rows of dOut and out.</summary>
     [Kernel(GroupSize)]
     private static void AttentionDeltaKernel<T>(ArrayView<T> dOutput, Rows dOutputRows, ArrayView<T> output, Rows outputRows, ArrayView<float> delta, int rows, AttentionLayout layout)
         where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
-        const int lanes = 32;
-        int row = Grid.IdxX * (GroupSize / lanes) + Group.IdxX / lanes, lane = Group.IdxX % lanes, end = row < rows ? layout.HeadSize : 0;
+        int row = Grid.IdxX * (GroupSize / LanesOfDelta) + Group.IdxX / LanesOfDelta, lane = Group.IdxX % LanesOfDelta, end = row < rows ? layout.HeadSize : 0;
         int gradient = dOutputRows.At(row), place = outputRows.At(row);
         float sum = 0;
-        for (int i = lane; i < end; i += lanes)
+        for (int i = lane; i < end; i += LanesOfDelta)
             sum += dOutput[gradient + i].ToFloat() * output[place + i].ToFloat();
-        sum = GroupReduction.Sum(sum, shared, lanes);
+        sum = GroupReduction.Sum(sum, shared, LanesOfDelta);
 
         // A row of the tensors is a token's head; delta has the tokens of a head together.
         int token = row / layout.Heads;

@@ -29,7 +29,10 @@ internal sealed partial class GpuBackend
     }
 
     private void Embedding<T>(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y) where T : unmanaged, IElement<T> =>
-        Launch(Each(y.Count), EmbeddingKernel, Integers(tokens), View<T>(weight), Integers(positions), View<T>(positionWeight), weight.Shape[1], View<T>(y));
+        Launch(Each(tokens.Count * Items(weight.Shape[1], 4)), EmbeddingKernel, Integers(tokens), View<T>(weight), Integers(positions), View<T>(positionWeight), weight.Shape[1],
+            new Divisor(Items(weight.Shape[1], 4)), View<T>(y), FitTable(weight) & FitTable(positionWeight ?? weight) & FitTable(y));
+
+    private static int FitTable(Tensor table) => FourElements.FitRows(table) ? 1 : 0;
 
     private void EmbeddingBackward<T>(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight) where T : unmanaged, IElement<T>
     {
@@ -50,18 +53,18 @@ internal sealed partial class GpuBackend
         Launch(config, AddChunksKernel, sums, leadingIds, c, Floats(table));
     }
 
+    // A thread has four neighbouring columns of a token.
     [Kernel(GroupSize)]
-    private static void EmbeddingKernel<T>(ArrayView<int> tokens, ArrayView<T> weight, ArrayView<int> positions, ArrayView<T> positionWeight, int c, ArrayView<T> y)
+    private static void EmbeddingKernel<T>(ArrayView<int> tokens, ArrayView<T> weight, ArrayView<int> positions, ArrayView<T> positionWeight, int c, Divisor foursOfRow, ArrayView<T> y, int packed)
         where T : unmanaged, IElement<T>
     {
-        int i = Grid.IdxX * Group.DimX + Group.IdxX;
-        if (i >= y.IntLength)
+        int thread = Grid.IdxX * Group.DimX + Group.IdxX, row = foursOfRow.Quotient(thread), column = 4 * (thread - row * ((c + 3) / 4)), count = c - column;
+        if (row >= tokens.IntLength)
             return;
-        int row = i / c, column = i % c;
-        float value = weight[tokens[row] * c + column].ToFloat();
+        var value = FourElements.Load(weight, tokens[row] * c + column, count, packed);
         if (positionWeight.IntLength > 0)
-            value += positionWeight[positions[row] * c + column].ToFloat();
-        y[i] = default(T).From(value);
+            value += FourElements.Load(positionWeight, positions[row] * c + column, count, packed);
+        FourElements.Store(y, row * c + column, count, packed, value);
     }
 
     // Where no row before it in its chunk has its id, a row leads: sums[row] is the sum of the chunk's rows with that id, and leadingIds[row] the id instead of -1.
@@ -69,11 +72,11 @@ internal sealed partial class GpuBackend
     private static void SumRowsOfChunkKernel<T>(ArrayView<T> dy, ArrayView<int> ids, int c, ArrayView<float> sums, ArrayView<int> leadingIds)
         where T : unmanaged, IElement<T>
     {
-        var flags = SharedMemory.Allocate<int>(GroupSize);
-        var list = SharedMemory.Allocate<int>(GroupSize + 1);
+        var masks = SharedMemory.Allocate<int>(GroupSize / 32);
+        var list = SharedMemory.Allocate<int>(GroupSize + 4);
         int row = Grid.IdxX, other = row / RowsOfChunk * RowsOfChunk + Group.IdxX;
         bool same = Group.IdxX < RowsOfChunk && other < ids.IntLength && ids[other] == ids[row];
-        ListOfGroup(same, other, flags, list);
+        ListOfGroup(same, other, masks, list);
 
         bool first = list[0] == row;
         if (Group.IdxX == 0)
@@ -81,8 +84,13 @@ internal sealed partial class GpuBackend
         for (int column = first ? Group.IdxX : c; column < c; column += GroupSize)
         {
             float sum = 0;
-            for (int i = 0; list[i] >= 0; i++)
-                sum += dy[list[i] * c + column].ToFloat();
+            for (int i = 0; list[i] >= 0; i += 4)
+            {
+                float a = dy[list[i] * c + column].ToFloat(), b = list[i + 1] >= 0 ? dy[list[i + 1] * c + column].ToFloat() : 0;
+                float d = list[i + 2] >= 0 ? dy[list[i + 2] * c + column].ToFloat() : 0, e = list[i + 3] >= 0 ? dy[list[i + 3] * c + column].ToFloat() : 0;
+                sum += (a + b) + (d + e);
+            }
+
             sums[row * c + column] = sum;
         }
     }
@@ -91,8 +99,8 @@ internal sealed partial class GpuBackend
     [Kernel(GroupSize)]
     private static void AddChunksKernel(ArrayView<float> sums, ArrayView<int> leadingIds, int c, ArrayView<float> table)
     {
-        var flags = SharedMemory.Allocate<int>(GroupSize);
-        var list = SharedMemory.Allocate<int>(GroupSize + 1);
+        var masks = SharedMemory.Allocate<int>(GroupSize / 32);
+        var list = SharedMemory.Allocate<int>(GroupSize + 4);
         var found = SharedMemory.Allocate<int>(1);
         int row = Grid.IdxX, id = leadingIds[row], rows = leadingIds.IntLength, end = id >= 0 ? rows : 0;
         if (Group.IdxX == 0)
@@ -110,14 +118,19 @@ internal sealed partial class GpuBackend
             for (int next = found[0] == start ? start : end; next < start + RowsOfBlock && next < end; next += GroupSize)
             {
                 other = next + Group.IdxX;
-                ListOfGroup(other < rows && leadingIds[XMath.Min(other, last)] == id, other, flags, list);
+                ListOfGroup(other < rows && leadingIds[XMath.Min(other, last)] == id, other, masks, list);
                 if (list[0] >= 0 && list[0] < row)
                     end = 0; // another row is the first
                 for (int column = Group.IdxX; column < c && end > 0; column += GroupSize)
                 {
                     float sum = table[id * c + column];
-                    for (int i = 0; list[i] >= 0; i++)
-                        sum += sums[list[i] * c + column];
+                    for (int i = 0; list[i] >= 0; i += 4)
+                    {
+                        float v = sums[list[i] * c + column], w = list[i + 1] >= 0 ? sums[list[i + 1] * c + column] : 0;
+                        float z = list[i + 2] >= 0 ? sums[list[i + 2] * c + column] : 0, u = list[i + 3] >= 0 ? sums[list[i + 3] * c + column] : 0;
+                        sum += (v + w) + (z + u);
+                    }
+
                     table[id * c + column] = sum;
                 }
 
@@ -128,20 +141,27 @@ internal sealed partial class GpuBackend
         }
     }
 
-    /// <summary>Lists the values of the group's threads that are <paramref name="listed"/>, in the threads' order, with -1 behind the last one.</summary>
-    private static void ListOfGroup(bool listed, int value, ArrayView<int> flags, ArrayView<int> list)
+    /// <summary>
+    /// Lists the values of the group's threads that are <paramref name="listed"/>, in the threads' order, with -1 behind the last one up to the list's end.
+    /// <paramref name="masks"/> has a bit for each thread.
+    /// </summary>
+    private static void ListOfGroup(bool listed, int value, ArrayView<int> masks, ArrayView<int> list)
     {
-        int thread = Group.IdxX;
-        flags[thread] = listed ? 1 : 0;
+        int thread = Group.IdxX, word = thread / 32, bit = 1 << (thread % 32);
+        if (thread < GroupSize / 32)
+            masks[thread] = 0;
         list[thread] = -1;
-        if (thread == 0)
-            list[GroupSize] = -1;
+        if (thread < 4)
+            list[GroupSize + thread] = -1;
+        Group.Barrier();
+        if (listed)
+            Atomic.Or(ref masks[word], bit);
         Group.Barrier();
         if (listed)
         {
-            int place = 0;
-            for (int i = 0; i < thread; i++)
-                place += flags[i];
+            int place = IntrinsicMath.PopCount(masks[word] & (bit - 1));
+            for (int i = 0; i < word; i++)
+                place += IntrinsicMath.PopCount(masks[i]);
             list[place] = value;
         }
 
