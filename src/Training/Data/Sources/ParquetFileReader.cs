@@ -12,20 +12,24 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
 {
     private const int NamesShown = 20;
 
+    // Of what comes from the file and may be damaged: a name, or a message that has one.
+    private const int LongestQuote = 300;
+
     /// <inheritdoc/>
     public override IEnumerable<FilePart> Cut(long bytes)
     {
         if (File.Length <= bytes || File.Format.Compression != Compression.None)
             return [new FilePart(this, 0, long.MaxValue, File.Length)];
 
-        using Stream stream = File.Open();
+        using var stream = new ParquetStream(File.Open());
         return Cut(Guard(() => GroupSizes(stream)), bytes);
     }
 
     /// <inheritdoc/>
     public override IEnumerable<TextPiece> Read(FilePart part, ReadReport report)
     {
-        using Stream stream = OpenSeekable();
+        using var stream = new ParquetStream(OpenSeekable());
+        long footer = Guard(() => Task.FromResult(ParquetCheck.Footer(stream)));
         var reader = Guard(() => ParquetReader.CreateAsync(stream));
         try
         {
@@ -34,7 +38,7 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
             byte[] utf8 = [];
             for (int group = (int)part.Start; group < Math.Min(part.End, groups); group++)
             {
-                using var rows = Guard(() => ParquetTexts.ReadAsync(reader, group, column));
+                var rows = Guard(() => ReadAsync(reader, stream, group, column, footer));
                 for (int row = 0; row < rows.Count; row++)
                 {
                     foreach (var piece in TextPieces.Cut(rows.Get(row, ref utf8), report))
@@ -74,8 +78,21 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
 
     private static async Task<long[]> GroupSizes(Stream stream)
     {
+        ParquetCheck.Footer(stream);
         await using var reader = await ParquetReader.CreateAsync(stream);
-        return [.. reader.RowGroups.Select(group => group.RowGroup.Columns.Sum(column => column.MetaData?.TotalCompressedSize ?? 0))];
+        return [.. reader.RowGroups.Select(group => group.RowGroup.Columns.Sum(column => Size(column.MetaData?.TotalCompressedSize ?? 0)))];
+
+        long Size(long bytes) => bytes >= 0 && bytes <= stream.Length ? bytes : throw new InvalidDataException($"a column should have {bytes:N0} bytes");
+    }
+
+    private static async Task<ParquetTexts> ReadAsync(ParquetReader reader, ParquetStream stream, int group, DataField column, long footer)
+    {
+        using var rows = reader.OpenRowGroupReader(group);
+        var chunk = rows.GetMetadata(column)?.MetaData ?? throw new InvalidDataException($"row group {group} lacks the column");
+        stream.Limit = ParquetCheck.Pages(stream, chunk, rows.RowCount, footer);
+        var texts = await ParquetTexts.ReadAsync(rows, column);
+        stream.Limit = footer;
+        return texts;
     }
 
     private DataField FindColumn(ParquetSchema schema)
@@ -84,10 +101,16 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
         if (column is not null && ParquetTexts.IsText(column))
             return column;
 
-        string names = string.Join(", ", schema.DataFields.Take(NamesShown).Select(field => $"{field.Path} ({ParquetTexts.Describe(field)})")) + (schema.DataFields.Length > NamesShown ? ", ..." : "");
+        string names = string.Join(", ", schema.DataFields.Take(NamesShown).Select(field => $"{Quote(field.Path.ToString())} ({ParquetTexts.Describe(field)})")) + (schema.DataFields.Length > NamesShown ? ", ..." : "");
         throw new TinyLlmException(column is null
             ? $"{File.Path}: there is no column \"{Options.TextField}\"; its columns are: {names}. Name the one with the text by --text-field."
             : $"{File.Path}: the column \"{Options.TextField}\" holds {ParquetTexts.Describe(column)}; expected strings. Its columns are: {names}. Name the one with the text by --text-field.");
+    }
+
+    private static string Quote(string text)
+    {
+        string shown = text.Length <= LongestQuote ? text : text[..LongestQuote] + "...";
+        return string.Concat(shown.ReplaceLineEndings(" ").Select(c => char.IsControl(c) ? '\uFFFD' : c));
     }
 
     // Parquet is read from its end: a compressed file goes to the disk first, under a name that is gone when the stream is closed.
@@ -121,9 +144,13 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
         {
             return read().GetAwaiter().GetResult();
         }
-        catch (Exception e) when (e is not (TinyLlmException or OutOfMemoryException))
+        catch (OutOfMemoryException e)
         {
-            string reason = e.Message.ReplaceLineEndings(" ").TrimEnd('.');
+            throw new TinyLlmException($"{File.Path}: a row group does not fit into memory, or its data is damaged and only seems so large; expected row groups of some hundred MiB at most. Write the file anew with smaller ones.", e);
+        }
+        catch (Exception e) when (e is not TinyLlmException)
+        {
+            string reason = Quote(e.Message).TrimEnd('.');
             throw new TinyLlmException($"{File.Path}: the Parquet data is damaged, cut off or of an unknown kind ({reason}); expected a whole file. Get the file again.", e);
         }
     }

@@ -1,6 +1,5 @@
 using System.Text;
 using Parquet.Schema;
-using TinyLlm.Kernels;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training.Data.Sources;
 using Xunit;
@@ -99,33 +98,6 @@ public class BadSourcesTests
             if (length > 10)
                 UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: 10), path, "damaged, cut off or of an unknown kind");
         }
-    }
-
-    /// <summary>Any damage inside gives text or one line, never another error.</summary>
-    [Fact]
-    public void Parquet_DamagedAnywhere_IsReadOrRefused()
-    {
-        using var folder = new TemporaryFolder();
-        byte[] file = SourceReading.Parquet("text", [.. Enumerable.Range(0, 4).Select(i => new string?[] { $"text {i}", null, new string('x', i) })]);
-        int refused = 0;
-        for (int place = 4; place < file.Length; place += 3)
-        {
-            byte[] damaged = [.. file];
-            damaged[place] ^= 0x55;
-            string path = folder.Write("a.parquet", damaged);
-            try
-            {
-                SourceReading.Pieces(SourceReading.Source(path).Units(), new ReadReport());
-            }
-            catch (TinyLlmException e)
-            {
-                UserError.CheckLine(e);
-                Assert.Contains(path, e.Message, StringComparison.Ordinal);
-                refused++;
-            }
-        }
-
-        Assert.InRange(refused, 1, file.Length);
     }
 
     [Fact]

@@ -81,14 +81,17 @@ internal static class SourceReading
     }
 
     /// <summary>A Parquet file with a column of numbers and one of texts, each row group with some of them.</summary>
-    public static byte[] Parquet(string column, params string?[][] groups)
+    public static byte[] Parquet(string column, params string?[][] groups) => Parquet(CompressionMethod.Snappy, column, groups);
+
+    /// <summary>The same, compressed by another method.</summary>
+    public static byte[] Parquet(CompressionMethod method, string column, params string?[][] groups)
     {
         var schema = new ParquetSchema(new DataField<int>("id"), new DataField<string>(column));
-        return Parquet(schema, groups, (writer, texts) => writer.WriteAsync(schema.DataFields[1], texts!));
+        return Parquet(schema, groups, (writer, texts) => writer.WriteAsync(schema.DataFields[1], texts!), method);
     }
 
     /// <summary>A Parquet file whose second column is written by <paramref name="write"/>.</summary>
-    public static byte[] Parquet<T>(ParquetSchema schema, T[][] groups, Func<ParquetRowGroupWriter, T[], Task> write)
+    public static byte[] Parquet<T>(ParquetSchema schema, T[][] groups, Func<ParquetRowGroupWriter, T[], Task> write, CompressionMethod method = CompressionMethod.Snappy)
     {
         var file = new MemoryStream();
         WriteAsync().GetAwaiter().GetResult();
@@ -96,7 +99,7 @@ internal static class SourceReading
 
         async Task WriteAsync()
         {
-            await using var writer = await ParquetWriter.CreateAsync(schema, file);
+            await using var writer = await ParquetWriter.CreateAsync(schema, file, new ParquetOptions { CompressionMethod = method });
             foreach (var texts in groups)
             {
                 using var group = writer.CreateRowGroup();
