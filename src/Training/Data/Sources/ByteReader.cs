@@ -66,11 +66,14 @@ internal abstract class ByteReader(SourceFile file, SourceOptions options) : Fil
 
     private long PlaceAtOrAfter(Stream stream, long offset) => offset == 0 || offset >= File.Length ? offset : FindPlace(stream, offset);
 
+    // The first bytes tell too when a name lies.
     private TextEncoding DetectEncoding()
     {
         byte[] head = new byte[TextEncoding.HeadBytes];
         using Stream stream = File.Open();
         int length = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        if (UnreadFormat.ByHead(head.AsSpan(0, length)) is { } what)
+            throw UnreadFormat.Refusal(File.Path, what);
         return TextEncoding.Detect(head.AsSpan(0, length), Options.Encoding);
     }
 

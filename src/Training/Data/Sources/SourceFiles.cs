@@ -7,11 +7,15 @@ namespace TinyLlm.Training.Data.Sources;
 internal static class SourceFiles
 {
     /// <summary>The files in the ordinal order of their paths.</summary>
-    /// <exception cref="TinyLlmException">There is no such file, or none of a known kind, or they mix text and tokens.</exception>
+    /// <exception cref="TinyLlmException">There is no such file, or none of a known kind, one that is named is an archive, or they mix text and tokens.</exception>
     public static IReadOnlyList<string> Find(string name)
     {
         if (File.Exists(name))
+        {
+            CheckRead($"--data {name}", name);
             return Path.GetExtension(name) != TokenShard.Extension ? [name] : throw new TinyLlmException($"--data {name}: a shard of prepared tokens is no text; expected the folder that it lies in.");
+        }
+
         if (Directory.Exists(name))
             return InFolder(name);
         if (!FileSearch.IsGlob(name))
@@ -26,6 +30,7 @@ internal static class SourceFiles
         if (files.Count == 0)
             throw new TinyLlmException($"--data {name}: none of the {found.Count:N0} files that match is of a known kind; expected {SourceFormat.KnownKinds}. Name them with their extension, as *.ext.");
 
+        files.ForEach(file => CheckRead($"--data {name}: {file}", file));
         int tokens = files.FindIndex(IsTokens), text = files.FindIndex(file => !IsTokens(file));
         if (tokens >= 0 && text >= 0)
             throw new TinyLlmException($"--data {name}: this mixes tokens ({files[tokens]}) and text ({files[text]}); expected one of them. Give each a --data of its own.");
@@ -44,11 +49,19 @@ internal static class SourceFiles
         var files = found.FindAll(file => IsKnown(file) && !IsTokens(file));
         if (files.Count > 0)
             return files;
+        if (found.Find(file => UnreadFormat.ByName(file) is not null) is { } archive)
+            CheckRead($"--data {name}: the folder holds no text, but {archive}", archive);
         if (found.Find(IsTokens) is { } shard)
             throw new TinyLlmException($"--data {name}: the folder holds no text, but tokens ({shard}); name them by a pattern, as {Path.Combine(name, "*.bin")}.");
         throw new TinyLlmException(found.Count == 0
             ? $"--data {name}: there is no file in this folder; expected {SourceFormat.KnownKinds}."
             : $"--data {name}: none of the {found.Count:N0} files in this folder is of a known kind; expected {SourceFormat.KnownKinds}. Name other text by a pattern, as *.ext.");
+    }
+
+    private static void CheckRead(string where, string path)
+    {
+        if (UnreadFormat.ByName(path) is { } what)
+            throw UnreadFormat.Refusal(where, what);
     }
 
     private static bool IsKnown(string path) => SourceFormat.Of(path).IsKnown;

@@ -1,3 +1,4 @@
+using System.Formats.Tar;
 using System.Text;
 using Parquet.Schema;
 using TinyLlm.Tests.Support;
@@ -47,6 +48,77 @@ public class BadSourcesTests
         var report = new ReadReport();
         Assert.Equal(["text"], SourceReading.Texts(folder.Path, report: report));
         Assert.Equal((1, 1), (report.Documents, report.EmptyDocuments));
+    }
+
+    [Theory]
+    [InlineData("a.zip", "a ZIP archive")]
+    [InlineData("a.txt.zip", "a ZIP archive")]
+    [InlineData("A.ZIP", "a ZIP archive")]
+    [InlineData("a.tar", "a tar archive")]
+    [InlineData("a.tgz", "a tar archive")]
+    [InlineData("a.tar.gz", "a tar archive")]
+    [InlineData("a.tar.zst", "a tar archive")]
+    [InlineData("a.tar.xz", "a tar archive")]
+    [InlineData("a.txt.xz", "compressed by xz")]
+    [InlineData("a.jsonl.bz2", "compressed by bzip2")]
+    [InlineData("a.7z", "a 7-Zip archive")]
+    [InlineData("a.rar", "a RAR archive")]
+    public void Archive_ByItsName_IsRefused(string name, string what)
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Write(name, "text"), pattern = folder["*" + Path.GetExtension(name)];
+        string[] parts = [$"this is {what}; expected text", ".jsonl or .parquet, each also .gz or .zst", "Unpack it"];
+        UserError.Expect(() => DataSource.Parse([path], Options), [$"--data {path}", .. parts]);
+        UserError.Expect(() => DataSource.Parse([path + "=0.5"], Options), [$"--data {path}", .. parts]);
+        UserError.Expect(() => DataSource.Parse([pattern], Options), [$"--data {pattern}", path, .. parts]);
+        UserError.Expect(() => DataSource.Parse([folder.Path], Options), [$"--data {folder.Path}", path, .. parts]);
+
+        // Beside text, folders and patterns for anything leave them out as they do other kinds.
+        folder.Write("b.txt", "text");
+        Assert.Equal([folder["b.txt"]], SourceReading.Source(folder.Path).Files);
+        Assert.Equal([folder["b.txt"]], SourceReading.Source(folder["*"]).Files);
+    }
+
+    public static TheoryData<byte[], string> Heads => new()
+    {
+        { [.. "PK\u0003\u0004"u8, 20, 0, 0, 0, 8, 0], "a ZIP archive" },
+        { [.. "PK\u0005\u0006"u8, .. new byte[18]], "a ZIP archive" },
+        { [0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C, 0, 4], "a 7-Zip archive" },
+        { [.. "Rar!\u001A\u0007\u0001"u8, 0], "a RAR archive" },
+        { [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0, 0, 4], "compressed by xz" },
+        { [.. "BZh91AY&SY"u8, 1, 2, 3], "compressed by bzip2" },
+        { SourceReading.Compress(Text, ".gz"), "compressed by gzip" },
+        { SourceReading.Compress(Text, ".zst"), "compressed by zstd" },
+        { Tar(), "a tar archive" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Heads))]
+    public void Archive_ByItsFirstBytes_IsRefused(byte[] head, string what)
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string ending in new[] { "", ".gz", ".zst" })
+        {
+            foreach (string extension in new[] { ".txt", ".jsonl", "" })
+            {
+                string path = folder.Write("a" + extension + ending, SourceReading.Compress(head, ending));
+                UserError.Expect(() => SourceReading.Texts(path), path, $"this is {what}; expected text", "Unpack it");
+                UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: 5), path, $"this is {what}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("PK is short for something.")]
+    [InlineData("BZh9 is a magic.")]
+    [InlineData("Rar! is another.")]
+    [InlineData("7z")]
+    public void Text_ThatBeginsAlmostAsAnArchive_IsText(string text)
+    {
+        using var folder = new TemporaryFolder();
+        Assert.Equal([text], SourceReading.Texts(folder.Write("a.txt", text)));
+        text = text.PadRight(257) + "ustar in the place of a tar archive's";
+        Assert.Equal([text], SourceReading.Texts(folder.Write("a.txt", text)));
     }
 
     [Theory]
@@ -162,5 +234,13 @@ public class BadSourcesTests
         Directory.CreateDirectory(folder["sub"], UnixFileMode.None);
         UserError.Expect(() => DataSource.Parse([folder.Path], Options), folder["sub"], "rights");
         File.SetUnixFileMode(folder["sub"], UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
+    private static byte[] Tar()
+    {
+        var file = new MemoryStream();
+        using (var writer = new TarWriter(file, leaveOpen: true))
+            writer.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, "a.txt") { DataStream = new MemoryStream(Text) });
+        return file.ToArray();
     }
 }
