@@ -44,6 +44,32 @@ public class TextEncodingTests
             Assert.Single(source.Units(5));
     }
 
+    /// <summary>The mark belongs to no line: the first is read, has its number, and its fields are known.</summary>
+    [Theory]
+    [MemberData(nameof(Marked))]
+    public void Mark_LeavesTheFirstJsonLineAsItIs(string name)
+    {
+        using var folder = new TemporaryFolder();
+        var encoding = Encoding.GetEncoding(name);
+        foreach (string ending in Compressions)
+        {
+            string Write(string text) => folder.Write("a.jsonl" + ending, SourceReading.Compress([.. encoding.GetPreamble(), .. encoding.GetBytes(text)], ending));
+
+            foreach (string before in new[] { "", "\n", " ", "\r\n" })
+            {
+                string path = Write(before + "{\"text\": \"a\"}\r\n{\"text\": \"b\"}");
+                Assert.Equal(["a", "b"], SourceReading.Texts(path, new SourceOptions(Strict: true)));
+                Assert.Equal(["a", "b"], SourceReading.Texts(SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: 1));
+            }
+
+            var report = new ReadReport();
+            Assert.Equal(["b"], SourceReading.Texts(Write("bad\n{\"text\": \"b\"}\nbad"), report: report));
+            Assert.Equal([1, 3], report.BadLines.Select(line => line.Line));
+            string other = Write("{\"body\": \"a\"}\n");
+            UserError.Expect(() => SourceReading.Texts(other), other, "among its fields (body)");
+        }
+    }
+
     [Theory]
     [InlineData("latin1", new byte[] { 0x41, 0xE9, 0x80 }, "A\u00e9\u0080")]
     [InlineData("windows-1252", new byte[] { 0x41, 0xE9, 0x80 }, "A\u00e9\u20ac")]
