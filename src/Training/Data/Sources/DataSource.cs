@@ -60,6 +60,8 @@ public sealed class DataSource
         get
         {
             var text = new StringBuilder($"{options.TextField}\n{options.Encoding}\n{options.Strict}\n");
+            if (options.DocumentSeparator is { } separator)
+                text.Append("documents end with ").Append(separator).Append('\n');
             if (IsBuiltin)
                 text.Append(Name).Append('\n').Append(typeof(DataSource).Module.ModuleVersionId).Append('\n');
             foreach (var file in files)
@@ -71,12 +73,14 @@ public sealed class DataSource
     /// <summary>Parses all the --data words.</summary>
     /// <exception cref="TinyLlmException">
     /// There is no such file or built-in corpus, a folder or glob has no file of a known kind, a file is empty, a source mixes text and tokens, a weight is no positive number, or only
-    /// some of the sources have one.
+    /// some of the sources have one; or an option has no such value.
     /// </exception>
     public static IReadOnlyList<DataSource> Parse(IReadOnlyList<string> words, SourceOptions options)
     {
         if (options.Encoding is { } encoding)
             TextEncoding.Named(encoding);
+        if (options.DocumentSeparator is { } separator && (separator.Length == 0 || separator.AsSpan().ContainsAny('\r', '\n')))
+            throw new TinyLlmException($"--document-separator \"{separator.ReplaceLineEndings(" ")}\": expected the text of one line, not empty, such as <|endoftext|>.");
         var sources = words.Select(word => Parse(word, options)).ToList();
         if (sources.Find(source => source.Weight is null) is { } without && sources.Find(source => source.Weight is not null) is { } with)
         {

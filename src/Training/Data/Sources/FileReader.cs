@@ -14,6 +14,7 @@ internal abstract class FileReader(SourceFile file, SourceOptions options)
     {
         Content.JsonLines => new JsonLinesReader(file, options),
         Content.Parquet => new ParquetFileReader(file, options),
+        _ when options.DocumentSeparator is { } separator => new SeparatedTextReader(file, options, separator),
         _ => new TextFileReader(file, options),
     };
 

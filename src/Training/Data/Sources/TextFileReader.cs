@@ -1,7 +1,7 @@
 namespace TinyLlm.Training.Data.Sources;
 
 /// <summary>Reads a text file, which is one document. It is cut at a <see cref="Model.Tokenizers.TextCut"/>.</summary>
-internal sealed class TextFileReader(SourceFile file, SourceOptions options) : ByteReader(file, options)
+internal class TextFileReader(SourceFile file, SourceOptions options) : ByteReader(file, options)
 {
     /// <inheritdoc/>
     protected override IEnumerable<TextPiece> Read(Stream stream, long start, bool endsFile, ReadReport report) => TextPieces.Read(stream, File, endsFile, report);

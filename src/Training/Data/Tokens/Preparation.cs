@@ -108,7 +108,7 @@ public sealed class Preparation
         if (found.TokenizerHash != plan.TokenizerHash)
             throw new TinyLlmException($"{folder} was prepared with another tokenizer (SHA-256 {found.TokenizerHash[..12]}...; expected {plan.TokenizerHash[..12]}...). Choose another --out, or remove the folder.");
         if (found.Fingerprint != plan.Fingerprint)
-            throw new TinyLlmException($"{folder} was prepared from other files, or they have changed since: {string.Join(", ", found.Sources)}. Choose another --out, or remove the folder.");
+            throw new TinyLlmException($"{folder} was prepared from other files or with other options of reading, or the files have changed since: {string.Join(", ", found.Sources)}. Choose another --out, or remove the folder.");
     }
 
     // A shard that an earlier run finished is taken as it is.

@@ -196,7 +196,7 @@ public class DataSourceTests
         Assert.Equal(seen[0], SourceReading.Source(folder["*.txt"]).Fingerprint);
         Assert.Equal(seen[0], SourceReading.Source(path + "=3").Fingerprint);
 
-        foreach (var options in new SourceOptions[] { new("body"), new(Encoding: "latin1"), new(Strict: true) })
+        foreach (var options in new SourceOptions[] { new("body"), new(Encoding: "latin1"), new(Strict: true), new(DocumentSeparator: "---"), new(DocumentSeparator: "--") })
             seen.Add(SourceReading.Source(path, options).Fingerprint);
         File.SetLastWriteTimeUtc(path, new DateTime(2020, 1, 1, 0, 0, 1, DateTimeKind.Utc));
         seen.Add(SourceReading.Source(path).Fingerprint);
