@@ -23,6 +23,9 @@ internal sealed class DataOptions
         command.Options.Add(strict);
     }
 
+    /// <summary>The field that <c>--text-field</c> names; null where it is absent.</summary>
+    public string? TextField(ParseResult parse) => parse.GetValue(textField);
+
     public SourceOptions Read(ParseResult parse) => new(parse.GetValue(textField) ?? "text", parse.GetValue(encoding), parse.GetValue(strict), parse.GetValue(separator));
 
     /// <summary>Reads the options of a run, which a resume cannot change.</summary>

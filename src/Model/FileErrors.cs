@@ -11,10 +11,10 @@ public static class FileErrors
     /// <summary>The line for a file that could not be read.</summary>
     public static TinyLlmException Reading(string path, Exception exception) => exception switch
     {
+        FileNotFoundException or UnauthorizedAccessException when Directory.Exists(path) =>
+            new TinyLlmException($"{path}: this is a folder; expected a file.", exception),
         FileNotFoundException or DirectoryNotFoundException =>
             new TinyLlmException($"{path}: there is no such file; check the path.", exception),
-        UnauthorizedAccessException when Directory.Exists(path) =>
-            new TinyLlmException($"{path}: this is a folder; expected a file.", exception),
         _ => new TinyLlmException($"{path}: could not be read ({Reason(exception)}); check the path and your rights to it.", exception),
     };
 

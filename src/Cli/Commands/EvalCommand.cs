@@ -16,7 +16,7 @@ internal static class EvalCommand
     private const int MaxAnswerTokens = 64;
 
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
-    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations (.jsonl) or builtin:questions; many times.", required: true);
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations (.jsonl, also .gz or .zst; its first row tells) or builtin:questions; many times.", required: true);
     private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; absent: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatch = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
@@ -48,7 +48,7 @@ internal static class EvalCommand
         using var owner = model;
         foreach (string source in parse.GetValue(Data)!)
         {
-            bool chat = ChatData.IsChat(source);
+            bool chat = ChatData.IsChat(source, Reading.TextField(parse));
             if (parse.GetValue(ExactMatch) && !chat)
                 throw new TinyLlmException($"--exact-match: {source} holds no conversations; expected a .jsonl file or builtin:questions.");
 

@@ -17,7 +17,7 @@ internal static class FinetuneCommand
     {
         var loop = new LoopOptions(Defaults);
         var model = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
-        var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl) or builtin:questions; many times; absent: builtin:questions.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl, also .gz or .zst) or builtin:questions; many times; absent: builtin:questions.");
         var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
         var command = new Command("finetune", "Teach a model to answer, by supervised finetuning on conversations.") { model, data, validation, Packing, ShowMask };
         loop.AddTo(command);

@@ -1,5 +1,6 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Training.Data;
 
@@ -43,9 +44,12 @@ public static class ChatData
         return new ChatSplits(train, held);
     }
 
-    /// <summary>Whether a source holds conversations and not plain text.</summary>
-    public static bool IsChat(string source) =>
-        source == "builtin:questions" || source.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whether a source holds conversations and not plain text; of a file of JSON lines, whatever its compression, its first row tells.</summary>
+    /// <param name="source">A --data word.</param>
+    /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
+    /// <exception cref="TinyLlmException">The file cannot be read, or its first row is neither.</exception>
+    public static bool IsChat(string source, string? textField) =>
+        source == "builtin:questions" || File.Exists(source) && SourceFormat.Of(source).Content == Content.JsonLines && ChatRows.AreIn(source, textField);
 
     /// <summary>All rows of a source, or one split of a built-in one.</summary>
     /// <exception cref="TinyLlmException">The source is missing, unknown or malformed.</exception>
@@ -54,7 +58,7 @@ public static class ChatData
         if (!TextData.IsBuiltin(source))
             return ChatRows.Read(source).ToList();
         if (source != "builtin:questions")
-            throw new TinyLlmException($"--data {source}: expected builtin:questions or a .jsonl file of conversations; stories have no answers to learn.");
+            throw new TinyLlmException($"--data {source}: expected builtin:questions or a .jsonl file of conversations, also .gz or .zst; stories have no answers to learn.");
         return BuiltinData.Questions(split).Select(chat => new Conversation(chat.Turns
             .SelectMany(turn => new[] { new ChatMessage("user", turn.Question), new ChatMessage(ChatTemplate.Assistant, turn.Answer) }).ToList())).ToList();
     }

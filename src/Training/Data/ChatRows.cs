@@ -1,6 +1,7 @@
 using System.Text.Json;
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Training.Data;
 
@@ -9,7 +10,7 @@ namespace TinyLlm.Training.Data;
 public sealed record Conversation(IReadOnlyList<ChatMessage> Messages);
 
 /// <summary>
-/// Reads finetuning rows from JSON Lines (UTF-8, one object a line, blank lines allowed). A row has one of these forms; other fields
+/// Reads finetuning rows from JSON Lines (one object a line, blank lines allowed; UTF-8, or what a byte order mark says; compressed or not). A row has one of these forms; other fields
 /// are ignored:
 /// <list type="bullet">
 /// <item><c>{"messages": [{"role": "system" | "user" | "assistant", "content": "..."}, ...]}</c></item>
@@ -22,8 +23,14 @@ public sealed record Conversation(IReadOnlyList<ChatMessage> Messages);
 /// </summary>
 public static class ChatRows
 {
+    private const string DefaultTextField = "text";
+    private const int NamesShown = 100;
+
     private const string Forms =
         "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", \"answer\"}, {\"instruction\", \"output\"} or {\"instruction\", \"response\"}";
+
+    // Any of them makes a row a conversation.
+    private static readonly string[] Fields = ["messages", "prompt", "completion", "question", "answer", "instruction"];
 
     private static readonly string[] Roles = ["system", "user", "assistant"];
 
@@ -36,16 +43,68 @@ public static class ChatRows
     public static IEnumerable<Conversation> Read(string path)
     {
         bool any = false;
-        foreach (JsonLine line in JsonLines.Read(path))
+        foreach (JsonLine line in Lines(path))
         {
-            if (line.IsBlank)
-                continue;
             any = true;
             yield return Parse(path, line);
         }
 
         if (!any)
             throw new TinyLlmException($"{path}: has no rows; {Forms}, one object a line.");
+    }
+
+    /// <summary>Whether a file of JSON lines holds conversations and not documents: what the first line that is an object has.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
+    /// <exception cref="TinyLlmException">The file cannot be read, no line is an object, or the first has neither.</exception>
+    internal static bool AreIn(string path, string? textField)
+    {
+        foreach (JsonLine line in Lines(path))
+        {
+            if (Names(line) is not { } names)
+                continue;
+            if (textField is not null && names.Contains(textField))
+                return false;
+            if (names.Exists(Fields.Contains))
+                return true;
+            if (textField is null && names.Contains(DefaultTextField))
+                return false;
+            throw new TinyLlmException($"{path}, line {line.Number}: the row is neither a document with a field \"{textField ?? DefaultTextField}\" nor a conversation; its fields are: "
+                + $"{(names.Count == 0 ? "none" : string.Join(", ", names))}. Name the field with the text by --text-field, or give conversations: {Forms}.");
+        }
+
+        throw new TinyLlmException($"{path}: no line is a JSON object; expected documents with a field \"{textField ?? DefaultTextField}\", or conversations. Put one object on each line.");
+    }
+
+    // Decompressed and as UTF-8, without blank ones.
+    private static IEnumerable<JsonLine> Lines(string path)
+    {
+        if (UnreadFormat.ByName(path) is { } what)
+            throw UnreadFormat.Refusal(path, what);
+        var file = SourceFile.At(path);
+        var replacement = new NotedReplacement();
+        using Stream stream = TextEncoding.Of(file, null).Open(file, replacement);
+        foreach (JsonLine line in JsonLines.Read(path, stream, () => 0))
+        {
+            if (replacement.WasNeeded)
+                throw new TinyLlmException($"{path}, near line {line.Number}: the text is not valid in the encoding that the file begins in; expected UTF-8. Convert the file.");
+            if (!line.IsBlank)
+                yield return line;
+        }
+    }
+
+    // The fields of an object, null for what is none.
+    private static List<string>? Names(JsonLine line)
+    {
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line.Bytes);
+            return document.RootElement.ValueKind == JsonValueKind.Object ? [.. document.RootElement.EnumerateObject().Take(NamesShown).Select(field => field.Name)] : null;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
     }
 
     private static Conversation Parse(string path, JsonLine line)

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using TinyLlm.Tests.Support;
+using TinyLlm.Tests.Training.Data.Sources;
 using TinyLlm.Training;
 using Xunit;
 
@@ -81,6 +82,35 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         string text = run.Succeed("eval --model long --data rows.jsonl --exact-match --threads 1").Text;
         Assert.Matches(EvalLine(), text);
         Assert.Matches(@"exact match \d+ of 40, ", text);
+    }
+
+    [Fact]
+    public void Eval_OfJsonLines_LooksAtTheFirstRow()
+    {
+        run.Folder.Write("texts.jsonl", "{\"text\": \"the cat sat on a mat.\"}\n{\"text\": \"and saw one small dog.\"}\n");
+        run.Folder.Write("bodies.jsonl", "{\"body\": \"the cat sat on a mat.\"}\n{\"body\": \"and saw one small dog.\"}\n");
+        string texts = run.Succeed("eval --model base --data texts.jsonl --threads 1").Text;
+        Assert.Equal(texts.Replace("texts", "bodies"), run.Succeed("eval --model base --data bodies.jsonl --text-field body --threads 1").Text);
+        run.Refuse("eval --model base --data bodies.jsonl --threads 1", "bodies.jsonl, line 1", "\"text\"", "fields are: body", "--text-field");
+        run.Refuse("eval --model base --data texts.jsonl --exact-match --threads 1", "--exact-match", "texts.jsonl holds no conversations");
+
+        run.Folder.Write("rows.jsonl.gz", SourceReading.Compress(File.ReadAllBytes(run["rows.jsonl"]), ".gz"));
+        string rows = run.Succeed("eval --model long --data rows.jsonl --threads 1").Text;
+        Assert.Equal(rows.Replace("rows.jsonl", "rows.jsonl.gz"), run.Succeed("eval --model long --data rows.jsonl.gz --threads 1").Text);
+    }
+
+    [Fact]
+    public void Finetune_ReadsCompressedRows()
+    {
+        foreach (string ending in new[] { "", ".gz", ".zst" })
+        {
+            run.Folder.Write("same.jsonl" + ending, SourceReading.Compress(File.ReadAllBytes(run["rows.jsonl"]), ending));
+            run.Succeed($"finetune --model long --data same.jsonl{ending} --batch-size 2 --steps 2 --sample-every 0 --threads 1 --out same{ending}");
+            Assert.Equal(File.ReadAllBytes(run["same/model.safetensors"]), File.ReadAllBytes(run[$"same{ending}/model.safetensors"]));
+        }
+
+        run.Folder.Write("rows.zip", "PK");
+        run.Refuse("finetune --model long --data rows.zip --steps 2 --out zip", "rows.zip", "a ZIP archive", "Unpack it");
     }
 
     [Fact]

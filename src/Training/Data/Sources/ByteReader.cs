@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace TinyLlm.Training.Data.Sources;
 
 /// <summary>
@@ -31,7 +29,7 @@ internal abstract class ByteReader(SourceFile file, SourceOptions options) : Fil
         if (encoding.Encoding is not null || File.Format.Compression != Compression.None)
         {
             var replacement = new NotedReplacement();
-            using Stream whole = OpenAsUtf8(encoding, replacement);
+            using Stream whole = encoding.Open(File, replacement);
             foreach (var piece in Read(whole, 0, endsFile: true, report))
                 yield return piece;
             if (replacement.WasNeeded)
@@ -66,26 +64,5 @@ internal abstract class ByteReader(SourceFile file, SourceOptions options) : Fil
 
     private long PlaceAtOrAfter(Stream stream, long offset) => offset == 0 || offset >= File.Length ? offset : FindPlace(stream, offset);
 
-    // The first bytes tell too when a name lies.
-    private TextEncoding DetectEncoding()
-    {
-        byte[] head = new byte[TextEncoding.HeadBytes];
-        using Stream stream = File.Open();
-        int length = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
-        if (UnreadFormat.ByHead(head.AsSpan(0, length)) is { } what)
-            throw UnreadFormat.Refusal(File.Path, what);
-        return TextEncoding.Detect(head.AsSpan(0, length), Options.Encoding);
-    }
-
-    private Stream OpenAsUtf8(TextEncoding encoding, NotedReplacement replacement)
-    {
-        Stream stream = File.Open();
-        stream.ReadExactly(stackalloc byte[encoding.MarkBytes]);
-        if (encoding.Encoding is null)
-            return stream;
-
-        var noting = (Encoding)encoding.Encoding.Clone();
-        noting.DecoderFallback = replacement;
-        return Encoding.CreateTranscodingStream(stream, noting, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-    }
+    private TextEncoding DetectEncoding() => TextEncoding.Of(File, Options.Encoding);
 }

@@ -30,6 +30,38 @@ internal readonly record struct TextEncoding(Encoding? Encoding, int MarkBytes)
         }
     }
 
+    /// <summary>The encoding of a file, which is decompressed for that.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="named">The encoding of files without a byte order mark, by its name.</param>
+    /// <exception cref="TinyLlmException">The file cannot be read, or its first bytes are those of an archive.</exception>
+    public static TextEncoding Of(SourceFile file, string? named)
+    {
+        byte[] head = new byte[HeadBytes];
+        using Stream stream = file.Open();
+        int length = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+
+        // The first bytes tell what a name may not.
+        if (UnreadFormat.ByHead(head.AsSpan(0, length)) is { } what)
+            throw UnreadFormat.Refusal(file.Path, what);
+        return Detect(head.AsSpan(0, length), named);
+    }
+
+    /// <summary>Opens a file of this encoding, decompressed, as UTF-8 and behind the byte order mark.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="replacement">Notes whether there were bytes that the encoding does not know.</param>
+    /// <exception cref="TinyLlmException">The file cannot be read.</exception>
+    public Stream Open(SourceFile file, NotedReplacement replacement)
+    {
+        Stream stream = file.Open();
+        stream.ReadExactly(stackalloc byte[MarkBytes]);
+        if (Encoding is null)
+            return stream;
+
+        var noting = (Encoding)Encoding.Clone();
+        noting.DecoderFallback = replacement;
+        return Encoding.CreateTranscodingStream(stream, noting, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+    }
+
     /// <summary>
     /// The encoding of a file by its first bytes: what a byte order mark says, else <paramref name="named"/>, else UTF-16 if about every other byte is zero, else bytes as they are.
     /// </summary>

@@ -1,6 +1,7 @@
 using System.Text;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
+using TinyLlm.Tests.Training.Data.Sources;
 using TinyLlm.Training.Data;
 using Xunit;
 
@@ -117,8 +118,83 @@ public sealed class ChatRowsTests : IDisposable
         byte[] bytes = [.. Encoding.UTF8.GetBytes("{\"prompt\":\"a"), 0xFF, .. Encoding.UTF8.GetBytes("\",\"completion\":\"b\"}")];
         string path = folder.Write("rows.jsonl", bytes);
         UserError.Expect(() => ChatRows.Read(path).Count(), "line 1", "no valid UTF-8");
-        path = folder.Write("rows.jsonl", Encoding.Unicode.GetBytes("{\"prompt\":\"a\",\"completion\":\"b\"}"));
-        UserError.Expect(() => ChatRows.Read(path).Count(), "line 1", "no valid JSON");
+
+        // Half of a surrogate pair.
+        path = folder.Write("rows.jsonl", [0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{\"prompt\":\"a"), 0, 0xD8, .. Encoding.Unicode.GetBytes("\",\"completion\":\"b\"}")]);
+        UserError.Expect(() => ChatRows.Read(path).Count(), path, "not valid in the encoding");
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(".gz")]
+    [InlineData(".zst")]
+    public void Read_AnyCompressionAndEncoding(string ending)
+    {
+        const string Text = "{\"prompt\":\"a\",\"completion\":\"\u4e2d\"}\n\n{\"prompt\":\"b\",\"completion\":\"c\"}\n";
+        foreach (string name in new[] { "utf-8", "utf-16", "utf-16BE", "utf-32" })
+        {
+            var encoding = Encoding.GetEncoding(name);
+            foreach (byte[] mark in new[] { encoding.GetPreamble(), [] })
+            {
+                if (mark.Length == 0 && name == "utf-32")
+                    continue;
+                string path = folder.Write("rows.jsonl" + ending, SourceReading.Compress([.. mark, .. encoding.GetBytes(Text)], ending));
+                Conversation[] rows = [.. ChatRows.Read(path)];
+                Assert.Equal(2, rows.Length);
+                CheckPair(rows[0], "a", "\u4e2d");
+                CheckPair(rows[1], "b", "c");
+            }
+        }
+    }
+
+    [Fact]
+    public void Read_Damaged_IsRefused()
+    {
+        byte[] packed = SourceReading.Compress(Encoding.UTF8.GetBytes("{\"prompt\":\"a\",\"completion\":\"b\"}\n"), ".gz");
+        string path = folder.Write("rows.jsonl.gz", packed[..^5]);
+        UserError.Expect(() => ChatRows.Read(path).Count(), path, "damaged or cut off");
+        path = folder.Write("rows.jsonl", packed);
+        UserError.Expect(() => ChatRows.Read(path).Count(), path, "this is compressed by gzip", "Unpack it");
+        path = folder.Write("rows.zip", "PK");
+        UserError.Expect(() => ChatRows.Read(path).Count(), path, "this is a ZIP archive", "Unpack it");
+    }
+
+    [Theory]
+    [InlineData("""{"messages": []}""", null, true)]
+    [InlineData("""{"id": 1, "question": "a", "answer": "b"}""", null, true)]
+    [InlineData("""{"instruction": "a"}""", null, true)]
+    [InlineData("""{"text": "a"}""", null, false)]
+    [InlineData("""{"text": 5, "messages": []}""", null, true)]
+    [InlineData("""{"text": "a", "messages": []}""", "text", false)]
+    [InlineData("""{"prompt": "a", "completion": "b"}""", "prompt", false)]
+    [InlineData("""{"prompt": "a", "completion": "b"}""", "body", true)]
+    [InlineData("\n  \nbad\n[1]\n{\"text\": \"a\"}\n{\"messages\": []}", null, false)]
+    public void Rows_AreConversationsOrDocuments(string text, string? field, bool expected)
+    {
+        foreach (string ending in new[] { "", ".gz", ".zst" })
+            Assert.Equal(expected, ChatData.IsChat(folder.Write("rows.jsonl" + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(text), ending)), field));
+    }
+
+    [Theory]
+    [InlineData("""{"body": "a", "id": 1}""", null, "line 1", "\"text\"", "body, id")]
+    [InlineData("""{"text": "a"}""", "body", "line 1", "\"body\"", "its fields are: text")]
+    [InlineData("\n{}", null, "line 2", "\"text\"", "its fields are: none")]
+    [InlineData("bad\n", null, "no line is a JSON object", "\"text\"", "conversations")]
+    [InlineData("", null, "no line is a JSON object", "\"text\"", "conversations")]
+    public void Rows_OfNeither_AreRefused(string text, string? field, params string[] parts)
+    {
+        string path = folder.Write("rows.jsonl", text);
+        UserError.Expect(() => ChatData.IsChat(path, field), [path, .. parts]);
+    }
+
+    [Fact]
+    public void OtherSources_AreNoConversations()
+    {
+        Assert.True(ChatData.IsChat("builtin:questions", null));
+        Assert.False(ChatData.IsChat("builtin:stories", null));
+        Assert.False(ChatData.IsChat(folder.Write("a.txt", "{\"messages\": []}"), null));
+        Assert.False(ChatData.IsChat(folder["none.jsonl"], null));
+        Assert.False(ChatData.IsChat(folder.Path, null));
     }
 
     [Theory]
