@@ -33,13 +33,15 @@ internal static class TokenizerKinds
             text = text.Concat((validation.Count > 0 ? validation : sources.Where(source => source.IsBuiltin)).Select(source => (source, Split.Validation)));
         var pieces = Pieces(text, stop);
         using var view = new TokenizerView();
-        return kind switch
+        Tokenizer tokenizer = kind switch
         {
             "bpe" => BpeTrainer.Train(pieces, vocabularySize, threads, view, stop),
             "char" => CharTokenizer.Train(pieces),
             "word" => WordTokenizer.Train(pieces, vocabularySize, minimumCount),
             _ => throw new ArgumentException($"{kind}; expected one of {string.Join(", ", Trained)}.", nameof(kind)),
         };
+        view.Complete();
+        return tokenizer;
     }
 
     private static IEnumerable<ReadOnlyMemory<byte>> Pieces(IEnumerable<(DataSource Source, Split Split)> text, CancellationToken stop)
