@@ -129,6 +129,8 @@ public sealed class Activations
                 : Blocks[0];
         }
 
+        if (config.Lora is { } lora)
+            Lora = new LoraScratch(arena, config, lora, b * t);
         if (training)
         {
             Gradients = new BlockGradients(arena, config, b, t);
@@ -170,6 +172,7 @@ public sealed class Activations
     internal Tensor[] Residual { get; }           // L + 1 of (B, T, C): the input of each block, and the last output
     internal BlockActivations[] Blocks { get; }   // L
     internal BlockGradients? Gradients { get; }
+    internal LoraScratch? Lora { get; }           // where the model has adapters
     internal Tensor ResidualGradient { get; }     // (B, T, C)
     internal Tensor HiddenGradient { get; }       // (B, T, C)
 

@@ -13,14 +13,14 @@ internal sealed class Block
     private readonly Mlp mlp;
     private readonly int layer;
 
-    public Block(Backend backend, GptConfig config, ParameterTable table, int layer)
+    public Block(Backend backend, GptConfig config, ParameterTable table, LoraAdapter? adapter, int layer)
     {
         (this.backend, this.layer) = (backend, layer);
         bool gpt2 = config.Architecture == Architecture.Gpt2;
         norm1 = gpt2 ? Gpt2Layer.Norm(backend, table, $"transformer.h.{layer}.ln_1", config) : RmsNorm("input_layernorm");
-        attention = new SelfAttention(backend, config, table, layer);
+        attention = new SelfAttention(backend, config, table, adapter, layer);
         norm2 = gpt2 ? Gpt2Layer.Norm(backend, table, $"transformer.h.{layer}.ln_2", config) : RmsNorm("post_attention_layernorm");
-        mlp = new Mlp(backend, config, table, layer);
+        mlp = new Mlp(backend, config, table, adapter, layer);
 
         Norm RmsNorm(string name) =>
             new(backend, table.Add($"model.layers.{layer}.{name}.weight", config.Width, Init.Ones, ParameterGroup.Vector), null, config.NormEpsilon);
@@ -92,4 +92,6 @@ internal static class DropoutSite
     public static int AttentionBranch(int layer) => 2 + 3 * layer;
 
     public static int MlpBranch(int layer) => 3 + 3 * layer;
+
+    public static int Adapter(int layers, int number) => 1 + 3 * layers + number;
 }

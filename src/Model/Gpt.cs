@@ -21,6 +21,7 @@ public sealed class Gpt : IDisposable
     public const double InitDeviation = 0.02;
 
     private readonly Arena values, working;
+    private readonly Arena? adapterValues, adapterWorking;
     private readonly Block[] blocks;
     private readonly Norm finalNorm;
     private readonly Parameter tokenTable, head;
@@ -39,12 +40,14 @@ public sealed class Gpt : IDisposable
         (Config, Backend) = (config, backend);
         Parameters = new ParameterTable();
 
+        Adapter = config.Lora is null ? null : new LoraAdapter(backend, config);
+
         bool gpt2 = config.Architecture == Architecture.Gpt2;
         string tokens = gpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
         tokenTable = VocabularyTable(tokens);
         if (config.LearnedPositions)
             positionTable = Parameters.Add("transformer.wpe.weight", (config.Context, config.Width), Init.Normal(InitDeviation), ParameterGroup.Embedding);
-        blocks = Enumerable.Range(0, config.Layers).Select(layer => new Block(backend, config, Parameters, layer)).ToArray();
+        blocks = Enumerable.Range(0, config.Layers).Select(layer => new Block(backend, config, Parameters, Adapter, layer)).ToArray();
         finalNorm = gpt2
             ? Gpt2Layer.Norm(backend, Parameters, "transformer.ln_f", config)
             : new Norm(backend, Parameters.Add("model.norm.weight", config.Width, Init.Ones, ParameterGroup.Vector), null, config.NormEpsilon);
@@ -57,6 +60,16 @@ public sealed class Gpt : IDisposable
         working = new Arena(backend, "working weights");
         Parameters.PlanWorking(working, config.ComputeType);
         working.Allocate();
+        if (Adapter is not null)
+        {
+            adapterValues = new Arena(backend, "adapters");
+            Adapter.Parameters.PlanValues(adapterValues);
+            adapterValues.Allocate();
+            adapterWorking = new Arena(backend, "working adapters");
+            Adapter.Parameters.PlanWorking(adapterWorking, config.ComputeType);
+            adapterWorking.Allocate();
+        }
+
         if (!config.LearnedPositions)
             backend.Write(ropeTable, Backend.RopeTable(config.Context, config.HeadSize, config.RopeBase));
 
@@ -73,25 +86,38 @@ public sealed class Gpt : IDisposable
     /// <summary>All weights.</summary>
     public ParameterTable Parameters { get; }
 
+    /// <summary>The adapters, where <see cref="GptConfig.Lora"/> asks for some.</summary>
+    public LoraAdapter? Adapter { get; }
+
+    /// <summary>What is trained: the adapters where there are some, else all weights.</summary>
+    public ParameterTable Trained => Adapter?.Parameters ?? Parameters;
+
     /// <summary>Bytes of the weights in memory.</summary>
-    public long Bytes => values.Bytes + working.Bytes;
+    public long Bytes => values.Bytes + working.Bytes + (adapterValues?.Bytes ?? 0) + (adapterWorking?.Bytes ?? 0);
 
-    /// <summary>The weights from <paramref name="first"/> to <paramref name="last"/>, in the order of the table, as one row of memory.</summary>
-    public Tensor ValueRange(Parameter first, Parameter last) => values.Range(first.Value, last.Value);
+    /// <summary>The trained weights from <paramref name="first"/> to <paramref name="last"/>, in the order of the table, as one row of memory.</summary>
+    public Tensor ValueRange(Parameter first, Parameter last) => (adapterValues ?? values).Range(first.Value, last.Value);
 
-    /// <summary>The working copies of the weights from <paramref name="first"/> to <paramref name="last"/>; none where the passes compute with the weights themselves.</summary>
-    public Tensor? WorkingRange(Parameter first, Parameter last) => first.HasWorkingCopy ? working.Range(first.Working, last.Working) : null;
+    /// <summary>The working copies of the trained weights from <paramref name="first"/> to <paramref name="last"/>; none where the passes compute with the weights themselves.</summary>
+    public Tensor? WorkingRange(Parameter first, Parameter last) => first.HasWorkingCopy ? (adapterWorking ?? working).Range(first.Working, last.Working) : null;
 
     /// <summary>The gradients from <paramref name="first"/> to <paramref name="last"/>, laid out as the weights; after <see cref="PlanGradients"/>.</summary>
-    public Tensor GradientRange(Parameter first, Parameter last) => gradients!.Range(first.Gradient, last.Gradient);
+    public Tensor GradientRange(Parameter first, Parameter last) => gradients!.Range(first.Gradient!.Value, last.Gradient!.Value);
 
     /// <summary>All gradients.</summary>
-    public Tensor AllGradients => GradientRange(Parameters.All[0], Parameters.All[^1]);
+    public Tensor AllGradients => GradientRange(Trained.All[0], Trained.All[^1]);
 
-    /// <summary>Draws the initial weights.</summary>
+    /// <summary>Draws the initial weights of the model itself.</summary>
     public void Initialize(ulong seed)
     {
         Parameters.Initialize(Backend, seed);
+        UpdateWorking();
+    }
+
+    /// <summary>Draws the initial weights of the adapters, which change nothing yet.</summary>
+    public void InitializeAdapter(ulong seed)
+    {
+        Adapter!.Parameters.Initialize(Backend, seed);
         UpdateWorking();
     }
 
@@ -116,15 +142,15 @@ public sealed class Gpt : IDisposable
     /// <summary>Makes the working copies follow the weights, after these were written by anyone but the optimiser.</summary>
     public void UpdateWorking()
     {
-        foreach (var parameter in Parameters.All.Where(p => p.HasWorkingCopy))
+        foreach (var parameter in Parameters.All.Concat(Adapter?.Parameters.All ?? []).Where(p => p.HasWorkingCopy))
             Backend.Cast(parameter.Value, parameter.Working);
     }
 
-    /// <summary>Plans the gradients in <paramref name="arena"/>: the model can be trained once it is allocated.</summary>
+    /// <summary>Plans the gradients of what is trained in <paramref name="arena"/>: the model can be trained once it is allocated.</summary>
     public void PlanGradients(Arena arena)
     {
         gradients = arena;
-        Parameters.PlanGradients(arena);
+        Trained.PlanGradients(arena);
     }
 
     /// <summary>
@@ -137,6 +163,7 @@ public sealed class Gpt : IDisposable
     {
         cache?.Send();
         var pass = Pass(a, cache, state);
+        Adapter?.Use(a.Lora!, state?.Buffer);
         if (tokenTable.Quantized is { } table)
             Backend.QuantizedEmbedding(a.Tokens, table, a.Positions, positionTable?.Quantized, a.Residual[0]);
         else
@@ -171,6 +198,7 @@ public sealed class Gpt : IDisposable
     {
         var pass = Pass(a, null, state);
         var d = a.Gradients ?? throw new InvalidOperationException("Backward: the activations were planned for inference.");
+        Adapter?.Use(a.Lora!, state?.Buffer);
         Backend.Fill(a.ResidualGradient, 0);
         finalNorm.BackwardResidual(a.HiddenGradient, a.Residual[^1], a.FinalNorm, a.ResidualGradient);
         for (int layer = blocks.Length - 1; layer >= 0; layer--)
@@ -181,9 +209,11 @@ public sealed class Gpt : IDisposable
             blocks[layer].Backward(a.Residual[layer], a.Blocks[layer], d, pass, a.ResidualGradient);
         }
 
+        if (tokenTable.Gradient is not { } gradient)
+            return;
         if (pass.Dropout > 0)
             Backend.Dropout(a.ResidualGradient, a.ResidualGradient, pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
-        Backend.EmbeddingBackward(a.ResidualGradient, a.Tokens, tokenTable.Gradient, a.Positions, positionTable?.Gradient);
+        Backend.EmbeddingBackward(a.ResidualGradient, a.Tokens, gradient, a.Positions, positionTable?.Gradient);
     }
 
     /// <summary>Log-probabilities of the targets, (B T) in <see cref="Activations.LogProbabilities"/>; after <see cref="Forward"/>.</summary>
@@ -209,6 +239,8 @@ public sealed class Gpt : IDisposable
     {
         values.Dispose();
         working.Dispose();
+        adapterValues?.Dispose();
+        adapterWorking?.Dispose();
     }
 
     private ForwardPass Pass(Activations a, KvCache? cache, StepState? state) => new(

@@ -78,6 +78,9 @@ public sealed record GptConfig
     /// </summary>
     public DType WeightType { get; init; } = DType.F32;
 
+    /// <summary>The adapters that are trained in place of the weights, where there are some. No property of the model either.</summary>
+    public LoraSettings? Lora { get; init; }
+
     /// <summary>Rows of the token table in memory.</summary>
     public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 

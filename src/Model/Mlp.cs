@@ -9,7 +9,7 @@ internal sealed class Mlp
     private readonly Linear up;
     private readonly bool gated;
 
-    public Mlp(Backend backend, GptConfig config, ParameterTable table, int layer)
+    public Mlp(Backend backend, GptConfig config, ParameterTable table, LoraAdapter? adapter, int layer)
     {
         this.backend = backend;
         gated = config.Architecture != Architecture.Gpt2;
@@ -19,14 +19,14 @@ internal sealed class Mlp
         {
             string name = $"model.layers.{layer}.mlp.";
             up = new Linear(backend, table.Add(name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
-                [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null);
-            Down = new Linear(backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null);
+                [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null, adapter);
+            Down = new Linear(backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null, adapter);
         }
         else
         {
             string name = $"transformer.h.{layer}.mlp.";
-            up = Gpt2Layer.Linear(backend, table, name + "c_fc", c, f, Init.Normal(Gpt.InitDeviation));
-            Down = Gpt2Layer.Linear(backend, table, name + "c_proj", f, c, residual);
+            up = Gpt2Layer.Linear(backend, table, name + "c_fc", c, f, Init.Normal(Gpt.InitDeviation), adapter);
+            Down = Gpt2Layer.Linear(backend, table, name + "c_proj", f, c, residual, adapter);
         }
     }
 

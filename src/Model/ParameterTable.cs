@@ -77,8 +77,8 @@ public sealed class Parameter
     /// <summary>Whether <see cref="Working"/> is a copy.</summary>
     public bool HasWorkingCopy => Quantized is null && Working.Storage != Value.Storage;
 
-    /// <summary>The gradient, <see cref="Shape"/> F32; only while training.</summary>
-    public Tensor Gradient { get; internal set; }
+    /// <summary>The gradient, <see cref="Shape"/> F32; only while it is trained.</summary>
+    public Tensor? Gradient { get; internal set; }
 
     /// <summary>Number of rows that are not padding.</summary>
     public int RealRows => Parts.Sum(p => p.Rows);

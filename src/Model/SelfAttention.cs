@@ -14,7 +14,7 @@ internal sealed class SelfAttention
     private readonly Norm? queryNorm, keyNorm;
     private readonly int layer;
 
-    public SelfAttention(Backend backend, GptConfig config, ParameterTable table, int layer)
+    public SelfAttention(Backend backend, GptConfig config, ParameterTable table, LoraAdapter? adapter, int layer)
     {
         (this.backend, this.config, this.layer) = (backend, config, layer);
         int c = config.Width, q = config.Heads * config.HeadSize, kv = config.KvHeads * config.HeadSize;
@@ -23,8 +23,8 @@ internal sealed class SelfAttention
         if (config.Architecture == Architecture.Gpt2)
         {
             string gpt2 = $"transformer.h.{layer}.attn.";
-            qkv = Gpt2Layer.Linear(backend, table, gpt2 + "c_attn", c, 3 * c, normal);
-            Output = Gpt2Layer.Linear(backend, table, gpt2 + "c_proj", c, c, residual);
+            qkv = Gpt2Layer.Linear(backend, table, gpt2 + "c_attn", c, 3 * c, normal, adapter);
+            Output = Gpt2Layer.Linear(backend, table, gpt2 + "c_proj", c, c, residual, adapter);
             return;
         }
 
@@ -34,8 +34,8 @@ internal sealed class SelfAttention
             new FilePart(name + "q_proj.weight", 0, q),
             new FilePart(name + "k_proj.weight", q, kv),
             new FilePart(name + "v_proj.weight", q + kv, kv),
-        ]), null);
-        Output = new Linear(backend, table.Add(name + "o_proj.weight", (c, q), residual, ParameterGroup.Matrix), null);
+        ]), null, adapter);
+        Output = new Linear(backend, table.Add(name + "o_proj.weight", (c, q), residual, ParameterGroup.Matrix), null, adapter);
         if (config.QueryKeyNorm)
         {
             queryNorm = HeadNorm(name + "q_norm.weight");

@@ -8,15 +8,15 @@ internal sealed unsafe partial class CpuBackend<V>
         pool.Run(new LayerNormKernel(Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), Pointer(mean), Pointer(rstd), epsilon, rows, c), Items(rows, RowsPerItem(c)));
     }
 
-    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias)
+    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias)
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], items = Items(rows, RowsPerItem(c));
         float* partial = SharedScratch(SharedPartials, 2L * items * c);
         pool.Run(new LayerNormBackwardKernel(Pointer(dy), Pointer(x), Pointer(weight), Pointer(mean), Pointer(rstd), Pointer(dx), partial, rows, c), items);
-        for (int item = 0; item < items; item++)
+        for (int item = 0; item < items && dWeight is not null; item++)
         {
-            AddRow(Pointer(dWeight), partial + 2L * item * c, c);
-            AddRow(Pointer(dBias), partial + (2L * item + 1) * c, c);
+            AddRow(Pointer(dWeight.Value), partial + 2L * item * c, c);
+            AddRow(Pointer(dBias!.Value), partial + (2L * item + 1) * c, c);
         }
     }
 

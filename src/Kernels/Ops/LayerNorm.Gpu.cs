@@ -14,7 +14,7 @@ internal sealed partial class GpuBackend
             LayerNorm<Float32>(x, weight, bias, y, mean, rstd, epsilon);
     }
 
-    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias)
+    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias)
     {
         if (x.DType == DType.BF16)
             LayerNormBackward<BFloat16>(dy, x, weight, mean, rstd, dx, dWeight, dBias);
@@ -28,12 +28,13 @@ internal sealed partial class GpuBackend
         Launch(EachRow(rows, c), LayerNormKernel, View<T>(x), View<Float32>(weight), View<Float32>(bias), View<T>(y), Floats(mean), Floats(rstd), epsilon, ThreadsOfRow(c), packed);
     }
 
-    private void LayerNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias) where T : unmanaged, IElement<T>
+    private void LayerNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias) where T : unmanaged, IElement<T>
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(dy) && FourElements.FitRows(x) && FourElements.FitRows(dx) ? 1 : 0;
 
         // The sums first: dx may lie where dy does.
-        AddNormGradients<T>(dy, x, mean, rstd, dWeight, dBias);
+        if (dWeight is { } sums)
+            AddNormGradients<T>(dy, x, mean, rstd, sums, dBias);
         Launch(EachRow(rows, c), LayerNormBackwardKernel, View<T>(dy), View<T>(x), View<Float32>(weight), Floats(mean), Floats(rstd), View<T>(dx), ThreadsOfRow(c), packed);
     }
 

@@ -32,10 +32,10 @@ public abstract partial class Backend
     /// </summary>
     /// <param name="dy">Shape and dtype of x.</param>
     /// <param name="dx">Shape and dtype of x; accumulated, because the residual stream's gradient arrives there first.</param>
-    /// <param name="dWeight">(C) F32; accumulated.</param>
-    /// <param name="dBias">(C) F32; accumulated.</param>
+    /// <param name="dWeight">(C) F32; accumulated; none where the weight is not trained.</param>
+    /// <param name="dBias">(C) F32; accumulated; none where the weight has none.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void LayerNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias)
+    public void LayerNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias)
     {
         int c = x.Shape[-1];
         var dtype = Check.Floating(nameof(LayerNormBackward), x);
@@ -44,12 +44,13 @@ public abstract partial class Backend
         Check.Shape(nameof(LayerNormBackward), mean, x.Shape.Rows);
         Check.Shape(nameof(LayerNormBackward), rstd, x.Shape.Rows);
         Check.Shape(nameof(LayerNormBackward), dx, x.Shape, dtype);
-        Check.Shape(nameof(LayerNormBackward), dWeight, c);
+        Check.Shape(nameof(LayerNormBackward), dWeight, (Shape)c);
         Check.Shape(nameof(LayerNormBackward), dBias, (Shape)c);
+        Check.That((dWeight is null) == (dBias is null), nameof(LayerNormBackward), $"dWeight and dBias must be there both or neither.");
         LayerNormBackwardCore(dy, x, weight, mean, rstd, dx, dWeight, dBias);
     }
 
     private protected abstract void LayerNormCore(Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon);
 
-    private protected abstract void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor dWeight, Tensor dBias);
+    private protected abstract void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias);
 }

@@ -18,7 +18,7 @@ internal sealed partial class GpuBackend
     }
 
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
-        Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
+        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
     {
         if (hidden.DType == DType.BF16)
             LinearCrossEntropyBackward<BFloat16>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight);
@@ -27,7 +27,7 @@ internal sealed partial class GpuBackend
     }
 
     private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
-        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight)
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight)
     {
         if (hidden.DType == DType.BF16)
             LinearCrossEntropyForwardBackward<BFloat16>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight);
@@ -47,7 +47,7 @@ internal sealed partial class GpuBackend
     }
 
     private void LinearCrossEntropyBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden,
-        Tensor dWeight) where T : unmanaged, IElement<T>
+        Tensor? dWeight) where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
@@ -58,7 +58,7 @@ internal sealed partial class GpuBackend
     }
 
     private void LinearCrossEntropyForwardBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities,
-        Tensor logSumExp, Tensor dHidden, Tensor dWeight) where T : unmanaged, IElement<T>
+        Tensor logSumExp, Tensor dHidden, Tensor? dWeight) where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
@@ -90,15 +90,16 @@ internal sealed partial class GpuBackend
             Integers(Chunk(targets, row)), Floats(Chunk(logProbabilities, row)), Floats(Chunk(logSumExp, row)));
 
         // dHidden = dLogits W, dWeight += dLogits^T x
-        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
+        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
         {
             backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogitGradientKernel, logits, vocabulary, padded, Integers(Chunk(targets, row)),
                 Floats(Chunk(logSumExp, row)), Floats(Chunk(tokenWeights, row)));
             var columns = OperandLayout.LineContiguous(c);
             backend.Multiply(RowsFrom(row), c, padded, logits, OperandLayout.DepthContiguous(padded), View<T>(weight), columns, ArrayView<float>.Empty,
                 View<T>(Chunk(dHidden, row)), accumulate: false);
-            backend.Multiply(padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded), View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
-                View<Float32>(dWeight), accumulate: true);
+            if (dWeight is { } sums)
+                backend.Multiply(padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded), View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
+                    View<Float32>(sums), accumulate: true);
         }
 
         private Tensor Chunk(Tensor all, int row) => all.Slice(0, row, RowsFrom(row));

@@ -30,10 +30,10 @@ public abstract partial class Backend
     /// Rows whose target is negative count as 0.
     /// </param>
     /// <param name="dHidden">Shape and dtype of hidden; overwritten.</param>
-    /// <param name="dWeight">(Vpadded, C) F32; accumulated; padding rows get nothing.</param>
+    /// <param name="dWeight">(Vpadded, C) F32; accumulated; padding rows get nothing; none where the weight is not trained.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void LinearCrossEntropyBackward(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights,
-        Tensor dHidden, Tensor dWeight)
+        Tensor dHidden, Tensor? dWeight)
     {
         const string op = nameof(LinearCrossEntropyBackward);
         int n = hidden.Shape.Rows, c = hidden.Shape[-1];
@@ -48,7 +48,7 @@ public abstract partial class Backend
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void LinearCrossEntropyForwardBackward(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp,
-        Tensor dHidden, Tensor dWeight)
+        Tensor dHidden, Tensor? dWeight)
     {
         const string op = nameof(LinearCrossEntropyForwardBackward);
         int n = hidden.Shape.Rows, c = hidden.Shape[-1];
@@ -61,12 +61,12 @@ public abstract partial class Backend
     private protected abstract void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp);
 
     private protected abstract void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
-        Tensor tokenWeights, Tensor dHidden, Tensor dWeight);
+        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight);
 
     private protected abstract void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
-        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor dWeight);
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight);
 
-    private static void CheckLinearCrossEntropyGradients(string op, Tensor hidden, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor dWeight)
+    private static void CheckLinearCrossEntropyGradients(string op, Tensor hidden, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
     {
         Check.Shape(op, tokenWeights, hidden.Shape.Rows);
         Check.Shape(op, dHidden, hidden.Shape, hidden.DType);

@@ -8,13 +8,13 @@ internal sealed unsafe partial class CpuBackend<V>
         pool.Run(new RmsNormKernel(Rows.Of(x), Pointer(weight), Rows.Of(y), Pointer(rstd), epsilon, rows, c), Items(rows, RowsPerItem(c)));
     }
 
-    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate)
+    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], items = Items(rows, RowsPerItem(c));
         float* partial = SharedScratch(SharedPartials, (long)items * c);
         pool.Run(new RmsNormBackwardKernel(Rows.Of(dy), Rows.Of(x), Pointer(weight), Pointer(rstd), Rows.Of(dx), accumulate, partial, rows, c), items);
-        for (int item = 0; item < items; item++)
-            AddRow(Pointer(dWeight), partial + (long)item * c, c);
+        for (int item = 0; item < items && dWeight is not null; item++)
+            AddRow(Pointer(dWeight.Value), partial + (long)item * c, c);
     }
 
     private readonly struct RmsNormKernel(Rows x, float* weight, Rows y, float* rstd, float epsilon, int rows, int c) : IKernel

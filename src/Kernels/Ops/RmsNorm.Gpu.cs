@@ -14,7 +14,7 @@ internal sealed partial class GpuBackend
             RmsNorm<Float32>(x, weight, y, rstd, epsilon);
     }
 
-    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate)
+    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
     {
         if (x.DType == DType.BF16)
             RmsNormBackward<BFloat16>(dy, x, weight, rstd, dx, dWeight, accumulate);
@@ -28,12 +28,13 @@ internal sealed partial class GpuBackend
         Launch(EachRow(rows, c), RmsNormKernel, View<T>(x), Rows.Of(x), View<Float32>(weight), View<T>(y), Rows.Of(y), Floats(rstd), epsilon, ThreadsOfRow(c), packed);
     }
 
-    private void RmsNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate) where T : unmanaged, IElement<T>
+    private void RmsNormBackward<T>(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate) where T : unmanaged, IElement<T>
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], packed = FourElements.FitRows(dy) && FourElements.FitRows(x) && FourElements.FitRows(dx) ? 1 : 0;
 
         // The sums first: dx may lie where dy does.
-        AddNormGradients<T>(dy, x, null, rstd, dWeight, null);
+        if (dWeight is { } sums)
+            AddNormGradients<T>(dy, x, null, rstd, sums, null);
         Launch(EachRow(rows, c), RmsNormBackwardKernel, View<T>(dy), Rows.Of(dy), View<T>(x), Rows.Of(x), View<Float32>(weight), Floats(rstd), View<T>(dx), Rows.Of(dx),
             accumulate ? 1 : 0, ThreadsOfRow(c), packed);
     }

@@ -26,21 +26,21 @@ public abstract partial class Backend
     /// </summary>
     /// <param name="dy">Shape and dtype of x; may be strided.</param>
     /// <param name="dx">Shape and dtype of x; may be strided; overwritten, or added to where <paramref name="accumulate"/>.</param>
-    /// <param name="dWeight">(C) F32; accumulated.</param>
+    /// <param name="dWeight">(C) F32; accumulated; none where the weight is not trained.</param>
     /// <param name="accumulate">Whether to add to dx, as for the norms of the residual stream, whose gradient arrives there first.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void RmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate)
+    public void RmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
     {
         var dtype = Check.Floating(nameof(RmsNormBackward), x, strided: true);
         Check.Shape(nameof(RmsNormBackward), dy, x.Shape, dtype, strided: true);
         Check.Shape(nameof(RmsNormBackward), weight, x.Shape[-1]);
         Check.Shape(nameof(RmsNormBackward), rstd, x.Shape.Rows);
         Check.Shape(nameof(RmsNormBackward), dx, x.Shape, dtype, strided: true);
-        Check.Shape(nameof(RmsNormBackward), dWeight, x.Shape[-1]);
+        Check.Shape(nameof(RmsNormBackward), dWeight, (Shape)x.Shape[-1]);
         RmsNormBackwardCore(dy, x, weight, rstd, dx, dWeight, accumulate);
     }
 
     private protected abstract void RmsNormCore(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon);
 
-    private protected abstract void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight, bool accumulate);
+    private protected abstract void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate);
 }

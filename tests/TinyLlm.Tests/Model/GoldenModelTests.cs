@@ -39,7 +39,7 @@ public class GoldenModelTests
         double loss = run.LossAndGradients(golden.Tokens, golden.Targets);
 
         Close("loss", golden.Expected("loss"), [(float)loss]);
-        foreach (var (name, gradient) in ModelRun.InFileLayout(model, p => p.Gradient))
+        foreach (var (name, gradient) in ModelRun.InFileLayout(model, p => p.Gradient!.Value))
             Close($"grad.{name}", WithoutKeyBias(name, golden.Expected($"grad.{name}")), WithoutKeyBias(name, gradient));
     }
 

@@ -50,11 +50,11 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
         Backend.Fill(model.AllGradients, 0);
         run.Backward(weights, training: dropout > 0);
         run.Backward(weights, training: dropout > 0);
-        var actual = ModelRun.InFileLayout(model, p => p.Gradient);
+        var actual = ModelRun.InFileLayout(model, p => p.Gradient!.Value);
         Assert.Equal(gradients.Keys.Order(), actual.Keys.Order());
         foreach (var (parameter, gradient) in gradients)
             Compare.Close($"{name}: gradient of {parameter}", Array.ConvertAll(gradient, g => 2 * g), actual[parameter], actual[parameter].Length, Tolerance, 1);
-        Assert.All(model.Parameters.All, p => Assert.All(ModelRun.Read(p.Gradient).Skip((int)p.RealCount), g => Assert.Equal(0, g)));
+        Assert.All(model.Parameters.All, p => Assert.All(ModelRun.Read(p.Gradient!.Value).Skip((int)p.RealCount), g => Assert.Equal(0, g)));
     }
 
     private static ReferenceConfig Config(string name) => name switch
