@@ -28,4 +28,7 @@ public sealed class AttentionTestsOnCuda : AttentionTests<Cuda>;
 public sealed class LinearCrossEntropyTestsOnCuda : LinearCrossEntropyTests<Cuda>;
 public sealed class DropoutTestsOnCuda : DropoutTests<Cuda>;
 public sealed class AdamWTestsOnCuda : AdamWTests<Cuda>;
+public sealed class MuonTestsOnCuda : MuonTests<Cuda>;
+public sealed class MuonCopyTestsOnCuda : MuonCopyTests<Cuda>;
+public sealed class NewtonSchulzTestsOnCuda : NewtonSchulzTests<Cuda>;
 public sealed class SoftmaxTestsOnCuda : SoftmaxTests<Cuda>;

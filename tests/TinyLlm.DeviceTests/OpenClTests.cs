@@ -28,4 +28,7 @@ public sealed class AttentionTestsOnOpenCl : AttentionTests<OpenCl>;
 public sealed class LinearCrossEntropyTestsOnOpenCl : LinearCrossEntropyTests<OpenCl>;
 public sealed class DropoutTestsOnOpenCl : DropoutTests<OpenCl>;
 public sealed class AdamWTestsOnOpenCl : AdamWTests<OpenCl>;
+public sealed class MuonTestsOnOpenCl : MuonTests<OpenCl>;
+public sealed class MuonCopyTestsOnOpenCl : MuonCopyTests<OpenCl>;
+public sealed class NewtonSchulzTestsOnOpenCl : NewtonSchulzTests<OpenCl>;
 public sealed class SoftmaxTestsOnOpenCl : SoftmaxTests<OpenCl>;
