@@ -110,9 +110,6 @@ public sealed class ParameterTable
         return parameter;
     }
 
-    /// <summary>Plans one tensor a parameter in <paramref name="arena"/>, in the order of <see cref="All"/>; optimisers plan their state so too.</summary>
-    public Tensor[] Plan(Arena arena) => All.Select(p => arena.Add(p.Name, p.Shape)).ToArray();
-
     /// <summary>Plans the weights; matrices and tables in <paramref name="type"/>, F32 or I8.</summary>
     public void PlanValues(Arena arena, DType type = DType.F32)
     {

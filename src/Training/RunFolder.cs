@@ -84,7 +84,7 @@ public sealed class RunFolder
 
     /// <summary>Writes a checkpoint and the latest weights, and removes checkpoints beyond the newest <paramref name="keep"/>.</summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier checkpoints are kept.</exception>
-    public void Save(Gpt model, Tokenizer tokenizer, AdamW optimizer, TrainerFile trainer, int keep)
+    public void Save(Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer, int keep)
     {
         try
         {

@@ -95,7 +95,7 @@ public sealed class Trainer : IDisposable
         model.PlanGradients(arena);
         long gradients = arena.Bytes;
         var (figures, sumSquares) = TrainingStep.PlanFigures(arena);
-        Optimizer = new AdamW(model, settings.AdamW, arena, sumSquares);
+        Optimizer = new AdamW(model, model.Parameters.All, settings.AdamW, arena, sumSquares);
         var stepState = new StepState(arena);
         var plan = new MemoryPlan(model, settings, examples, gradients, arena.Bytes - gradients);
         MicroBatch = plan.ChooseMicroBatch();
@@ -109,7 +109,7 @@ public sealed class Trainer : IDisposable
     public int MicroBatch { get; }
 
     /// <summary>The optimiser, whose state belongs into checkpoints.</summary>
-    public AdamW Optimizer { get; }
+    public Optimizer Optimizer { get; }
 
     /// <summary>The memory plan, for people.</summary>
     public string DescribeMemory() => arena.Describe();
