@@ -127,7 +127,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     {
         string rows = trainer.MicroBatch < settings.BatchSize ? $"; {trainer.MicroBatch} of {settings.BatchSize} rows at a time" : "";
         string recompute = settings.Recompute ? "; activations are computed twice" : "";
-        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations{rows}{recompute}";
+        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser ({trainer.OptimizerBytes / 1048576.0:F1} MiB) and activations{rows}{recompute}";
     }
 
     private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash };

@@ -22,6 +22,11 @@ public abstract class Optimizer
     /// <summary>(1) F32: the square of the global norm of the gradients.</summary>
     protected Tensor SumSquares { get; }
 
+    /// <summary>The optimiser that the settings name, over <paramref name="parameters"/>; the gradients must have been planned.</summary>
+    public static Optimizer Create(Gpt model, IReadOnlyList<Parameter> parameters, TrainerSettings settings, Arena arena, Tensor sumSquares) => settings.Muon is { } muon
+        ? new Muon(model, parameters, muon, (float)(muon.LearningRate / settings.Schedule.LearningRate), settings.AdamW, arena, sumSquares)
+        : new AdamW(model, parameters, settings.AdamW, arena, sumSquares);
+
     /// <summary>Updates the weights from the gradients. Where the gradients' norm is not finite it changes neither weights nor state.</summary>
     public void Step(StepState state)
     {
