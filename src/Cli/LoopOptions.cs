@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using TinyLlm.Kernels;
 using TinyLlm.Training;
+using TinyLlm.Training.Optimizers;
 
 namespace TinyLlm.Cli;
 
@@ -14,6 +15,9 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     /// <summary>The option whose value a checkpoint keeps as it was chosen.</summary>
     public const string MicroBatchName = "--micro-batch";
 
+    // That of modded-nanogpt, for the same scaling of the updates.
+    private const double DefaultMuonLearningRate = 0.025;
+
     public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
     public readonly Option<int> Steps = Number("--steps", $"Optimiser steps; absent: {defaults.Steps}.");
     public readonly Option<int> BatchSize = Number("--batch-size", $"Rows of a batch; absent: {defaults.BatchSize}.");
@@ -21,6 +25,8 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public readonly Option<int> MicroBatch = Number(MicroBatchName, "Rows that go through the model at once, a divisor of --batch-size; 0 or absent: as many as fit into memory.");
     public readonly Option<bool> Recompute = new("--recompute") { Description = "Less memory, more time, the same result: the backward pass computes each block's activations once more." };
     public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; absent: {defaults.LearningRate.ToString(CultureInfo.InvariantCulture)}.");
+    public readonly Option<string> Optimizer = Choice("--optimizer", "muon: the layers' matrices by Muon, the rest by AdamW; absent: adamw, for all.", "adamw", "muon");
+    public readonly Option<double> MuonLearningRate = Real("--muon-lr", $"Highest learning rate of the matrices with --optimizer muon, which moves as that of the rest, --lr, does; absent: {DefaultMuonLearningRate.ToString(CultureInfo.InvariantCulture)}.");
     public readonly Option<double> MinLearningRate = Real("--min-lr", "Learning rate at the end of the schedule; absent: a tenth of --lr.");
     public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
     public readonly Option<string> Schedule = Choice("--schedule", "How the learning rate moves; absent: cosine.", "cosine", "wsd", "linear", "constant");
@@ -42,7 +48,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
 
     public void AddTo(Command command)
     {
-        Option[] all = [Out, Steps, BatchSize, Accumulate, MicroBatch, Recompute, LearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Seed,
+        Option[] all = [Out, Steps, BatchSize, Accumulate, MicroBatch, Recompute, Optimizer, LearningRate, MuonLearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Seed,
             EvaluateEvery, EvaluateBatches, SampleEvery, CheckpointEvery, Keep, StopAfter, Resume, Force];
         foreach (var option in all)
             command.Options.Add(option);
@@ -67,6 +73,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
                 reader.Fixed(MinLearningRate, rate / 10),
                 reader.Fixed(Warmup, Math.Min(100, steps / 20)),
                 steps),
+            Muon = ReadMuon(reader),
             AdamW = new AdamWSettings(
                 (float)reader.Fixed(Beta1, 0.9),
                 (float)reader.Fixed(Beta2, 0.99),
@@ -80,6 +87,15 @@ internal sealed class LoopOptions(LoopDefaults defaults)
             Keep = reader.Free(Keep, 1),
             StopAfter = reader.IsGiven(StopAfter) ? reader.Free(StopAfter, 0) : 0,
         };
+    }
+
+    private MuonSettings? ReadMuon(OptionReader reader)
+    {
+        if (reader.Fixed(Optimizer, "adamw") == "muon")
+            return new MuonSettings(reader.Fixed(MuonLearningRate, DefaultMuonLearningRate));
+        if (reader.IsGiven(MuonLearningRate))
+            throw new TinyLlmException("--muon-lr: the run is trained by AdamW alone, whose learning rate is --lr; expected --optimizer muon with it.");
+        return null;
     }
 
     public static Option<int> Number(string name, string description) => new(name) { HelpName = "N", Description = description };

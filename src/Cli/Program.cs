@@ -8,6 +8,7 @@ var root = new RootCommand("TinyLlm trains a small GPT-style language model from
 {
     PretrainCommand.Create(),
     FinetuneCommand.Create(),
+    MergeCommand.Create(),
     GenerateCommand.Create(),
     EvalCommand.Create(),
     InfoCommand.Create(),

@@ -116,6 +116,8 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         var config = stage.Model.Config;
         view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, {config.Heads} heads, width {config.Width}, context {config.Context}, " +
             $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
+        if (stage.Model.Adapter is { } adapter)
+            view.Heading("adapters", $"rank {adapter.Settings.Rank}, alpha {adapter.Settings.Alpha}, of {string.Join(", ", adapter.Settings.Targets)}: {adapter.Parameters.Count:N0} parameters are trained");
         view.Heading("memory", DescribeMemory());
         view.Heading("device", stage.Model.Backend.Description);
         view.Heading("run", run.Root);
@@ -127,7 +129,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     {
         string rows = trainer.MicroBatch < settings.BatchSize ? $"; {trainer.MicroBatch} of {settings.BatchSize} rows at a time" : "";
         string recompute = settings.Recompute ? "; activations are computed twice" : "";
-        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser state and activations{rows}{recompute}";
+        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser ({trainer.OptimizerBytes / 1048576.0:F1} MiB) and activations{rows}{recompute}";
     }
 
     private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash };

@@ -9,6 +9,9 @@ namespace TinyLlm.Model;
 /// <param name="Dropout">Dropout probability of what A reads; used in training only.</param>
 public sealed record LoraSettings(int Rank, float Alpha, IReadOnlyList<string> Targets, float Dropout = 0)
 {
+    /// <summary>Folder of the model that they are of.</summary>
+    public string Base { get; init; } = "";
+
     /// <summary>Factor of an adapter's output.</summary>
     public float Scale => Alpha / Rank;
 
@@ -43,7 +46,7 @@ public sealed class LoraAdapter
 {
     private readonly Backend backend;
     private readonly GptConfig config;
-    private readonly List<LoraBranch> branches = [];
+    private int count;
     private LoraScratch? scratch;
     private Tensor? state;
 
@@ -60,9 +63,19 @@ public sealed class LoraAdapter
     /// <summary>A and B of each adapter, under PEFT's names.</summary>
     public ParameterTable Parameters { get; } = new();
 
-    internal IReadOnlyList<LoraBranch> Branches => branches;
+    /// <summary>A hash of the base's weights, once it is known.</summary>
+    internal string? BaseHash { get; set; }
 
     internal LoraScratch Scratch => scratch ?? throw new InvalidOperationException("An adapter was used outside of a pass.");
+
+    /// <summary>A layer's name in files.</summary>
+    internal static string ModuleOf(FilePart part) => part.Name[..^".weight".Length];
+
+    /// <summary>PEFT's name of A.</summary>
+    internal static string NameOfA(FilePart part) => $"base_model.model.{ModuleOf(part)}.lora_A.weight";
+
+    /// <summary>PEFT's name of B.</summary>
+    internal static string NameOfB(FilePart part) => $"base_model.model.{ModuleOf(part)}.lora_B.weight";
 
     /// <summary>The adapters of a linear layer: one for each of the file's layers that are stacked in it and are targets.</summary>
     internal IReadOnlyList<LoraBranch> Of(Parameter weight)
@@ -70,17 +83,14 @@ public sealed class LoraAdapter
         List<LoraBranch> own = [];
         foreach (var part in weight.Parts)
         {
-            string module = part.Name[..^".weight".Length];
-            if (!Settings.Covers(module))
+            if (!Settings.Covers(ModuleOf(part)))
                 continue;
             int inputs = weight.Shape[1], rank = Settings.Rank;
-            string name = "base_model.model." + module;
 
             // As PEFT begins: A like a linear layer of PyTorch's, of the same variance, and B at zero, so that the model is the base's.
-            var a = Parameters.Add(name + ".lora_A.weight", (rank, inputs), Init.Normal(1 / Math.Sqrt(3.0 * inputs)), ParameterGroup.Matrix);
-            var b = Parameters.Add(name + ".lora_B.weight", (part.Rows, rank), Init.Zeros, ParameterGroup.Matrix);
-            own.Add(new LoraBranch(backend, this, weight, part, a, b, DropoutSite.Adapter(config.Layers, branches.Count)));
-            branches.Add(own[^1]);
+            var a = Parameters.Add(NameOfA(part), (rank, inputs), Init.Normal(1 / Math.Sqrt(3.0 * inputs)), ParameterGroup.Matrix);
+            var b = Parameters.Add(NameOfB(part), (part.Rows, rank), Init.Zeros, ParameterGroup.Matrix);
+            own.Add(new LoraBranch(backend, this, part, a, b, DropoutSite.Adapter(config.Layers, count++)));
         }
 
         return own;
@@ -94,16 +104,8 @@ public sealed class LoraAdapter
 }
 
 /// <summary>The adapter of one layer of the files: some rows of a linear layer in memory.</summary>
-internal sealed class LoraBranch(Backend backend, LoraAdapter adapter, Parameter weight, FilePart part, Parameter a, Parameter b, int site)
+internal sealed class LoraBranch(Backend backend, LoraAdapter adapter, FilePart part, Parameter a, Parameter b, int site)
 {
-    public Parameter Weight => weight;
-
-    public FilePart Part => part;
-
-    public Parameter A => a;
-
-    public Parameter B => b;
-
     /// <summary>y[:, rows] += scale dropout(x) A^T B^T; x (N, in), y (N, out).</summary>
     public void Forward(Tensor x, Tensor y)
     {

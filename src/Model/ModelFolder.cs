@@ -10,23 +10,34 @@ namespace TinyLlm.Model;
 /// </summary>
 public static class ModelFolder
 {
-    /// <summary>Writes all files into a folder that exists, each of them atomically, the weights last.</summary>
+    /// <summary>Writes all files into a folder that exists, each of them atomically, the weights last; of a model with adapters these alone.</summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier files are kept.</exception>
     public static void Save(string folder, Gpt model, Tokenizer tokenizer)
     {
+        if (model.Adapter is not null)
+        {
+            AdapterFolder.Save(folder, model, tokenizer);
+            return;
+        }
+
         AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer.DocumentStart, tokenizer.EndOfText));
         AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(tokenizer));
         TokenizerFolder.Save(tokenizer, folder, model.Config.Context);
         WeightsFile.Save(Path.Combine(folder, WeightsFile.Name), model);
     }
 
-    /// <summary>Opens a model folder on a backend.</summary>
+    /// <summary>Opens a model folder on a backend, or a folder of adapters with the base that it names.</summary>
     /// <param name="weightType">F32, or I8 for a model that is only read.</param>
+    /// <param name="lora">New adapters for a model, to be initialised.</param>
+    /// <param name="keepAdapter">Whether adapters stay apart, to be trained on; else they are added to the weights.</param>
     /// <exception cref="TinyLlmException">The folder or a file is missing, damaged or of an unknown kind, or the parts do not belong together.</exception>
-    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, DType computeType = DType.F32, float dropout = 0, DType weightType = DType.F32)
+    public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, DType computeType = DType.F32, float dropout = 0, DType weightType = DType.F32,
+        LoraSettings? lora = null, bool keepAdapter = false)
     {
         string found = Find(folder);
-        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout, ComputeType = computeType, WeightType = weightType };
+        if (AdapterFolder.Is(found))
+            return LoadWithAdapter(folder, found, backend, computeType, dropout, weightType, lora, keepAdapter);
+        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout, ComputeType = computeType, WeightType = weightType, Lora = lora };
         var tokenizer = TokenizerFolder.Load(found);
         if (tokenizer.VocabularySize > config.VocabularySize)
         {
@@ -48,11 +59,40 @@ public static class ModelFolder
         }
     }
 
+    private static (Gpt Model, Tokenizer Tokenizer) LoadWithAdapter(string folder, string found, Backend backend, DType computeType, float dropout, DType weightType, LoraSettings? lora,
+        bool keepAdapter)
+    {
+        if (lora is not null)
+            throw new TinyLlmException($"{folder}: these are adapters; expected a model for new adapters. Merge them first: tinyllm merge --model {folder} --out DIR.");
+        if (weightType != DType.F32)
+            throw new TinyLlmException($"{folder}: these are adapters, which are added to weights in single precision. Merge them first: tinyllm merge --model {folder} --out DIR.");
+        var settings = AdapterFolder.Read(found);
+        if (!Directory.Exists(settings.Base) || AdapterFolder.Is(settings.Base))
+            throw new TinyLlmException($"{folder}: the base of these adapters, {settings.Base}, is no model's folder here. Put its path into {AdapterFolder.ConfigName}, base_model_name_or_path.");
+
+        var (model, _) = Load(settings.Base, backend, computeType, dropout, lora: keepAdapter ? settings : null);
+        try
+        {
+            if (keepAdapter)
+                AdapterFolder.Load(found, model);
+            else
+                AdapterFolder.MergeInto(found, settings, model);
+            return (model, TokenizerFolder.Load(found));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>The folder to read, whole even while a new version takes its place.</summary>
     /// <exception cref="TinyLlmException">There is none, or it holds no model.</exception>
     public static string Find(string folder)
     {
         string found = AtomicFolder.Find(folder) ?? throw new TinyLlmException($"{folder}: there is no such folder; --model takes the folder that pretrain or finetune wrote.");
+        if (AdapterFolder.Is(found))
+            return found;
         if (!File.Exists(Path.Combine(found, ConfigFile.Name)))
             throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
         if (!File.Exists(Path.Combine(found, WeightsFile.Name)))

@@ -40,8 +40,8 @@ public sealed record FilePart(string Name, int FirstRow, int Rows, bool Transpos
 /// <summary>One trained tensor: in memory (out, in), with q, k, v and gate, up stacked; in files under Hugging Face's names.</summary>
 public sealed class Parameter
 {
-    internal Parameter(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts) =>
-        (Name, Shape, Init, Group, Parts) = (name, shape, init, group, parts);
+    internal Parameter(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows) =>
+        (Name, Shape, Init, Group, Parts, StackedRows) = (name, shape, init, group, parts, stackedRows ?? [.. parts.Select(p => p.Rows)]);
 
     /// <summary>Name in messages and in the optimiser's file; that of the file where the two hold the same tensor.</summary>
     public string Name { get; }
@@ -57,6 +57,9 @@ public sealed class Parameter
 
     /// <summary>Where the weights file holds it. Rows that no part names are padding.</summary>
     public IReadOnlyList<FilePart> Parts { get; }
+
+    /// <summary>Of a matrix: the rows of each linear map that is stacked in it, in order. Mostly those of <see cref="Parts"/>, but GPT-2's files hold q, k and v as one.</summary>
+    public IReadOnlyList<int> StackedRows { get; }
 
     /// <summary>The weights, <see cref="Shape"/> F32; there are none where they are <see cref="Quantized"/>.</summary>
     public Tensor Value
@@ -103,15 +106,18 @@ public sealed class ParameterTable
         Add(name, shape, init, group, [new FilePart(name, 0, shape[0])]);
 
     /// <summary>Adds a parameter whose file parts differ from it: stacked, padded or transposed.</summary>
-    public Parameter Add(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts)
+    /// <param name="name">Its name.</param>
+    /// <param name="shape">Its shape in memory.</param>
+    /// <param name="init">How it starts.</param>
+    /// <param name="group">How optimisers treat it.</param>
+    /// <param name="parts">Where the weights file holds it.</param>
+    /// <param name="stackedRows">Rows of each linear map in a matrix, where they are not those of the parts.</param>
+    public Parameter Add(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows = null)
     {
-        var parameter = new Parameter(name, shape, init, group, parts);
+        var parameter = new Parameter(name, shape, init, group, parts, stackedRows);
         parameters.Insert(parameters.FindLastIndex(p => p.Group <= group) + 1, parameter);
         return parameter;
     }
-
-    /// <summary>Plans one tensor a parameter in <paramref name="arena"/>, in the order of <see cref="All"/>; optimisers plan their state so too.</summary>
-    public Tensor[] Plan(Arena arena) => All.Select(p => arena.Add(p.Name, p.Shape)).ToArray();
 
     /// <summary>Plans the weights; matrices and tables in <paramref name="type"/>, F32 or I8.</summary>
     public void PlanValues(Arena arena, DType type = DType.F32)

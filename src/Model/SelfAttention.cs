@@ -23,7 +23,7 @@ internal sealed class SelfAttention
         if (config.Architecture == Architecture.Gpt2)
         {
             string gpt2 = $"transformer.h.{layer}.attn.";
-            qkv = Gpt2Layer.Linear(backend, table, gpt2 + "c_attn", c, 3 * c, normal, adapter);
+            qkv = Gpt2Layer.Linear(backend, table, gpt2 + "c_attn", c, 3 * c, normal, adapter, stackedRows: [c, c, c]);
             Output = Gpt2Layer.Linear(backend, table, gpt2 + "c_proj", c, c, residual, adapter);
             return;
         }

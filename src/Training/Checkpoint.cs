@@ -60,35 +60,34 @@ public static class Checkpoint
 
     /// <summary>Writes a checkpoint.</summary>
     /// <exception cref="TinyLlmException">The file system refused, for example because the disk is full; nothing half-written stays.</exception>
-    public static void Save(string folder, Gpt model, Tokenizer tokenizer, AdamW optimizer, TrainerFile trainer) => AtomicFolder.Write(folder, temporary =>
+    public static void Save(string folder, Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer) => AtomicFolder.Write(folder, temporary =>
     {
         ModelFolder.Save(temporary, model, tokenizer);
         var writer = new SafetensorsWriter();
-        foreach (var (name, tensor) in StateTensors(model, optimizer))
+        foreach (var (name, tensor) in optimizer.State)
             writer.Add(name, DType.F32, Sizes(tensor.Shape), destination => model.Backend.Read(tensor, destination));
         writer.Save(Path.Combine(temporary, OptimizerName));
         trainer.Save(temporary);
     });
 
-    /// <summary>Reads weights and optimiser state back into a model and an optimiser of the same shapes.</summary>
-    /// <exception cref="TinyLlmException">A file is missing, damaged or of another model.</exception>
-    public static void Load(string folder, Gpt model, AdamW optimizer)
+    /// <summary>Reads weights and optimiser state back into a model of the same shapes and an optimiser of the same kind.</summary>
+    /// <exception cref="TinyLlmException">A file is missing, damaged or of another model or optimiser.</exception>
+    public static void Load(string folder, Gpt model, Optimizer optimizer)
     {
-        WeightsFile.Load(Path.Combine(folder, WeightsFile.Name), model);
+        if (model.Adapter is null)
+            WeightsFile.Load(Path.Combine(folder, WeightsFile.Name), model);
+        else
+            AdapterFolder.Load(folder, model);
         string path = Path.Combine(folder, OptimizerName);
         using var reader = SafetensorsReader.Open(path);
-        foreach (var (name, tensor) in StateTensors(model, optimizer))
+        foreach (var (name, tensor) in optimizer.State)
         {
-            var found = reader.Find(name) ?? throw new TinyLlmException($"{path}: the tensor {name} is missing; the file belongs to another model.");
+            var found = reader.Find(name) ?? throw new TinyLlmException($"{path}: the tensor {name} is missing; the file belongs to another model or optimiser.");
             if (!found.Shape.SequenceEqual(Sizes(tensor.Shape).Select(n => (long)n)))
                 throw new TinyLlmException($"{path}: {found}; expected {tensor.Shape}. The file belongs to another model.");
             model.Backend.Write(tensor, values => reader.Read(name, values));
         }
     }
-
-    private static IEnumerable<(string Name, Tensor Tensor)> StateTensors(Gpt model, AdamW optimizer) =>
-        model.Parameters.All.Select((p, i) => ("m." + p.Name, optimizer.M[i]))
-            .Concat(model.Parameters.All.Select((p, i) => ("v." + p.Name, optimizer.V[i])));
 
     private static int[] Sizes(Shape shape) => Enumerable.Range(0, shape.Rank).Select(i => shape[i]).ToArray();
 }

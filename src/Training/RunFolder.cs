@@ -84,7 +84,7 @@ public sealed class RunFolder
 
     /// <summary>Writes a checkpoint and the latest weights, and removes checkpoints beyond the newest <paramref name="keep"/>.</summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier checkpoints are kept.</exception>
-    public void Save(Gpt model, Tokenizer tokenizer, AdamW optimizer, TrainerFile trainer, int keep)
+    public void Save(Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer, int keep)
     {
         try
         {
@@ -110,7 +110,9 @@ public sealed class RunFolder
         trainer.Save(temporary);
     });
 
-    private bool HoldsRun => File.Exists(MetricsFile) || Directory.Exists(Checkpoints) || File.Exists(Path.Combine(Root, WeightsFile.Name));
+    private bool HoldsRun => File.Exists(MetricsFile) || Directory.Exists(Checkpoints) || WeightFiles.Any(File.Exists);
+
+    private IEnumerable<string> WeightFiles => new[] { WeightsFile.Name, AdapterFolder.WeightsName, AdapterFolder.ConfigName }.Select(name => Path.Combine(Root, name));
 
     private IEnumerable<string> CheckpointFolders() => !Directory.Exists(Checkpoints)
         ? []
@@ -126,7 +128,8 @@ public sealed class RunFolder
         }
 
         File.Delete(MetricsFile);
-        File.Delete(Path.Combine(Root, WeightsFile.Name));
+        foreach (string file in WeightFiles)
+            File.Delete(file);
     }
 
     private static void Delete(string folder)

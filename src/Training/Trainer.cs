@@ -95,7 +95,9 @@ public sealed class Trainer : IDisposable
         model.PlanGradients(arena);
         long gradients = arena.Bytes;
         var (figures, sumSquares) = TrainingStep.PlanFigures(arena);
-        Optimizer = new AdamW(model, settings.AdamW, arena, sumSquares);
+        long before = arena.Bytes;
+        Optimizer = Optimizer.Create(model, model.Trained.All, settings, arena, sumSquares);
+        OptimizerBytes = arena.Bytes - before;
         var stepState = new StepState(arena);
         var plan = new MemoryPlan(model, settings, examples, gradients, arena.Bytes - gradients);
         MicroBatch = plan.ChooseMicroBatch();
@@ -109,10 +111,13 @@ public sealed class Trainer : IDisposable
     public int MicroBatch { get; }
 
     /// <summary>The optimiser, whose state belongs into checkpoints.</summary>
-    public AdamW Optimizer { get; }
+    public Optimizer Optimizer { get; }
 
     /// <summary>The memory plan, for people.</summary>
     public string DescribeMemory() => arena.Describe();
+
+    /// <summary>Bytes of the optimiser: its state, and what it computes in.</summary>
+    public long OptimizerBytes { get; }
 
     /// <summary>Bytes of gradients, optimiser state and activations.</summary>
     public long Bytes => arena.Bytes;

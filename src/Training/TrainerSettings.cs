@@ -1,4 +1,5 @@
 using TinyLlm.Kernels;
+using TinyLlm.Training.Optimizers;
 
 namespace TinyLlm.Training;
 
@@ -23,7 +24,10 @@ public sealed record TrainerSettings
     /// <summary>The learning rate at each step, and the number of steps.</summary>
     public required Schedule Schedule { get; init; }
 
-    /// <summary>AdamW's constants.</summary>
+    /// <summary>Muon's constants, where the matrices are trained by it; none for AdamW everywhere.</summary>
+    public MuonSettings? Muon { get; init; }
+
+    /// <summary>AdamW's constants; weight decay and clipping are Muon's too.</summary>
     public AdamWSettings AdamW { get; init; } = new(0.9f, 0.95f, 1e-8f, 0.1f, 1f);
 
     /// <summary>Seed of the initial weights, the order of the data and dropout.</summary>
@@ -68,6 +72,8 @@ public sealed record TrainerSettings
         AtLeast("--checkpoint-every", CheckpointEvery, 0);
         AtLeast("--keep", Keep, 1);
         AtLeast("--stop-after", StopAfter, 0);
+        if (Muon is { } muon)
+            Within("--muon-lr", muon.LearningRate, muon.LearningRate > 0 && float.IsFinite((float)muon.LearningRate), "a number above 0, such as 0.025");
         Within("--beta1", AdamW.Beta1, AdamW.Beta1 is >= 0 and < 1, "0 or more and less than 1");
         Within("--beta2", AdamW.Beta2, AdamW.Beta2 is >= 0 and < 1, "0 or more and less than 1");
         Within("--weight-decay", AdamW.WeightDecay, AdamW.WeightDecay is >= 0 and < float.PositiveInfinity, "0 or more");
@@ -84,7 +90,7 @@ public sealed record TrainerSettings
             throw new TinyLlmException($"{option} {value}: expected {least} or more.");
     }
 
-    private static void Within(string option, float value, bool holds, string expected)
+    private static void Within<T>(string option, T value, bool holds, string expected)
     {
         if (!holds)
             throw new TinyLlmException($"{option} {value}: expected {expected}.");

@@ -29,7 +29,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly TrainerSettings settings;
     private readonly Activations activations;
     private readonly StepState state;
-    private readonly AdamW optimizer;
+    private readonly Optimizer optimizer;
     private readonly Tensor figures;
     private readonly OpSequence wholeStep, firstPass, laterPass, update;
     private readonly (ReadBack Values, long Scored)[] inFlight = new (ReadBack, long)[MaxInFlight];
@@ -40,7 +40,7 @@ internal sealed class TrainingStep : IDisposable
     private int started, finished;
 
     /// <summary>Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.</summary>
-    public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, AdamW optimizer, Tensor figures)
+    public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, Optimizer optimizer, Tensor figures)
     {
         (this.model, this.examples, this.settings, this.activations) = (model, examples, settings, activations);
         (this.state, this.optimizer, this.figures) = (state, optimizer, figures);

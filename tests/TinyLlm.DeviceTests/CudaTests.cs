@@ -3,6 +3,7 @@ using TinyLlm.Tests.Kernels.Ops;
 using TinyLlm.Tests.Model;
 using TinyLlm.Tests.Support;
 using TinyLlm.Tests.Training;
+using TinyLlm.Tests.Training.Optimizers;
 
 namespace TinyLlm.DeviceTests;
 
@@ -28,4 +29,9 @@ public sealed class AttentionTestsOnCuda : AttentionTests<Cuda>;
 public sealed class LinearCrossEntropyTestsOnCuda : LinearCrossEntropyTests<Cuda>;
 public sealed class DropoutTestsOnCuda : DropoutTests<Cuda>;
 public sealed class AdamWTestsOnCuda : AdamWTests<Cuda>;
+public sealed class MuonTestsOnCuda : MuonTests<Cuda>;
+public sealed class MuonCopyTestsOnCuda : MuonCopyTests<Cuda>;
+public sealed class NewtonSchulzTestsOnCuda : NewtonSchulzTests<Cuda>;
+public sealed class OrthogonalizationTestsOnCuda : OrthogonalizationTests<Cuda>;
+public sealed class MuonStepTestsOnCuda : MuonStepTests<Cuda>;
 public sealed class SoftmaxTestsOnCuda : SoftmaxTests<Cuda>;

@@ -3,6 +3,7 @@ using TinyLlm.Tests.Kernels.Ops;
 using TinyLlm.Tests.Model;
 using TinyLlm.Tests.Support;
 using TinyLlm.Tests.Training;
+using TinyLlm.Tests.Training.Optimizers;
 
 namespace TinyLlm.DeviceTests;
 
@@ -28,4 +29,9 @@ public sealed class AttentionTestsOnOpenCl : AttentionTests<OpenCl>;
 public sealed class LinearCrossEntropyTestsOnOpenCl : LinearCrossEntropyTests<OpenCl>;
 public sealed class DropoutTestsOnOpenCl : DropoutTests<OpenCl>;
 public sealed class AdamWTestsOnOpenCl : AdamWTests<OpenCl>;
+public sealed class MuonTestsOnOpenCl : MuonTests<OpenCl>;
+public sealed class MuonCopyTestsOnOpenCl : MuonCopyTests<OpenCl>;
+public sealed class NewtonSchulzTestsOnOpenCl : NewtonSchulzTests<OpenCl>;
+public sealed class OrthogonalizationTestsOnOpenCl : OrthogonalizationTests<OpenCl>;
+public sealed class MuonStepTestsOnOpenCl : MuonStepTests<OpenCl>;
 public sealed class SoftmaxTestsOnOpenCl : SoftmaxTests<OpenCl>;

@@ -29,7 +29,7 @@ internal sealed class TinyLlmTrainee : ITrainee
         GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive); // what reading the file left behind is no part of training
         arena = new Arena(backend, "training");
         model.PlanGradients(arena);
-        optimizer = new AdamW(model, settings, arena, arena.Add("squared gradient norm", 1));
+        optimizer = new AdamW(model, model.Parameters.All, settings, arena, arena.Add("squared gradient norm", 1));
         activations = new Activations(arena, model.Config, size.BatchSize, size.Context, training: true);
         state = new StepState(arena);
         lossSum = arena.Add("loss", 1);

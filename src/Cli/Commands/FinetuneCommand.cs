@@ -20,12 +20,14 @@ internal static class FinetuneCommand
         var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl, also .gz or .zst) or builtin:questions; many times; absent: builtin:questions.");
         var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
         var command = new Command("finetune", "Teach a model to answer, by supervised finetuning on conversations.") { model, data, validation, Packing, ShowMask };
+        Lora.AddTo(command);
         loop.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, stop)));
         return command;
     }
 
     private static readonly Option<bool> Packing = new("--packing") { Description = "Conversations share rows as long as the model's context; none sees another. More is learned in a step, and less of it is padding." };
+    private static readonly LoraOptions Lora = new();
     private static readonly Option<int> ShowMask = LoopOptions.Number("--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
 
     private static int Run(ParseResult parse, LoopOptions loop, Option<string?> model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
@@ -38,6 +40,7 @@ internal static class FinetuneCommand
         string[] sources = reader.Fixed(data, [Builtin]);
         string? validationSource = reader.Fixed(validation, null);
         bool packed = reader.Fixed(Packing, false);
+        var lora = Lora.Read(reader, source);
         var settings = loop.Read(reader);
         settings.Validate();
         float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
@@ -46,8 +49,10 @@ internal static class FinetuneCommand
         reader.CheckResume();
 
         using var device = openDevice();
-        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, device.Backend, device.ComputeType, dropout);
+        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, device.Backend, device.ComputeType, dropout, lora: start.Checkpoint is null ? lora : null, keepAdapter: lora is not null);
         using var owner = gpt;
+        if (lora is not null && start.Checkpoint is null)
+            gpt.InitializeAdapter(settings.Seed);
         var rows = ChatData.Load(sources, validationSource);
         var train = new ChatExamples(rows.Train, tokenizer, gpt.Config.Context, packed: packed);
         var held = new ChatExamples(rows.Validation, tokenizer, gpt.Config.Context, train.Length, packed);
@@ -64,9 +69,10 @@ internal static class FinetuneCommand
         if (count < 1)
             throw new TinyLlmException($"--show-mask {count}: expected 1 or more.");
         string folder = parse.GetValue(model) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
-        var tokenizer = TokenizerFolder.Load(folder);
+        string found = ModelFolder.Find(folder), sizes = AdapterFolder.Is(found) ? AdapterFolder.Read(found).Base : found;
+        var tokenizer = TokenizerFolder.Load(found);
         var rows = ChatData.Load(parse.GetValue(data) is { Length: > 0 } given ? given : [Builtin], parse.GetValue(validation));
-        MaskView.Show(new ChatExamples(rows.Train, tokenizer, ConfigFile.Read(Path.Combine(folder, ConfigFile.Name)).Context, packed: parse.GetValue(Packing)), tokenizer, count);
+        MaskView.Show(new ChatExamples(rows.Train, tokenizer, ConfigFile.Read(Path.Combine(sizes, ConfigFile.Name)).Context, packed: parse.GetValue(Packing)), tokenizer, count);
         return ExitCode.Done;
     }
 

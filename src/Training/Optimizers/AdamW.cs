@@ -4,48 +4,64 @@ using TinyLlm.Model;
 namespace TinyLlm.Training.Optimizers;
 
 /// <summary>
-/// AdamW over all parameters of a model: one fused pass over matrices and embeddings, which decay, and one over the rest, which do not
-/// (as nanoGPT groups them). The state lies in memory as the parameters do.
+/// AdamW: matrices and embeddings decay, the rest does not (as nanoGPT groups them). Parameters that lie side by side and are treated alike are updated in one fused pass, so that
+/// all of a model's take two. The state lies in memory as the parameters do.
 /// </summary>
-public sealed class AdamW
+public sealed class AdamW : Optimizer
 {
     private readonly Gpt model;
-    private readonly AdamWSettings settings;
-    private readonly Tensor sumSquares;
-    private readonly Arena arena;
-    private readonly int firstVector; // place in the table of the first parameter that does not decay
+    private readonly IReadOnlyList<Parameter> parameters;
+    private readonly Tensor[] m, v;
+    private readonly Run[] runs;
 
     /// <summary>Plans the state in <paramref name="arena"/>; the gradients must have been planned.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="parameters">What to update: some or all of the model's, in the order of its table.</param>
+    /// <param name="settings">The constants.</param>
+    /// <param name="arena">Where the state goes.</param>
     /// <param name="sumSquares">(1) F32: where the square of the gradients' global norm goes.</param>
-    public AdamW(Gpt model, AdamWSettings settings, Arena arena, Tensor sumSquares)
+    public AdamW(Gpt model, IReadOnlyList<Parameter> parameters, AdamWSettings settings, Arena arena, Tensor sumSquares)
+        : base(model, sumSquares)
     {
-        (this.model, this.settings, this.arena, this.sumSquares) = (model, settings, arena, sumSquares);
-        firstVector = model.Parameters.All.TakeWhile(p => p.Group != ParameterGroup.Vector).Count();
-        M = model.Parameters.Plan(arena);
-        V = model.Parameters.Plan(arena);
+        (this.model, this.parameters) = (model, parameters);
+        m = [.. parameters.Select(p => arena.Add("m." + p.Name, p.Shape))];
+        v = [.. parameters.Select(p => arena.Add("v." + p.Name, p.Shape))];
+        runs = [.. RunsOf(model, parameters).Select(range => MakeRun(range.First, range.Last, settings, arena))];
     }
 
-    /// <summary>Mean of the gradients, one tensor a parameter in the order of the table.</summary>
-    public IReadOnlyList<Tensor> M { get; }
+    /// <inheritdoc/>
+    public override IEnumerable<(string Name, Tensor Tensor)> State =>
+        parameters.Select((p, i) => ("m." + p.Name, m[i])).Concat(parameters.Select((p, i) => ("v." + p.Name, v[i])));
 
-    /// <summary>Mean of their squares.</summary>
-    public IReadOnlyList<Tensor> V { get; }
-
-    /// <summary>Updates the weights from the gradients. Where the gradient's norm is not finite it changes nothing.</summary>
-    public void Step(StepState state)
+    /// <inheritdoc/>
+    protected internal override void Update(StepState state)
     {
-        MeasureGradients();
-        Update(0, firstVector - 1, settings, state);
-        Update(firstVector, model.Parameters.All.Count - 1, settings with { WeightDecay = 0 }, state);
+        foreach (var run in runs)
+            model.Backend.AdamW(run.Values, run.Gradients, run.M, run.V, SumSquares, state.Buffer, run.Settings, run.Working);
     }
 
-    /// <summary>The square of the global norm of the gradients as they are, without a step.</summary>
-    public void MeasureGradients() => model.Backend.SumSquares(model.AllGradients, sumSquares);
-
-    private void Update(int first, int last, AdamWSettings settings, StepState state)
+    private Run MakeRun(int first, int last, AdamWSettings settings, Arena arena)
     {
-        var (a, b) = (model.Parameters.All[first], model.Parameters.All[last]);
-        model.Backend.AdamW(model.ValueRange(a, b), model.GradientRange(a, b), arena.Range(M[first], M[last]), arena.Range(V[first], V[last]),
-            sumSquares, state.Buffer, settings, model.WorkingRange(a, b));
+        var (a, b) = (parameters[first], parameters[last]);
+        return new Run(model.ValueRange(a, b), model.GradientRange(a, b), arena.Range(m[first], m[last]), arena.Range(v[first], v[last]),
+            Decays(a) ? settings : settings with { WeightDecay = 0 }, model.WorkingRange(a, b));
     }
+
+    // First and last of those that follow each other in the model's table too and are treated alike.
+    private static IEnumerable<(int First, int Last)> RunsOf(Gpt model, IReadOnlyList<Parameter> parameters)
+    {
+        var places = model.Trained.All.Select((p, i) => (p, i)).ToDictionary(pair => pair.p, pair => pair.i);
+        int first = 0;
+        for (int i = 1; i <= parameters.Count; i++)
+        {
+            if (i < parameters.Count && places[parameters[i]] == places[parameters[i - 1]] + 1 && Decays(parameters[i]) == Decays(parameters[i - 1]))
+                continue;
+            yield return (first, i - 1);
+            first = i;
+        }
+    }
+
+    private static bool Decays(Parameter parameter) => parameter.Group != ParameterGroup.Vector;
+
+    private sealed record Run(Tensor Values, Tensor Gradients, Tensor M, Tensor V, AdamWSettings Settings, Tensor? Working);
 }

@@ -1,3 +1,4 @@
+using TinyLlm.Model;
 using TinyLlm.Tests.Support;
 using Xunit;
 
@@ -8,12 +9,14 @@ namespace TinyLlm.Tests.Cli;
 public class ResumeTests
 {
     [Theory]
-    [InlineData("gpt2")]
-    [InlineData("qwen3")]
-    public void Pretrain_InHalves_GivesTheSameBits(string architecture)
+    [InlineData("gpt2", "adamw")]
+    [InlineData("qwen3", "adamw")]
+    [InlineData("gpt2", "muon")]
+    [InlineData("qwen3", "muon")]
+    public void Pretrain_InHalves_GivesTheSameBits(string architecture, string optimizer)
     {
         using var run = new SmallRun();
-        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --arch {architecture} --dropout 0.1 --accumulate 2 " +
+        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --arch {architecture} --optimizer {optimizer} --dropout 0.1 --accumulate 2 " +
             "--steps 26 --eval-every 9 --sample-every 13 --checkpoint-every 9";
 
         run.Succeed($"{common} --out whole");
@@ -29,12 +32,14 @@ public class ResumeTests
         Assert.Equal(["1", "9", "10", "18", "20", "26"], metrics.Select(line => line.Split(' ')[1]));
     }
 
-    [Fact]
-    public void Finetune_InHalves_GivesTheSameBits()
+    [Theory]
+    [InlineData("adamw")]
+    [InlineData("muon")]
+    public void Finetune_InHalves_GivesTheSameBits(string optimizer)
     {
         using var run = new SmallRun();
         run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
-        string common = "finetune --model base --data rows.jsonl --batch-size 4 --accumulate 2 --dropout 0.1 --threads 1 --steps 12 --sample-every 4";
+        string common = $"finetune --model base --data rows.jsonl --optimizer {optimizer} --batch-size 4 --accumulate 2 --dropout 0.1 --threads 1 --steps 12 --sample-every 4";
 
         run.Succeed($"{common} --out whole");
         run.Succeed($"{common} --out halves --stop-after 5");
@@ -88,6 +93,33 @@ public class ResumeTests
 
         // What is the same may be said again.
         run.Succeed("pretrain --out run --resume --lr 0.003 --batch-size 2");
+    }
+
+    [Fact]
+    public void AResume_RefusesAnotherOptimizer()
+    {
+        using var run = new SmallRun();
+        run.Succeed($"{SmallRun.Pretrain} --steps 4 --stop-after 2 --out adamw --optimizer adamw");
+        run.Succeed($"{SmallRun.Pretrain} --steps 4 --stop-after 2 --out muon --optimizer muon");
+
+        run.Refuse("pretrain --out adamw --resume --optimizer muon", "--optimizer muon (the run has adamw)");
+        run.Refuse("pretrain --out muon --resume --optimizer adamw --muon-lr 0.1", "--optimizer adamw (the run has muon)", "--muon-lr 0.1 (the run has 0.025)");
+        run.Succeed("pretrain --out muon --resume --optimizer muon");
+
+        // Momentum for the matrices, AdamW's two moments for the rest; a state of the other kind is not taken for it.
+        string file = Path.Combine(run.Checkpoint("muon")!, "optimizer.safetensors");
+        string[] names;
+        using (var state = SafetensorsReader.Open(file))
+            names = [.. state.Tensors.Select(tensor => tensor.Name)];
+        Assert.Contains("momentum.model.layers.0.mlp.down_proj.weight", names);
+        Assert.Contains("m.model.embed_tokens.weight", names);
+        Assert.Contains("v.model.norm.weight", names);
+        Assert.DoesNotContain("m.model.layers.0.mlp.down_proj.weight", names);
+        Assert.DoesNotContain("momentum.model.embed_tokens.weight", names);
+        File.Copy(Path.Combine(run.Checkpoint("adamw")!, "optimizer.safetensors"), file, overwrite: true);
+        var result = run.CommandLine.Run("pretrain --out muon --resume --steps 6");
+        Assert.Equal(2, result.ExitCode);
+        Assert.Contains("the tensor momentum.model.layers.0.", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

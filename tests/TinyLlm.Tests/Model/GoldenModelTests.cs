@@ -53,7 +53,7 @@ public class GoldenModelTests
         using var run = new ModelRun(model, golden.B, golden.T);
         var settings = new AdamWSettings(0.9f, 0.95f, 1e-4f, 0.1f, Clip: 0);
         using var arena = new Arena(backend, "optimiser");
-        var optimizer = new AdamW(model, settings, arena, arena.Add("squared gradient norm", 1));
+        var optimizer = new AdamW(model, model.Parameters.All, settings, arena, arena.Add("squared gradient norm", 1));
         arena.Allocate();
 
         var losses = new float[10];

@@ -161,6 +161,16 @@ internal sealed class OpCalls : IDisposable
             backend.SumSquares(g, sum);
             backend.AdamW(p, g, m, v, sum, state.Buffer, new AdamWSettings(0.9f, 0.99f, 1e-8f, 0.1f, 1));
         }, [p, m, v]);
+
+        Tensor momentum = New(Count), update = New(Count), direction = Activation(Count), normalized = Activation(Count), gram = New(C, C), square = New(C, C), factor = Activation(C, C);
+        yield return new("MuonMomentum", () =>
+        {
+            backend.SumSquares(g, sum);
+            backend.MuonMomentum(g, momentum, update, sum, 0.95f, 1);
+        }, [momentum, update]);
+        yield return new("MuonStep", () => backend.MuonStep(p, direction, sum, state.Buffer, 5, 2, 0.1f), [p]);
+        yield return new("Normalize", () => backend.Normalize(update, sum, normalized), [normalized]);
+        yield return new("NewtonSchulzFactor", () => backend.NewtonSchulzFactor(gram, square, factor, new QuinticCoefficients(3.4445f, -4.775f, 2.0315f)), [factor]);
     }
 
     private IEnumerable<OpCall> Quantized(Backend backend)

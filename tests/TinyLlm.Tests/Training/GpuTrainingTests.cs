@@ -3,6 +3,7 @@ using TinyLlm.Model;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Optimizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Training;
@@ -41,6 +42,23 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         for (int step = 0; step < Steps; step++)
             Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 2e-2, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
         Assert.Contains(actual.Weights, w => w != TinyLlm.Kernels.Gpu.BFloat16.Round(w));
+    }
+
+    /// <summary>The same by Muon, whose momentum is made orthogonal by products of that type.</summary>
+    [Theory]
+    [InlineData(Architecture.Gpt2, DType.F32)]
+    [InlineData(Architecture.Qwen3, DType.BF16)]
+    public void ThreeStepsOfMuon_AreThoseOfTheCpu(Architecture architecture, DType type)
+    {
+        var settings = Settings with { Muon = new MuonSettings(0.025) };
+        using Backend cpu = Backend.Create("cpu"), gpu = TDevice.Create();
+        var expected = Train(cpu, architecture, DType.F32, 0, settings);
+        var actual = Train(gpu, architecture, type, 0, settings);
+
+        for (int step = 0; step < Steps; step++)
+            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= (type == DType.F32 ? 1e-4 : 2e-2), $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        if (type == DType.F32)
+            Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
     }
 
     private TrainerSettings Settings => new()

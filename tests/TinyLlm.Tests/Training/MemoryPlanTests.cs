@@ -6,6 +6,7 @@ using TinyLlm.Model;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Optimizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Training;
@@ -26,11 +27,12 @@ public sealed partial class MemoryPlanTests : IDisposable
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void TheLargestDivisorThatFits_IsChosen(bool recompute)
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    public void TheLargestDivisorThatFits_IsChosen(bool recompute, bool muon)
     {
-        var settings = Settings with { Recompute = recompute };
+        var settings = Settings with { Recompute = recompute, Muon = muon ? new MuonSettings(0.025) : null };
         int[] divisors = [12, 6, 4, 3, 2, 1];
         foreach (var (rows, next) in divisors.Zip(divisors.Skip(1)))
         {
@@ -41,6 +43,20 @@ public sealed partial class MemoryPlanTests : IDisposable
             Free(AvailableFor(needed) - 32);
             Assert.Equal(next, Chosen(settings));
         }
+    }
+
+    /// <summary>Muon keeps one number for each weight of a matrix where AdamW keeps two, and computes in the room of a few of them.</summary>
+    [Fact]
+    public void Muon_TakesLessMemory()
+    {
+        var settings = Settings with { MicroBatch = 1 };
+        using Trainer adamW = new(model, examples, null, settings), muon = new(model, examples, null, settings with { Muon = new MuonSettings(0.025) });
+        long matrices = model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix).Sum(p => p.Shape.Count * sizeof(float));
+
+        Assert.Equal(adamW.Bytes - adamW.OptimizerBytes, muon.Bytes - muon.OptimizerBytes);
+        Assert.InRange(adamW.OptimizerBytes - muon.OptimizerBytes, matrices / 2, matrices);
+        Assert.Equal(adamW.OptimizerBytes, adamW.Optimizer.State.Sum(s => (s.Tensor.Count + 63) / 64 * 64 * sizeof(float)));
+        Assert.InRange(muon.Optimizer.State.Sum(s => s.Tensor.Count * sizeof(float)), 1, muon.OptimizerBytes - 1);
     }
 
     [Fact]

@@ -7,6 +7,7 @@ using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Optimizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Training;
@@ -17,13 +18,17 @@ public class TrainerTests
     public static TheoryData<Architecture> Architectures => [Architecture.Gpt2, Architecture.Llama, Architecture.Qwen3];
 
     [Theory]
-    [MemberData(nameof(Architectures))]
-    public void ThreadCount_ChangesNoBit(Architecture architecture)
+    [InlineData(Architecture.Gpt2, false)]
+    [InlineData(Architecture.Llama, false)]
+    [InlineData(Architecture.Qwen3, false)]
+    [InlineData(Architecture.Gpt2, true)]
+    [InlineData(Architecture.Qwen3, true)]
+    public void ThreadCount_ChangesNoBit(Architecture architecture, bool muon)
     {
         float[] Train(int threads)
         {
             using var backend = CpuBackend.Create(threads);
-            using var session = new Session(backend, architecture, Settings(steps: 4), dropout: 0.1f);
+            using var session = new Session(backend, architecture, Settings(steps: 4) with { Muon = muon ? new MuonSettings(0.025) : null }, dropout: 0.1f);
             session.Run();
             return session.Weights();
         }
@@ -117,11 +122,13 @@ public class TrainerTests
         Assert.InRange(recomputed.Trainer.Bytes, 1, kept.Trainer.Bytes - 1);
     }
 
-    [Fact]
-    public void OneBatch_IsLearnedByHeart()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void OneBatch_IsLearnedByHeart(bool muon)
     {
         using var backend = Backend.Create("cpu");
-        var settings = Settings(steps: 150) with { BatchSize = 2, Schedule = new Schedule(ScheduleKind.Constant, 5e-3, 0, 0, 150) };
+        var settings = Settings(steps: 150) with { BatchSize = 2, Muon = muon ? new MuonSettings(0.025) : null, Schedule = new Schedule(ScheduleKind.Constant, 5e-3, 0, 0, 150) };
 
         // Two windows, both of them in every batch.
         using var session = new Session(backend, Architecture.Qwen3, settings, stream: Session.RandomStream(2 * 16 + 1));
@@ -132,12 +139,14 @@ public class TrainerTests
     }
 
     [Theory]
-    [InlineData(0, false)]
-    [InlineData(1, true)]
-    public void ALoop_AllocatesNothing(int microBatch, bool recompute)
+    [InlineData(0, false, false)]
+    [InlineData(1, true, false)]
+    [InlineData(0, false, true)]
+    [InlineData(1, true, true)]
+    public void ALoop_AllocatesNothing(int microBatch, bool recompute, bool muon)
     {
         using var backend = CpuBackend.Create(1);
-        var settings = Settings(steps: 1000) with { Accumulate = 2, MicroBatch = microBatch, Recompute = recompute };
+        var settings = Settings(steps: 1000) with { Accumulate = 2, MicroBatch = microBatch, Recompute = recompute, Muon = muon ? new MuonSettings(0.025) : null };
         using var session = new Session(backend, Architecture.Qwen3, settings, dropout: 0.1f);
         var state = new TrainerState();
         for (; state.Step < 20; state.Step++)
@@ -287,6 +296,7 @@ public class TrainerTests
     [InlineData("--micro-batch 6 does not divide --batch-size 3; expected 0 (as many rows as fit) or a divisor, such as 3.")]
     [InlineData("--keep 0")]
     [InlineData("--beta1 1")]
+    [InlineData("--muon-lr 0: expected a number above 0")]
     [InlineData("--clip NaN")]
     public void Settings_OutOfRange_AreRefusedByTheirOption(string expected)
     {
@@ -298,6 +308,7 @@ public class TrainerTests
             "--accumulate" => good with { Accumulate = int.Parse(words[1], CultureInfo.InvariantCulture) },
             "--micro-batch" => good with { MicroBatch = int.Parse(words[1], CultureInfo.InvariantCulture) },
             "--keep" => good with { Keep = 0 },
+            "--muon-lr" => good with { Muon = new MuonSettings(0) },
             "--beta1" => good with { AdamW = good.AdamW with { Beta1 = 1 } },
             _ => good with { AdamW = good.AdamW with { Clip = float.NaN } },
         };

@@ -24,6 +24,8 @@ public sealed class AttentionTestsOnCpu256 : AttentionTests<Cpu256>;
 public sealed class LinearCrossEntropyTestsOnCpu256 : LinearCrossEntropyTests<Cpu256>;
 public sealed class DropoutTestsOnCpu256 : DropoutTests<Cpu256>;
 public sealed class AdamWTestsOnCpu256 : AdamWTests<Cpu256>;
+public sealed class MuonTestsOnCpu256 : MuonTests<Cpu256>;
+public sealed class NewtonSchulzTestsOnCpu256 : NewtonSchulzTests<Cpu256>;
 
 public sealed class MatMulTestsOnCpu256Threads3 : MatMulTests<Cpu256Threads3>;
 public sealed class FusedMatMulTestsOnCpu256Threads3 : FusedMatMulTests<Cpu256Threads3>;
@@ -45,6 +47,8 @@ public sealed class AttentionTestsOnCpu256Threads3 : AttentionTests<Cpu256Thread
 public sealed class LinearCrossEntropyTestsOnCpu256Threads3 : LinearCrossEntropyTests<Cpu256Threads3>;
 public sealed class DropoutTestsOnCpu256Threads3 : DropoutTests<Cpu256Threads3>;
 public sealed class AdamWTestsOnCpu256Threads3 : AdamWTests<Cpu256Threads3>;
+public sealed class MuonTestsOnCpu256Threads3 : MuonTests<Cpu256Threads3>;
+public sealed class NewtonSchulzTestsOnCpu256Threads3 : NewtonSchulzTests<Cpu256Threads3>;
 
 public sealed class MatMulTestsOnCpu128 : MatMulTests<Cpu128>;
 public sealed class FusedMatMulTestsOnCpu128 : FusedMatMulTests<Cpu128>;
@@ -66,6 +70,8 @@ public sealed class AttentionTestsOnCpu128 : AttentionTests<Cpu128>;
 public sealed class LinearCrossEntropyTestsOnCpu128 : LinearCrossEntropyTests<Cpu128>;
 public sealed class DropoutTestsOnCpu128 : DropoutTests<Cpu128>;
 public sealed class AdamWTestsOnCpu128 : AdamWTests<Cpu128>;
+public sealed class MuonTestsOnCpu128 : MuonTests<Cpu128>;
+public sealed class NewtonSchulzTestsOnCpu128 : NewtonSchulzTests<Cpu128>;
 
 public sealed class MatMulTestsOnCpu512 : MatMulTests<Cpu512>;
 public sealed class FusedMatMulTestsOnCpu512 : FusedMatMulTests<Cpu512>;
@@ -87,6 +93,8 @@ public sealed class AttentionTestsOnCpu512 : AttentionTests<Cpu512>;
 public sealed class LinearCrossEntropyTestsOnCpu512 : LinearCrossEntropyTests<Cpu512>;
 public sealed class DropoutTestsOnCpu512 : DropoutTests<Cpu512>;
 public sealed class AdamWTestsOnCpu512 : AdamWTests<Cpu512>;
+public sealed class MuonTestsOnCpu512 : MuonTests<Cpu512>;
+public sealed class NewtonSchulzTestsOnCpu512 : NewtonSchulzTests<Cpu512>;
 
 public sealed class MatMulTestsOnCpuScalar : MatMulTests<CpuScalar>;
 public sealed class FusedMatMulTestsOnCpuScalar : FusedMatMulTests<CpuScalar>;
@@ -108,3 +116,5 @@ public sealed class AttentionTestsOnCpuScalar : AttentionTests<CpuScalar>;
 public sealed class LinearCrossEntropyTestsOnCpuScalar : LinearCrossEntropyTests<CpuScalar>;
 public sealed class DropoutTestsOnCpuScalar : DropoutTests<CpuScalar>;
 public sealed class AdamWTestsOnCpuScalar : AdamWTests<CpuScalar>;
+public sealed class MuonTestsOnCpuScalar : MuonTests<CpuScalar>;
+public sealed class NewtonSchulzTestsOnCpuScalar : NewtonSchulzTests<CpuScalar>;

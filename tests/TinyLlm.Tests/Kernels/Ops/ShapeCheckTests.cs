@@ -51,6 +51,12 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
         ["SumSquares"] = "SumSquares: sum is (2); expected (1).",
         ["Dot"] = "Dot: b is (5); expected (6).",
         ["AdamW"] = "AdamW: v is (5); expected (6).",
+        ["MuonMomentum"] = "MuonMomentum: update is (5); expected (6).",
+        ["MuonStep"] = "MuonStep: direction is (5); expected (6).",
+        ["MuonStep dtype"] = "MuonStep: copy is F32; expected BF16.",
+        ["Normalize"] = "Normalize: y is (5); expected (6).",
+        ["NewtonSchulzFactor"] = "NewtonSchulzFactor: gram is (6, 5); expected (6, 6).",
+        ["NewtonSchulzFactor square"] = "NewtonSchulzFactor: square is (5, 5); expected (6, 6).",
     };
 
     [Theory]
@@ -109,6 +115,12 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "QuantizedLinearCrossEntropy": Backend.QuantizedLinearCrossEntropy(X(6, 40), Q(4, 40), I(6), 5, X(6), X(6)); break;
             case "SumSquares": Backend.SumSquares(X(6), X(2)); break;
             case "Dot": Backend.Dot(X(6), X(5), 1, X(1)); break;
+            case "MuonMomentum": Backend.MuonMomentum(X(6), X(6), X(5), X(1), 0.95f, 1); break;
+            case "MuonStep": Backend.MuonStep(X(6), X(5), X(1), State(), 1, 1, 0); break;
+            case "MuonStep dtype": Backend.MuonStep(X(6), X(6), X(1), State(), 1, 1, 0, X(6)); break;
+            case "Normalize": Backend.Normalize(X(6), X(1), X(5)); break;
+            case "NewtonSchulzFactor": Backend.NewtonSchulzFactor(X(6, 5), X(6, 6), X(6, 6), default); break;
+            case "NewtonSchulzFactor square": Backend.NewtonSchulzFactor(X(6, 6), X(5, 5), X(6, 6), default); break;
             case "AdamW": Backend.AdamW(X(6), X(6), X(6), X(5), X(1), State(), default); break;
         }
     }
