@@ -20,6 +20,7 @@ public sealed class RopeTestsOnCuda : RopeTests<Cuda>;
 public sealed class GeluTestsOnCuda : GeluTests<Cuda>;
 public sealed class SwiGluTestsOnCuda : SwiGluTests<Cuda>;
 public sealed class AddTestsOnCuda : AddTests<Cuda>;
+public sealed class AddScaledTestsOnCuda : AddScaledTests<Cuda>;
 public sealed class FillTestsOnCuda : FillTests<Cuda>;
 public sealed class DotTestsOnCuda : DotTests<Cuda>;
 public sealed class SumSquaresTestsOnCuda : SumSquaresTests<Cuda>;

@@ -20,6 +20,7 @@ public sealed class RopeTestsOnOpenCl : RopeTests<OpenCl>;
 public sealed class GeluTestsOnOpenCl : GeluTests<OpenCl>;
 public sealed class SwiGluTestsOnOpenCl : SwiGluTests<OpenCl>;
 public sealed class AddTestsOnOpenCl : AddTests<OpenCl>;
+public sealed class AddScaledTestsOnOpenCl : AddScaledTests<OpenCl>;
 public sealed class FillTestsOnOpenCl : FillTests<OpenCl>;
 public sealed class DotTestsOnOpenCl : DotTests<OpenCl>;
 public sealed class SumSquaresTestsOnOpenCl : SumSquaresTests<OpenCl>;

@@ -33,19 +33,22 @@ public class ResumeTests
     }
 
     [Theory]
-    [InlineData("adamw")]
-    [InlineData("muon")]
-    public void Finetune_InHalves_GivesTheSameBits(string optimizer)
+    [InlineData("adamw", "")]
+    [InlineData("muon", "")]
+    [InlineData("adamw", "--packing")]
+    [InlineData("adamw", "--lora-rank 4 --lora-dropout 0.1")]
+    [InlineData("muon", "--lora-rank 4 --lora-targets q_proj down_proj")]
+    public void Finetune_InHalves_GivesTheSameBits(string optimizer, string more)
     {
         using var run = new SmallRun();
         run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
-        string common = $"finetune --model base --data rows.jsonl --optimizer {optimizer} --batch-size 4 --accumulate 2 --dropout 0.1 --threads 1 --steps 12 --sample-every 4";
+        string common = $"finetune --model base --data rows.jsonl --optimizer {optimizer} --batch-size 4 --accumulate 2 --dropout 0.1 --threads 1 --steps 12 --sample-every 4 {more}";
 
         run.Succeed($"{common} --out whole");
         run.Succeed($"{common} --out halves --stop-after 5");
         run.Succeed("finetune --out halves --resume");
 
-        CheckSame(run, "whole", "halves", "step-00000012");
+        CheckSame(run, "whole", "halves", "step-00000012", more.StartsWith("--lora", StringComparison.Ordinal) ? AdapterFolder.WeightsName : WeightsFile.Name);
         Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
     }
 
@@ -170,12 +173,12 @@ public class ResumeTests
         Assert.Equal(before, FolderContent.Of(run.Folder.Path));
     }
 
-    private static void CheckSame(SmallRun run, string expected, string actual, string checkpoint)
+    private static void CheckSame(SmallRun run, string expected, string actual, string checkpoint, string weights = WeightsFile.Name)
     {
         Assert.Equal(checkpoint, Path.GetFileName(run.Checkpoint(expected)));
         Assert.Equal(checkpoint, Path.GetFileName(run.Checkpoint(actual)));
         FolderContent.SameCheckpoint(run.Checkpoint(expected)!, run.Checkpoint(actual)!);
-        FolderContent.SameFile(run[$"{expected}/model.safetensors"], run[$"{actual}/model.safetensors"]);
-        FolderContent.SameFile(run[$"{expected}/best/model.safetensors"], run[$"{actual}/best/model.safetensors"]);
+        FolderContent.SameFile(run[$"{expected}/{weights}"], run[$"{actual}/{weights}"]);
+        FolderContent.SameFile(run[$"{expected}/best/{weights}"], run[$"{actual}/best/{weights}"]);
     }
 }

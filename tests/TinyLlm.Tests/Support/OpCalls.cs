@@ -137,6 +137,7 @@ internal sealed class OpCalls : IDisposable
     {
         Tensor x = Activation(Count), dy = Activation(Count), y = Activation(Count), gateUp = Activation(N, 2 * F), dGateUp = Activation(N, 2 * F), product = Activation(N, F), single = New(Count);
         yield return new("Add", () => backend.Add(x, dy, y), [y]);
+        yield return new("AddScaled", () => backend.AddScaled(product, 0.5f, gateUp.Slice(1, 1, F), true), [gateUp]);
         yield return new("Gelu", () => backend.Gelu(x, y), [y]);
         yield return new("GeluBackward", () => backend.GeluBackward(dy, x, y), [y]);
         yield return new("SwiGlu", () => backend.SwiGlu(gateUp, product), [product]);

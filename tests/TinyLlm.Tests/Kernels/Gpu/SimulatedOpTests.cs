@@ -6,6 +6,7 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 // The op tests on ILGPU's simulator: those whose sizes it can do in seconds. GpuOpsTests.cs runs every op on tiny ones.
 
 public sealed class AddTestsOnSimulated : AddTests<Simulated>;
+public sealed class AddScaledTestsOnSimulated : AddScaledTests<Simulated>;
 public sealed class FillTestsOnSimulated : FillTests<Simulated>;
 public sealed class GeluTestsOnSimulated : GeluTests<Simulated>;
 public sealed class AdamWTestsOnSimulated : AdamWTests<Simulated>;

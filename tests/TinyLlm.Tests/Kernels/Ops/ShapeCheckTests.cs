@@ -38,6 +38,7 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
         ["SwiGluBackward"] = "SwiGluBackward: dGateUp is (6, 8); expected (6, 10).",
         ["Softmax"] = "Softmax: y is (6, 4); expected (6, 5).",
         ["SoftmaxBackward"] = "SoftmaxBackward: dx is (5, 5); expected (6, 5).",
+        ["AddScaled"] = "AddScaled: y is (6, 4); expected (6, 5).",
         ["Add"] = "Add: b is (6, 4); expected (6, 5).",
         ["Dropout"] = "Dropout: y is (6, 4); expected (6, 5).",
         ["Dropout probability"] = "Dropout: the probability is 1; expected 0 or more and less than 1.",
@@ -103,6 +104,7 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "SwiGluBackward": Backend.SwiGluBackward(X(6, 5), X(6, 10), X(6, 8)); break;
             case "Softmax": Backend.Softmax(X(6, 5), X(6, 4)); break;
             case "SoftmaxBackward": Backend.SoftmaxBackward(X(6, 5), X(6, 5), X(5, 5)); break;
+            case "AddScaled": Backend.AddScaled(X(6, 5), 1, X(6, 4), true); break;
             case "Add": Backend.Add(X(6, 5), X(6, 4), X(6, 5)); break;
             case "Dropout": Backend.Dropout(X(6, 5), X(6, 4), 0.1f, State(), 0); break;
             case "Dropout probability": Backend.Dropout(X(6, 5), X(6, 5), 1, State(), 0); break;
