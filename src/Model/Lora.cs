@@ -89,7 +89,8 @@ public sealed class LoraAdapter
 
             // As PEFT begins: A like a linear layer of PyTorch's, of the same variance, and B at zero, so that the model is the base's.
             var a = Parameters.Add(NameOfA(part), (rank, inputs), Init.Normal(1 / Math.Sqrt(3.0 * inputs)), ParameterGroup.Matrix);
-            var b = Parameters.Add(NameOfB(part), (part.Rows, rank), Init.Zeros, ParameterGroup.Matrix);
+            var stackedRows = part.Rows == weight.Shape[0] ? weight.StackedRows : null; // GPT-2's q, k and v are one layer of the files
+            var b = Parameters.Add(NameOfB(part), (part.Rows, rank), Init.Zeros, ParameterGroup.Matrix, [new FilePart(NameOfB(part), 0, part.Rows)], stackedRows);
             own.Add(new LoraBranch(backend, this, part, a, b, DropoutSite.Adapter(config.Layers, count++)));
         }
 

@@ -16,7 +16,7 @@ public sealed class AdamW : Optimizer
 
     /// <summary>Plans the state in <paramref name="arena"/>; the gradients must have been planned.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="parameters">What to update: some or all of the model's, in the order of its table.</param>
+    /// <param name="parameters">What to update: some or all of what the model trains, in the order of its table.</param>
     /// <param name="settings">The constants.</param>
     /// <param name="arena">Where the state goes.</param>
     /// <param name="sumSquares">(1) F32: where the square of the gradients' global norm goes.</param>

@@ -26,7 +26,7 @@ public sealed class Muon : Optimizer
 
     /// <summary>Plans the state in <paramref name="arena"/>; the gradients must have been planned.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="parameters">What to update: some or all of the model's, in the order of its table.</param>
+    /// <param name="parameters">What to update: some or all of what the model trains, in the order of its table.</param>
     /// <param name="settings">Muon's constants.</param>
     /// <param name="factor">The matrices' learning rate over that of the step state.</param>
     /// <param name="others">AdamW's constants; weight decay and clipping hold for the matrices too.</param>

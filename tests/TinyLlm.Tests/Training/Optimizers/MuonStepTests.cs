@@ -48,6 +48,30 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
         }
     }
 
+    /// <summary>Adapters are matrices too; the one of GPT-2's stacked q, k and v is stacked as they are. What is not trained stays.</summary>
+    [Fact]
+    public void Adapters_AreTrained_AndTheBaseStays()
+    {
+        using var backend = TDevice.Create();
+        using var run = new Run(backend, Architecture.Gpt2, DType.F32, new LoraSettings(2, 4, ["c_attn"]));
+        float[][] before = [.. run.Model.Parameters.All.Select(p => ModelRun.Read(p.Value))];
+        Parameter a = run.Model.Trained.All[0], b = run.Model.Trained.All[1];
+        Assert.Equal(2, run.Model.Trained.All.Count);
+        Reference[] references = [new(a, [2]), new(b, [Width, Width, Width])];
+
+        float[][] gradients = run.Step(0);
+
+        double norm = Math.Sqrt(gradients.Sum(g => g.Sum(x => (double)x * x)));
+        foreach (var (parameter, reference, gradient) in run.Model.Trained.All.Zip(references, gradients))
+        {
+            reference.Step(Array.ConvertAll(gradient, x => (double)x), norm, 0);
+            Compare.Close(parameter.Name, reference.Values, ModelRun.Read(parameter.Value), parameter.Shape, 2e-5, 1);
+        }
+
+        foreach (var (expected, parameter) in before.Zip(run.Model.Parameters.All))
+            Compare.SameBits(parameter.Name, expected, ModelRun.Read(parameter.Value));
+    }
+
     [Fact]
     public void AGradientThatIsNotFinite_ChangesNothing()
     {
@@ -125,13 +149,15 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
         private readonly Arena arena;
         private readonly StepState state;
 
-        public Run(Backend backend, Architecture architecture, DType type)
+        public Run(Backend backend, Architecture architecture, DType type, LoraSettings? lora = null)
         {
-            Model = new Gpt(GptConfig.Create(architecture, 1, 2, Width, 6, 11, architecture == Architecture.Gpt2 ? 2 : 1) with { ComputeType = type }, backend);
+            Model = new Gpt(GptConfig.Create(architecture, 1, 2, Width, 6, 11, architecture == Architecture.Gpt2 ? 2 : 1) with { ComputeType = type, Lora = lora }, backend);
             Model.Initialize(4);
+            if (lora is not null)
+                Model.InitializeAdapter(4);
             arena = new Arena(backend, "test");
             Model.PlanGradients(arena);
-            Optimizer = new Muon(Model, Model.Parameters.All, new MuonSettings(Rate * Factor, Momentum), Factor, others, arena, arena.Add("squared norm", 1));
+            Optimizer = new Muon(Model, Model.Trained.All, new MuonSettings(Rate * Factor, Momentum), Factor, others, arena, arena.Add("squared norm", 1));
             state = new StepState(arena);
             arena.Allocate();
         }
@@ -144,17 +170,17 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
         public float[][] Step(int step, bool broken = false)
         {
             var values = new RandomValues(20 + step);
-            float[][] gradients = [.. Model.Parameters.All.Select(p => values.Floats(p.Shape.Count, scale: 0.1))];
+            float[][] gradients = [.. Model.Trained.All.Select(p => values.Floats(p.Shape.Count, scale: 0.1))];
             if (broken)
                 gradients[^1][0] = float.NaN;
-            foreach (var (parameter, gradient) in Model.Parameters.All.Zip(gradients))
+            foreach (var (parameter, gradient) in Model.Trained.All.Zip(gradients))
                 Model.Backend.Write(parameter.Gradient!.Value, gradient);
             state.Send(1, step, 0, Rate, others.Beta1, others.Beta2);
             Optimizer.Step(state);
             return gradients;
         }
 
-        public float[][] All() => [.. Model.Parameters.All.Select(p => ModelRun.Read(p.Value)), .. Optimizer.State.Select(s => ModelRun.Read(s.Tensor))];
+        public float[][] All() => [.. Model.Trained.All.Select(p => ModelRun.Read(p.Value)), .. Optimizer.State.Select(s => ModelRun.Read(s.Tensor))];
 
         public void Dispose()
         {
