@@ -8,7 +8,7 @@ namespace TinyLlm.Tests.Model;
 
 public sealed class LoraTestsOnCpu256 : LoraTests<Cpu256Threads3>;
 
-public sealed class LoraTestsOnSimulated : LoraTests<Simulated>;
+public sealed class LoraTestsOnSimulated() : LoraTests<Simulated>(layers: 1);
 
 public static class LoraCases
 {
@@ -22,34 +22,34 @@ public static class LoraCases
 }
 
 /// <summary>Adapters against the weights that they stand for: what a model with them computes is what one with W + alpha / rank B A does.</summary>
-public abstract class LoraTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
+public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice> where TDevice : IDevice
 {
     private const int B = 2, T = 6, Vocabulary = 20, Rank = 3;
 
-    private static readonly int[] tokens = new RandomValues(1).Integers(B * T, 0, Vocabulary), targets = new RandomValues(2).Integers(B * T, -4, Vocabulary);
+    private static readonly int[] tokens = new RandomValues(1).Integers(B * T, 0, Vocabulary), scored = new RandomValues(2).Integers(B * T, -4, Vocabulary);
 
     [Theory]
     [MemberData(nameof(LoraCases.All), MemberType = typeof(LoraCases))]
-    public void FreshAdapters_ChangeNoBit(Architecture architecture, string[] layers)
+    public void FreshAdapters_ChangeNoBit(Architecture architecture, string[] targetLayers)
     {
         using var model = Model(architecture, null);
-        using var adapted = Model(architecture, layers);
+        using var adapted = Model(architecture, targetLayers);
         adapted.InitializeAdapter(5);
         using ModelRun plain = new(model, B, T), run = new(adapted, B, T);
-        Compare.SameBits("log-probabilities", plain.Forward(tokens, targets), run.Forward(tokens, targets));
+        Compare.SameBits("log-probabilities", plain.Forward(tokens, scored), run.Forward(tokens, scored));
         Assert.All(adapted.Adapter!.Parameters.All.Where(p => p.Name.EndsWith("lora_A.weight", StringComparison.Ordinal)), p => Assert.Contains(ModelRun.Read(p.Value), v => v != 0));
     }
 
     [Theory]
     [MemberData(nameof(LoraCases.All), MemberType = typeof(LoraCases))]
-    public void LossAndGradients_AreThoseOfTheMergedWeights(Architecture architecture, string[] layers)
+    public void LossAndGradients_AreThoseOfTheMergedWeights(Architecture architecture, string[] targetLayers)
     {
-        using var adapted = Model(architecture, layers);
+        using var adapted = Model(architecture, targetLayers);
         Randomize(adapted);
         using var merged = Merged(adapted, architecture);
         using ModelRun plain = new(merged, B, T), run = new(adapted, B, T);
 
-        double expected = plain.LossAndGradients(tokens, targets), actual = run.LossAndGradients(tokens, targets);
+        double expected = plain.LossAndGradients(tokens, scored), actual = run.LossAndGradients(tokens, scored);
 
         Assert.Equal(expected, actual, 1e-5);
         var weights = adapted.Adapter!.Parameters.All.ToDictionary(p => p.Name, p => ModelRun.Read(p.Value));
@@ -90,16 +90,17 @@ public abstract class LoraTests<TDevice> : BackendTests<TDevice> where TDevice :
     [InlineData(Architecture.Qwen3)]
     public void WithDropout_TheGradientIsThatOfTheLoss(Architecture architecture)
     {
+        Assert.SkipUnless(OnCpu, "The simulator takes minutes for its many passes.");
         using var adapted = Model(architecture, [.. LoraSettings.LayersOf(architecture)], dropout: 0.3f);
         Randomize(adapted);
         using var run = new ModelRun(adapted, B, T);
-        float[] weights = [.. targets.Select(t => t >= 0 ? 0.1f : 0)];
+        float[] weights = [.. scored.Select(t => t >= 0 ? 0.1f : 0)];
         run.State.Send(9, 4, 0, 0, 0.9f, 0.99f);
-        double Loss() => -run.Forward(tokens, targets, training: true).Zip(weights, (p, w) => (double)p * w).Sum();
+        double Loss() => -run.Forward(tokens, scored, training: true).Zip(weights, (p, w) => (double)p * w).Sum();
         Loss();
         Backend.Fill(adapted.AllGradients, 0);
         run.Backward(weights, training: true);
-        double without = -run.Forward(tokens, targets).Zip(weights, (p, w) => (double)p * w).Sum();
+        double without = -run.Forward(tokens, scored).Zip(weights, (p, w) => (double)p * w).Sum();
         Assert.NotEqual(without, Loss(), 1e-4);
 
         // Along a random direction, of all adapters at once.
@@ -123,9 +124,10 @@ public abstract class LoraTests<TDevice> : BackendTests<TDevice> where TDevice :
     [Fact]
     public void AFolder_KeepsAdapters_AndTheirBase()
     {
+        Assert.SkipUnless(OnCpu, "Files do not depend on the device.");
         using var folder = new TemporaryFolder();
         var tokenizer = new ByteTokenizer();
-        string[] layers = ["q_proj", "down_proj"];
+        string[] targets = ["q_proj", "down_proj"];
         var config = GptConfig.Create(Architecture.Qwen3, 2, 2, 16, T, tokenizer.VocabularySize);
         using (var model = new Gpt(config, Backend))
         {
@@ -140,7 +142,7 @@ public abstract class LoraTests<TDevice> : BackendTests<TDevice> where TDevice :
 
         float[] expected, text = [];
         int[] ids = new RandomValues(3).Integers(B * T, 0, 200);
-        var (adapted, _) = ModelFolder.Load(folder["base"], Backend, lora: new LoraSettings(Rank, 6, layers) { Base = folder["base"] });
+        var (adapted, _) = ModelFolder.Load(folder["base"], Backend, lora: new LoraSettings(Rank, 6, targets) { Base = folder["base"] });
         using (adapted)
         {
             Randomize(adapted);
@@ -166,7 +168,7 @@ public abstract class LoraTests<TDevice> : BackendTests<TDevice> where TDevice :
             Compare.Close($"log-probabilities, {keep}", [.. expected.Select(v => (double)v)], run.Forward(ids, ids), expected.Length, 1e-5, 1);
         }
 
-        UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend, lora: new LoraSettings(2, 4, layers)), "these are adapters", "tinyllm merge");
+        UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend, lora: new LoraSettings(2, 4, targets)), "these are adapters", "tinyllm merge");
         string json = File.ReadAllText(folder["adapter/adapter_config.json"]);
         File.WriteAllText(folder["adapter/adapter_config.json"], json.Replace(folder["base"], folder["other"], StringComparison.Ordinal));
         UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend), "another base", "base_model_name_or_path");
@@ -190,10 +192,12 @@ public abstract class LoraTests<TDevice> : BackendTests<TDevice> where TDevice :
         new LoraSettings(2, 1, ["c_proj"]).Validate(Architecture.Gpt2);
     }
 
-    private Gpt Model(Architecture architecture, string[]? layers, float dropout = 0)
+    private bool OnCpu => Backend.Name == "cpu";
+
+    private Gpt Model(Architecture architecture, string[]? targets, float dropout = 0)
     {
-        var lora = layers is null ? null : new LoraSettings(Rank, 6, layers, dropout);
-        var model = new Gpt(GptConfig.Create(architecture, 2, 2, 16, T, Vocabulary, architecture == Architecture.Gpt2 ? 2 : 1) with { Lora = lora }, Backend);
+        var lora = targets is null ? null : new LoraSettings(Rank, 6, targets, dropout);
+        var model = new Gpt(GptConfig.Create(architecture, layers, 2, 16, T, Vocabulary, architecture == Architecture.Gpt2 ? 2 : 1) with { Lora = lora }, Backend);
         model.Initialize(4);
         return model;
     }
