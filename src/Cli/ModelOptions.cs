@@ -63,6 +63,14 @@ internal sealed class ModelOptions
         return sizes;
     }
 
+    /// <summary>Refuses options that say what model to make.</summary>
+    /// <exception cref="TinyLlmException">One of them is given.</exception>
+    public void RefuseBeside(string other, OptionReader reader)
+    {
+        if (new Option[] { preset, architecture, layers, heads, kvHeads, width, context, tokenizer, vocabularySize, minimumCount }.FirstOrDefault(reader.IsGiven) is { } given)
+            throw new TinyLlmException($"{given.Name} beside {other}: the model and its tokenizer are those of the folder; leave {given.Name} out.");
+    }
+
     /// <summary>Trains a tokenizer on the text, or opens the one that was named.</summary>
     /// <exception cref="TinyLlmException">The folder has none, the text cannot be had, or the vocabulary size does not suit it.</exception>
     public Tokenizer MakeTokenizer(ModelSizes sizes, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int threads, CancellationToken stop) =>

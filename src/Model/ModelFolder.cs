@@ -95,7 +95,7 @@ public static class ModelFolder
             return found;
         if (!File.Exists(Path.Combine(found, ConfigFile.Name)))
             throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
-        if (!File.Exists(Path.Combine(found, WeightsFile.Name)))
+        if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)))
             throw new TinyLlmException($"{folder}: there is no {WeightsFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
         return found;
     }
@@ -104,7 +104,7 @@ public static class ModelFolder
     private static void CheckSize(string path, GptConfig config)
     {
         double least = 2 * config.MatrixWeights;
-        long bytes = new FileInfo(path).Length;
+        long bytes = SafetensorsSet.Bytes(path);
         if (!(bytes >= least))
             throw new TinyLlmException($"{path}: the file has {bytes} bytes; the model of config.json takes {least:F0} or more. It is truncated or belongs to another model.");
     }

@@ -43,11 +43,11 @@ public static class WeightsFile
         writer.Save(path);
     }
 
-    /// <summary>Reads the weights into a model whose shapes they must have; F32, BF16 and F16 are accepted.</summary>
+    /// <summary>Reads the weights into a model whose shapes they must have, from one file or several with an index; F32, BF16 and F16 are accepted.</summary>
     /// <exception cref="TinyLlmException">The file is missing, damaged, or not of this model; the message names the tensor.</exception>
     public static void Load(string path, Gpt model)
     {
-        using var reader = SafetensorsReader.Open(path);
+        using var reader = SafetensorsSet.Open(path);
         var unknown = reader.Tensors.Select(t => t.Name).Where(name => !Buffers.Any(name.EndsWith)).ToHashSet();
         foreach (var parameter in model.Parameters.All)
         {
@@ -81,7 +81,7 @@ public static class WeightsFile
     }
 
     // GPT-2's own files leave the "transformer." out.
-    private static string? Find(SafetensorsReader reader, string name)
+    private static string? Find(SafetensorsSet reader, string name)
     {
         if (reader.Find(name) is not null)
             return name;
@@ -118,7 +118,7 @@ public static class WeightsFile
     }
 
     // A tensor of the file goes where its rows are in memory; one that is transposed goes there by way of a matrix that serves all of them.
-    private static void FromFile(SafetensorsReader reader, string name, Parameter parameter, FilePart part, Span<float> memory, ref float[] matrix)
+    private static void FromFile(SafetensorsSet reader, string name, Parameter parameter, FilePart part, Span<float> memory, ref float[] matrix)
     {
         int columns = Columns(parameter);
         var rows = memory.Slice(part.FirstRow * columns, part.Rows * columns);

@@ -20,16 +20,18 @@ internal static class PretrainCommand
         var model = new ModelOptions();
         var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help + " Absent: builtin:stories.");
         var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text, as --data; absent: the last tenth of each --data, a million tokens at most.");
+        var init = LoopOptions.Path<string?>("--init", "DIR", "Go on from this model, with its tokenizer: a folder of pretrain, or one of Hugging Face's of the same architectures.");
         var reading = new DataOptions();
-        var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation };
+        var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation, init };
         reading.AddTo(command);
         model.AddTo(command);
         loop.AddTo(command);
-        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, reading, stop)));
+        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, init, reading, stop)));
         return command;
     }
 
-    private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, DataOptions reading, CancellationToken stop)
+    private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, Option<string?> init, DataOptions reading,
+        CancellationToken stop)
     {
         var start = ResumePoint.Find(parse, loop, "pretrain");
         var reader = new OptionReader(parse, start.Saved?.Options);
@@ -40,21 +42,31 @@ internal static class PretrainCommand
         settings.Validate();
         var sources = DataSource.Parse(words, options);
         IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options);
-        var sizes = model.Read(reader, reader.Fixed(loop.Dropout, 0.0), sources.FirstOrDefault(source => source.IsPrepared)?.Name ?? "bpe");
+        string? initial = reader.Fixed(init, null);
+        if (initial is not null)
+            model.RefuseBeside($"--init {initial}", reader);
+        double dropout = reader.Fixed(loop.Dropout, 0.0);
+        var sizes = model.Read(reader, dropout, sources.FirstOrDefault(source => source.IsPrepared)?.Name ?? "bpe");
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
         var (openDevice, threads) = (loop.Device.Read(reader), loop.Device.Threads(reader));
         reader.CheckResume();
 
         using var device = openDevice();
-        var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, sources, held, threads, stop) : TokenizerFolder.Load(start.Checkpoint);
-        var config = sizes.Config(tokenizer.VocabularySize) with { ComputeType = device.ComputeType };
-        using var corpus = OpenCorpus(sources, held, tokenizer, config.Context, CacheFolder(start.Folder), threads, stop);
-        using var gpt = new Gpt(config, device.Backend);
-        gpt.Initialize(settings.Seed);
+        var (gpt, tokenizer) = initial is not null ? ModelFolder.Load(start.Checkpoint ?? initial, device.Backend, device.ComputeType, (float)dropout) : NewModel();
+        using var owner = gpt;
+        using var corpus = OpenCorpus(sources, held, tokenizer, gpt.Config.Context, CacheFolder(start.Folder), threads, stop);
         string summary = $"{string.Join(", ", words)}: {corpus.TrainTokens:N0} training and {corpus.ValidationTokens:N0} validation tokens ({tokenizer.Kind})";
         var stage = new Stage("pretrain", gpt, tokenizer, corpus.Train, corpus.Validation, [tokenizer.DocumentStart], sources[0].ShortName, [("data", summary)]);
         using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
         return session.Train(stop);
+
+        (Gpt, Tokenizer) NewModel()
+        {
+            var tokenizer = start.Checkpoint is null ? model.MakeTokenizer(sizes, sources, held, threads, stop) : TokenizerFolder.Load(start.Checkpoint);
+            var gpt = new Gpt(sizes.Config(tokenizer.VocabularySize) with { ComputeType = device.ComputeType }, device.Backend);
+            gpt.Initialize(settings.Seed);
+            return (gpt, tokenizer);
+        }
     }
 
     private static Corpus OpenCorpus(

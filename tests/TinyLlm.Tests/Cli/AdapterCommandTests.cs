@@ -1,0 +1,72 @@
+using TinyLlm.Tests.Support;
+using Xunit;
+
+namespace TinyLlm.Tests.Cli;
+
+/// <summary>Models that go on from others: pretrain --init, finetune --lora-rank, merge, --show-mask.</summary>
+public sealed class AdapterCommandTests
+{
+    [Fact]
+    public void Pretrain_GoesOnFromAModel()
+    {
+        using var run = new SmallRun();
+        run.Succeed($"{SmallRun.Pretrain} --steps 60 --out base");
+        string common = "pretrain --init base --data text.txt --batch-size 2 --threads 1 --lr 0.0001 --eval-every 0 --sample-every 0 --checkpoint-every 0";
+        run.Succeed($"{common} --steps 4 --out whole");
+        run.Succeed($"{common} --steps 4 --out halves --stop-after 2");
+        run.Succeed("pretrain --out halves --resume");
+        FolderContent.SameFile(run["whole/model.safetensors"], run["halves/model.safetensors"]);
+
+        // It begins where the base ended, not anew.
+        double ended = Loss(run, "base", ^1), began = Loss(run, "whole", 0), anew = Loss(run, "base", 0);
+        Assert.True(began < ended + 0.5 && began < anew - 1, $"the base ended at {ended}, the run began at {began}, a fresh model at {anew}");
+        run.Refuse($"{common} --steps 4 --out other --layers 3", "--layers beside --init base");
+        run.Refuse($"{common} --steps 4 --out other --tokenizer char", "--tokenizer beside --init base");
+        run.Refuse(common.Replace("--init base", "--init nowhere", StringComparison.Ordinal) + " --steps 4 --out other", "nowhere", "no such folder");
+    }
+
+    [Fact]
+    public void Adapters_AreTrained_Loaded_AndMerged()
+    {
+        using var run = new SmallRun();
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
+        var trained = run.Succeed("finetune --model base --data rows.jsonl --lora-rank 4 --lora-targets q_proj v_proj down_proj --batch-size 4 --threads 1 --steps 10 --lr 0.01 --out lora");
+        Assert.Contains("rank 4, alpha 8, of q_proj, v_proj, down_proj: ", trained.Error, StringComparison.Ordinal);
+        Assert.False(File.Exists(run["lora/model.safetensors"]));
+        Assert.Contains(Path.GetFullPath(run["base"]), File.ReadAllText(run["lora/adapter_config.json"]), StringComparison.Ordinal);
+
+        run.Succeed("merge --model lora --out merged");
+        string adapted = run.Succeed("eval --model lora --data rows.jsonl").Text, merged = run.Succeed("eval --model merged --data rows.jsonl").Text;
+        Assert.Equal(adapted, merged);
+        Assert.NotEqual(adapted, run.Succeed("eval --model base --data rows.jsonl").Text);
+        Assert.Equal(run.Succeed("generate --model lora --prompt cat --temperature 0 --max-tokens 20").Text, run.Succeed("generate --model merged --prompt cat --temperature 0 --max-tokens 20").Text);
+        run.Succeed("info --model lora");
+
+        run.Refuse("merge --model lora --out merged", "--out merged exists");
+        run.Refuse("merge --model base --out other", "there is no adapter_config.json");
+        run.Refuse("finetune --model lora --data rows.jsonl --lora-rank 2 --steps 2 --out other", "these are adapters", "tinyllm merge");
+        run.Refuse("finetune --model base --data rows.jsonl --lora-alpha 2 --steps 2 --out other", "expected --lora-rank");
+        run.Refuse("finetune --model base --data rows.jsonl --lora-rank 2 --lora-targets c_attn --steps 2 --out other", "--lora-targets c_attn", "q_proj");
+        run.Refuse("generate --model lora --weights int8 --prompt cat", "Merge them first");
+        Directory.Move(run["base"], run["moved"]);
+        run.Refuse("eval --model lora --data rows.jsonl", "base_model_name_or_path");
+    }
+
+    [Fact]
+    public void ShowMask_MarksWhatIsLearned()
+    {
+        using var run = new SmallRun();
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 --out base");
+        run.Folder.Write("one.jsonl", "{\"question\": \"Hi?\", \"answer\": \"Ho.\"}\n{\"question\": \"Hu?\", \"answer\": \"Ha.\"}\n");
+        string text = run.Succeed("finetune --model base --data one.jsonl --show-mask 1").Text;
+        Assert.Contains("<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\n⟦Ho.<|im_end|>⟧", text, StringComparison.Ordinal);
+        Assert.Contains("example 1 of 1: 4 of ", text, StringComparison.Ordinal);
+        run.Refuse("finetune --model base --data one.jsonl --show-mask -1", "--show-mask -1");
+    }
+
+    private static double Loss(SmallRun run, string name, Index line)
+    {
+        using var json = System.Text.Json.JsonDocument.Parse(File.ReadAllLines(run[$"{name}/metrics.jsonl"])[line]);
+        return json.RootElement.GetProperty("train_loss").GetDouble();
+    }
+}
