@@ -195,7 +195,7 @@ internal sealed class ChatLoop : IDisposable
     // Answers at the same time, shown one after another; whether none was stopped.
     private (string[] Texts, bool Whole) Write(ChatWindow window, Generator writer, params string[] headings)
     {
-        var samples = new SampleOutput(terminal.Output, tokenizer, headings, [], sampling.Stops);
+        var samples = new SampleOutput(terminal.Output, tokenizer, headings, [], sampling.Stops, keep: true);
         var samplers = headings.Select(_ => sampling.Sampler(model, answers++)).ToArray();
         int most = MaxTokens(window), open = samplers.Length;
         bool whole = true;

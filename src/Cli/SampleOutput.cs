@@ -22,13 +22,14 @@ internal sealed class SampleOutput
     /// <param name="headings">What is written before each sample, one for each.</param>
     /// <param name="prompt">What each sample begins with.</param>
     /// <param name="stops">Texts before which a sample ends.</param>
-    public SampleOutput(Stream output, Tokenizer tokenizer, string[] headings, byte[] prompt, string[] stops)
+    /// <param name="keep">Whether texts are kept for <see cref="TextOf"/>.</param>
+    public SampleOutput(Stream output, Tokenizer tokenizer, string[] headings, byte[] prompt, string[] stops, bool keep = false)
     {
         (this.output, this.tokenizer, this.headings) = (output, tokenizer, headings);
         texts = new Text[headings.Length];
         for (int i = 0; i < texts.Length; i++)
         {
-            texts[i] = new Text(stops);
+            texts[i] = new Text(stops, keep);
             texts[i].Write(prompt);
         }
 
@@ -36,7 +37,7 @@ internal sealed class SampleOutput
         Show();
     }
 
-    /// <summary>The text of a sample so far, as it is written: the prompt and what was generated.</summary>
+    /// <summary>The text of a sample so far, as it is written: the prompt and what was generated. Only where texts are kept.</summary>
     public string TextOf(int sample) => texts[sample].Whole;
 
     /// <summary>Takes the next token of a sample; false where it ends the sample.</summary>
@@ -80,7 +81,7 @@ internal sealed class SampleOutput
     private void Write(string text) => output.Write(Encoding.UTF8.GetBytes(text));
 
     /// <summary>One sample's text, and how much of it has been written.</summary>
-    private sealed class Text(string[] stops)
+    private sealed class Text(string[] stops, bool keep)
     {
         private readonly StopFilter filter = new(stops);
         private readonly Utf8Streamer characters = new();
@@ -114,6 +115,10 @@ internal sealed class SampleOutput
         {
             target.Write(Encoding.UTF8.GetBytes(text.ToString(written, text.Length - written)));
             written = text.Length;
+            if (keep)
+                return;
+            text.Clear(); // a million samples are no more memory than one
+            written = 0;
         }
     }
 }
