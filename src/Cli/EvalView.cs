@@ -61,8 +61,7 @@ internal static class EvalView
 
     private static string Difference(IReadOnlyList<bool?> rows, IReadOnlyList<bool?> first)
     {
-        var (difference, interval, _) = Interval.OfDifference(rows, first);
-        return difference is null ? Nothing : Text($"{Signed(difference.Value)}{(interval is { } i ? $" [{Signed(i.Low)}, {Signed(i.High)}]" : "")}");
+        return Interval.OfDifference(rows, first) is var (difference, interval) ? $"{Signed(difference)} [{Signed(interval.Low)}, {Signed(interval.High)}]" : Nothing;
     }
 
     private static string Signed(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);

@@ -36,16 +36,28 @@ public readonly record struct Interval(double Low, double High)
     }
 
     /// <summary>
-    /// Of the difference of two shares over the same rows, first minus second, by the normal approximation to the mean of the rows' differences, which are -1, 0 or 1. Rows that only one of
-    /// the two has do not count.
+    /// Of the difference of two shares over the same rows, first minus second, after Newcombe (1998, paired data, method 10): Wilson's intervals of both shares, put together by the
+    /// correlation of the rows. It stays within -1 and 1, and has a width also where no row or every row differs. Rows that only one of the two has do not count.
     /// </summary>
-    /// <returns>The difference with its interval and the number of rows that count; no interval for fewer than two of them, no difference for none.</returns>
-    public static (double? Difference, Interval? Interval, int Rows) OfDifference(IReadOnlyList<bool?> first, IReadOnlyList<bool?> second)
+    /// <returns>The difference and its interval; nothing where no row counts.</returns>
+    public static (double Difference, Interval Interval)? OfDifference(IReadOnlyList<bool?> first, IReadOnlyList<bool?> second)
     {
         if (first.Count != second.Count)
             throw new ArgumentException($"Interval: {first.Count} rows and {second.Count}; expected the same rows.", nameof(second));
-        var units = first.Zip(second).Where(pair => pair.First is not null && pair.Second is not null)
-            .Select(pair => ((pair.First!.Value ? 1.0 : 0) - (pair.Second!.Value ? 1 : 0), 1.0)).ToList();
-        return (units.Count > 0 ? units.Average(unit => unit.Item1) : null, OfRatio(units), units.Count);
+        int both = Count(true, true), firstOnly = Count(true, false), secondOnly = Count(false, true), neither = Count(false, false), all = both + firstOnly + secondOnly + neither;
+        if (all == 0)
+            return null;
+
+        double p = (double)(both + firstOnly) / all, q = (double)(both + secondOnly) / all;
+        Interval a = OfShare(both + firstOnly, all), b = OfShare(both + secondOnly, all);
+        double product = (double)both * neither - (double)firstOnly * secondOnly, margins = Math.Sqrt(p * (1 - p) * q * (1 - q)) * all * all;
+        if (product > 0)
+            product = Math.Max(product - all / 2.0, 0); // Newcombe's correction for continuity
+        double correlation = margins > 0 ? product / margins : 0;
+        return (p - q, new Interval(p - q - Width(p - a.Low, b.High - q), p - q + Width(a.High - p, q - b.Low)));
+
+        int Count(bool one, bool other) => first.Zip(second).Count(row => row.First == one && row.Second == other);
+
+        double Width(double x, double y) => Math.Sqrt(Math.Max(0, x * x - 2 * correlation * x * y + y * y));
     }
 }

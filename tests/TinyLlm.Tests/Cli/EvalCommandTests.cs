@@ -76,7 +76,7 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
         Assert.Matches(@"^model +acc +difference +acc_norm +difference$", tables[1][1]);
         Assert.Matches(@"^fresh +\d[\d.]*% \[\S+, \S+\] +- +\d[\d.]*% \[\S+, \S+\] +-$", tables[1][2]);
         Assert.Matches(@"^trained +[\d.]+% \[\S+, \S+\] +\+\d+\.\d \[\+\d+\.\d, \+\d+\.\d\] ", tables[1][3]);
-        Assert.Matches(@"^fresh +.* 0\.0 \[0\.0, 0\.0\] .* 0\.0 \[0\.0, 0\.0\]$", tables[1][4]);
+        Assert.Matches(@"^fresh +.* 0\.0 \[-\d+\.\d, \+\d+\.\d\] .* 0\.0 \[-\d+\.\d, \+\d+\.\d\]$", tables[1][4]);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
     }
 
@@ -90,7 +90,7 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
         // One row shows no spread: no interval, and no number that is none.
         run.Folder.Write("one.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}\n");
         text = Eval("--model fresh --compare trained --data one.jsonl --exact-match");
-        Assert.Matches(@"\ntrained +[\d.]+ +[\d.]+ +[\d.]+ +0\.0% \[0\.0, 79\.3\]  0\.0\n", text);
+        Assert.Matches(@"\ntrained +[\d.]+ +[\d.]+ +[\d.]+ +0\.0% \[0\.0, 79\.3\] +0\.0 \[-79\.3, \+79\.3\]\n", text);
     }
 
     private string Eval(string options) => run.Succeed($"eval {options} --threads 1").Text;

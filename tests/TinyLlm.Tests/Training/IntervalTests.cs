@@ -73,16 +73,76 @@ public sealed class IntervalTests
     [Fact]
     public void OfDifference_CountsRowsThatBothHave()
     {
-        // Differences 1, 0, 0, -1, 1 and three that do not count: mean 0.2, variance 0.7.
         bool?[] first = [true, true, false, false, true, null, true, null], second = [false, true, false, true, false, true, null, null];
-        var (difference, interval, rows) = Interval.OfDifference(first, second);
-        Assert.Equal(5, rows);
-        Assert.Equal(0.2, difference!.Value, 1e-12);
-        Assert.Equal(0.2 - 1.95996 * Math.Sqrt(0.7 / 5), interval!.Value.Low, 1e-4);
-        Assert.Equal(0.2 + 1.95996 * Math.Sqrt(0.7 / 5), interval.Value.High, 1e-4);
+        var (difference, interval) = Interval.OfDifference(first, second)!.Value;
+        Assert.Equal(0.2, difference, 1e-12);
+        Assert.Equal((difference, interval), Interval.OfDifference(first[..5], second[..5]));
+        Assert.InRange(0.2, interval.Low, interval.High);
 
-        Assert.Equal((null, null, 0), Interval.OfDifference([true, null], [null, true]));
-        Assert.Equal((1.0, null, 1), Interval.OfDifference([true], [false]));
+        // The other way round it is mirrored.
+        var (back, mirrored) = Interval.OfDifference(second, first)!.Value;
+        Assert.Equal(-difference, back, 1e-12);
+        Assert.Equal(-interval.Low, mirrored.High, 1e-12);
+        Assert.Equal(-interval.High, mirrored.Low, 1e-12);
+
+        Assert.Null(Interval.OfDifference([true, null], [null, true]));
         Assert.Throws<ArgumentException>(() => Interval.OfDifference([true], [true, false]));
     }
+
+    /// <summary>By hand: 20 rows, 8 right by both, 6 by the first alone, 2 by the second alone, 4 by none.</summary>
+    [Fact]
+    public void OfDifference_IsNewcombes()
+    {
+        // 14 and 10 of 20: Wilson's [0.4810, 0.8545] and [0.2993, 0.7007]. Correlation (8 4 - 6 2 - 10) / sqrt(14 6 10 10) = 10 / 91.65 = 0.1091.
+        var (difference, interval) = Interval.OfDifference(Rows(8, 6, 2, 4, first: true), Rows(8, 6, 2, 4, first: false))!.Value;
+        Assert.Equal(0.2, difference, 1e-12);
+        Assert.Equal(0.2 - Math.Sqrt(0.2190 * 0.2190 - 2 * 0.1091 * 0.2190 * 0.2007 + 0.2007 * 0.2007), interval.Low, 2e-4);
+        Assert.Equal(0.2 + Math.Sqrt(0.1545 * 0.1545 - 2 * 0.1091 * 0.1545 * 0.2007 + 0.2007 * 0.2007), interval.High, 2e-4);
+    }
+
+    [Theory]
+    [InlineData(0, 10, 0, 0)]
+    [InlineData(0, 0, 10, 0)]
+    [InlineData(10, 0, 0, 0)]
+    [InlineData(0, 0, 0, 10)]
+    [InlineData(5, 0, 0, 5)]
+    [InlineData(0, 1, 0, 0)]
+    [InlineData(1, 0, 0, 0)]
+    public void OfDifference_HasAWidth_AndStaysWithinItsEnds(int both, int firstOnly, int secondOnly, int neither)
+    {
+        var (difference, interval) = Interval.OfDifference(Rows(both, firstOnly, secondOnly, neither, first: true), Rows(both, firstOnly, secondOnly, neither, first: false))!.Value;
+        Assert.InRange(difference, interval.Low, interval.High);
+        Assert.InRange(interval.Low, -1 - 1e-12, 1);
+        Assert.InRange(interval.High, -1, 1 + 1e-12);
+        Assert.True(interval.High - interval.Low > 0.05, interval.ToString());
+    }
+
+    /// <summary>19 of 20 intervals hold the true difference of two models that often agree.</summary>
+    [Fact]
+    public void OfDifference_HoldsTheTruth_NineteenTimesOfTwenty()
+    {
+        var random = new Random(9);
+        int held = 0;
+        for (int time = 0; time < 2000; time++)
+        {
+            bool?[] first = new bool?[60], second = new bool?[60];
+            for (int row = 0; row < 60; row++)
+            {
+                // 60% by both, 15% by the first alone, 5% by the second alone.
+                double x = random.NextDouble();
+                (first[row], second[row]) = (x < 0.75, x is < 0.6 or >= 0.95);
+            }
+
+            var interval = Interval.OfDifference(first, second)!.Value.Interval;
+            held += interval.Low <= 0.1 && 0.1 <= interval.High ? 1 : 0;
+        }
+
+        Assert.InRange(held, 1870, 1960);
+    }
+
+    private static bool?[] Rows(int both, int firstOnly, int secondOnly, int neither, bool first) =>
+    [
+        .. Enumerable.Repeat((bool?)true, both), .. Enumerable.Repeat((bool?)first, firstOnly),
+        .. Enumerable.Repeat((bool?)!first, secondOnly), .. Enumerable.Repeat((bool?)false, neither),
+    ];
 }
