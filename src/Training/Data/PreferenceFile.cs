@@ -15,7 +15,7 @@ namespace TinyLlm.Training.Data;
 /// <param name="path">The file; rows are appended, and it is made by the first.</param>
 public sealed class PreferenceFile(string path)
 {
-    // By prompt as JSON: the answers that were rated in this session.
+    // By prompt as JSON: the answers that were rated so far.
     private readonly Dictionary<string, List<(string Answer, bool Good)>> rated = [];
 
     /// <summary>The file.</summary>
