@@ -10,6 +10,7 @@ var root = new RootCommand("TinyLlm trains a small GPT-style language model from
     FinetuneCommand.Create(),
     MergeCommand.Create(),
     GenerateCommand.Create(),
+    ChatCommand.Create(),
     EvalCommand.Create(),
     InfoCommand.Create(),
     TokenizerCommand.Create(),

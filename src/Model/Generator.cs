@@ -22,23 +22,30 @@ public sealed class Generator : IDisposable
     private const int ChunkSize = 512;
 
     private readonly Gpt model;
+    private readonly bool reuse;
     private readonly Arena arena, scratch;
     private readonly KvCache cache;
     private readonly Tensor logits;  // (rows, Vpadded)
     private readonly float[] logitRows;
     private readonly int[] tokenBuffer, positionBuffer;
     private (Activations Activations, KvCache Cache)? decoding; // of as many rows as there are samples left
+    private Sample? first; // whose keys and values the first row of the cache holds
+    private int[] held = []; // the tokens of the first row, where the next prompt may begin with them
 
     /// <summary>Plans and takes the memory for generating with <paramref name="model"/>.</summary>
     /// <param name="model">The model.</param>
     /// <param name="rows">The most samples of a batch, up to <see cref="MaxRows"/>.</param>
     /// <param name="length">The most tokens of a prompt and what is generated from it, where they are fewer than the model's context: the cache is as long.</param>
+    /// <param name="reuse">
+    /// Whether a prompt that begins as the text before it, as the next question of a chat does, is fed from where they part. Its logits round differently then: a
+    /// token that was generated went through the model alone, a prompt's with its neighbours.
+    /// </param>
     /// <exception cref="TinyLlmException">The memory is not there.</exception>
-    public Generator(Gpt model, int rows = 1, int length = int.MaxValue)
+    public Generator(Gpt model, int rows = 1, int length = int.MaxValue, bool reuse = false)
     {
         if (rows is < 1 or > MaxRows)
             throw new ArgumentException($"Generator: {rows} rows; expected 1 to {MaxRows}.", nameof(rows));
-        this.model = model;
+        (this.model, this.reuse) = (model, reuse);
         (arena, scratch) = (new Arena(model.Backend, "generation"), new Arena(model.Backend, "generation"));
         (cache, logits) = Plan(model.Config, arena, scratch, rows, length);
         arena.Allocate();
@@ -47,6 +54,9 @@ public sealed class Generator : IDisposable
         int tokens = Math.Max(ChunkSize, rows);
         (tokenBuffer, positionBuffer) = (new int[tokens], new int[tokens]);
     }
+
+    /// <summary>Tokens of the last prompt that did not go through the model again.</summary>
+    internal int Reused { get; private set; }
 
     /// <summary>
     /// Rows for <paramref name="samples"/> samples of <paramref name="length"/> tokens: as many as there are samples, up to <see cref="MaxRows"/> and to what fits into memory;
@@ -93,7 +103,10 @@ public sealed class Generator : IDisposable
         var samples = new List<Sample>();
         foreach (var sampler in samplers)
             samples.Add(new Sample(samples.Count, sampler, [.. prompt]));
-        Feed(0, prompt[^Math.Min(prompt.Length, model.Config.Context)..]);
+        var window = prompt[^Math.Min(prompt.Length, model.Config.Context)..];
+        Reused = Math.Min(window.CommonPrefixLength(held), window.Length - 1); // the last token gives the logits
+        (first, held) = (samples[0], []); // nothing to go on from where the model fails
+        Feed(0, window, Reused);
         for (int row = 1; row < samples.Count; row++)
             cache.CopyRow(0, row);
 
@@ -103,6 +116,10 @@ public sealed class Generator : IDisposable
             Advance(samples);
             Draw(samples, accept, ofPrompt: false);
         }
+
+        // The newest token has been drawn and not fed.
+        if (reuse)
+            held = [.. first.Tokens[^(cache.Lengths[0] + 1)..^1]];
     }
 
     /// <inheritdoc/>
@@ -136,6 +153,8 @@ public sealed class Generator : IDisposable
             int last = samples.Count - 1;
             if (row < last)
                 cache.CopyRow(last, row);
+            if (row == 0)
+                first = samples[last];
             samples[row] = samples[last];
             samples.RemoveAt(last);
         }
@@ -149,7 +168,7 @@ public sealed class Generator : IDisposable
         {
             int keep = Math.Max(1, held / 2);
             for (int row = 0; row < samples.Count; row++)
-                Feed(row, CollectionsMarshal.AsSpan(samples[row].Tokens)[^keep..]);
+                Feed(row, CollectionsMarshal.AsSpan(samples[row].Tokens)[^keep..], 0);
             return;
         }
 
@@ -161,11 +180,12 @@ public sealed class Generator : IDisposable
         model.Logits(step.Activations.Hidden.View((samples.Count, model.Config.Width)), logits.Slice(0, 0, samples.Count));
     }
 
-    // Fills an empty row of the cache; afterwards its row of logits is that behind the last token.
-    private void Feed(int row, ReadOnlySpan<int> tokens)
+    // Fills a row of the cache, which holds the first tokens already; afterwards its row of logits is that behind the last token.
+    private void Feed(int row, ReadOnlySpan<int> tokens, int present)
     {
         var target = cache.Rows(row, 1);
-        target.Clear();
+        target.Cut(present);
+        tokens = tokens[present..];
         while (!tokens.IsEmpty)
         {
             int count = Math.Min(tokens.Length, ChunkSize), held = target.Lengths[0];

@@ -50,6 +50,9 @@ public sealed class KvCache
     /// <summary>Forgets all tokens.</summary>
     public void Clear() => lengths.Span.Clear();
 
+    /// <summary>Forgets the tokens of every row but the first <paramref name="count"/>, which it holds.</summary>
+    internal void Cut(int count) => lengths.Span.Fill(count);
+
     /// <summary>Makes row <paramref name="to"/> hold what row <paramref name="from"/> holds.</summary>
     public void CopyRow(int from, int to)
     {

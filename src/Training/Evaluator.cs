@@ -15,6 +15,12 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
     public double Perplexity => Math.Exp(Loss);
 }
 
+/// <summary>What was measured on one example.</summary>
+/// <param name="Loss">Cross-entropy of its scored tokens together, in nats: minus the log-likelihood.</param>
+/// <param name="Tokens">Number of scored tokens.</param>
+/// <param name="Bytes">Bytes of their text.</param>
+public readonly record struct ExampleScore(double Loss, long Tokens, long Bytes);
+
 /// <summary>Measures a model on a fixed set of examples: all of them, each token once, or the same first batches every time.</summary>
 public sealed class Evaluator
 {
@@ -45,13 +51,22 @@ public sealed class Evaluator
             tokenBytes[id] = tokenizer.IsText(id) ? tokenizer.TokenBytes(id).Length : 0;
     }
 
+    /// <summary>Examples that are measured.</summary>
+    public long Count => count;
+
+    /// <summary>As below, for all examples together.</summary>
+    public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default) => Evaluate(model, activations, null, stop);
+
     /// <summary>
     /// Runs the model over the examples, as many at once as the activations have rows, which must be as long; they are overwritten. The same tokens
     /// are measured whatever the number of rows.
     /// </summary>
+    /// <param name="each">Room for what each example gives, or nothing where only all together count.</param>
     /// <returns>What was measured, or nothing where it was asked to stop before all was.</returns>
-    public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default)
+    public Evaluation? Evaluate(Gpt model, Activations activations, ExampleScore[]? each, CancellationToken stop = default)
     {
+        if (each is not null && each.Length != count)
+            throw new ArgumentException($"Evaluator: room for {each.Length} examples; expected {count}.", nameof(each));
         var batch = BatchOf(activations.B, activations.T);
         double loss = 0;
         long tokens = 0, bytes = 0;
@@ -74,6 +89,10 @@ public sealed class Evaluator
                 loss -= logProbabilities[n];
                 tokens++;
                 bytes += tokenBytes[batch.Targets[n]];
+                if (each is null)
+                    continue;
+                ref var score = ref each[first + n / activations.T];
+                score = new ExampleScore(score.Loss - logProbabilities[n], score.Tokens + 1, score.Bytes + tokenBytes[batch.Targets[n]]);
             }
         }
 

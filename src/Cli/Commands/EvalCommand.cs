@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
-using System.Text;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
@@ -13,12 +11,12 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm eval</c>: how well a model predicts a text, or answers questions.</summary>
 internal static class EvalCommand
 {
-    private const int MaxAnswerTokens = 64;
-
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
-    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations (.jsonl, also .gz or .zst; its first row tells) or builtin:questions; many times.", required: true);
+    private static readonly Option<string[]> Compare = LoopOptions.Path<string[]>("--compare", "DIR ...", "More model folders: one table of all, with 95% confidence intervals.");
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations or multiple-choice rows (.jsonl, also .gz or .zst; its first row tells), or builtin:questions; many times.", required: true);
     private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; absent: test.", "train", "validation", "test");
-    private static readonly Option<bool> ExactMatch = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
+    private static readonly Option<bool> ExactMatchOption = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
+    private static readonly Option<bool> Chat = new("--chat") { Description = "Multiple choice only: ask by the chat template; absent: a choice goes on from the question as plain text." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
     private static readonly DataOptions Reading = new();
     private static readonly DeviceOptions Device = new();
@@ -26,9 +24,10 @@ internal static class EvalCommand
 
     public static Command Create()
     {
-        var command = new Command("eval", "Measure a model on a text: loss, perplexity, bits per byte; on conversations also exact answers.")
+        Compare.AllowMultipleArgumentsPerToken = true;
+        var command = new Command("eval", "Measure models on a text: loss, perplexity, bits per byte; on conversations also exact answers; on multiple-choice rows accuracy.")
         {
-            ModelFolderOption, Data, SplitOption, ExactMatch, BatchSize,
+            ModelFolderOption, Compare, Data, SplitOption, ExactMatchOption, Chat, BatchSize,
         };
         Reading.AddTo(command);
         Device.AddTo(command);
@@ -39,35 +38,79 @@ internal static class EvalCommand
 
     private static int Run(ParseResult parse, CancellationToken stop)
     {
-        int b = parse.GetValue(BatchSize);
-        if (b < 1)
-            throw new TinyLlmException($"--batch-size {b}: expected 1 or more.");
+        int b = SamplingOptions.AtLeastOne(BatchSize.Name, parse.GetValue(BatchSize));
         var split = Enum.Parse<Split>(parse.GetValue(SplitOption) ?? "test", ignoreCase: true);
         using var device = Device.Open(parse);
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device));
-        using var owner = model;
-        foreach (string source in parse.GetValue(Data)!)
+        var weights = Weights.Read(parse, device);
+        var sources = parse.GetValue(Data)!.Select(source => Open(source, split, parse)).ToList();
+        string[] folders = [parse.GetValue(ModelFolderOption)!, .. parse.GetValue(Compare) ?? []];
+        foreach (string folder in folders.Skip(1))
+            ModelFolder.Find(folder); // told before the first one is measured
+        var results = sources.Select(_ => new List<EvalResult>()).ToList();
+        foreach (string folder in folders)
         {
-            bool chat = ChatData.IsChat(source, Reading.TextField(parse));
-            if (parse.GetValue(ExactMatch) && !chat)
-                throw new TinyLlmException($"--exact-match: {source} holds no conversations; expected a .jsonl file or builtin:questions.");
-
-            IReadOnlyList<Conversation> rows = chat ? ChatData.Read(source, split) : [];
-            using var corpus = chat ? null : OpenText(source, split, tokenizer, model.Config.Context, parse, stop);
-            if (Evaluate(model, tokenizer, corpus?.Validation ?? new ChatExamples(rows, tokenizer, model.Config.Context), b, stop) is not { } e)
-                return ExitCode.Interrupted;
-            Print(source, $"{e.Tokens:N0} tokens  loss {e.Loss:F4}  perplexity {e.Perplexity:F3}  {e.BitsPerByte:F4} bits/byte");
-            if (parse.GetValue(ExactMatch))
+            var (model, tokenizer) = ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: weights);
+            using var owner = model;
+            for (int i = 0; i < sources.Count; i++)
             {
-                var (right, all) = CountExact(model, tokenizer, rows, stop);
-                Print(source, string.Create(CultureInfo.InvariantCulture, $"exact match {right} of {all}, {100.0 * right / all:F1}%"));
+                if (Measure(model, tokenizer, sources[i], b, parse, stop) is not { } result)
+                    return ExitCode.Interrupted;
+                results[i].Add(result);
+                if (folders.Length == 1)
+                    Print(sources[i].Name, EvalView.Lines(result));
+                if (EvalView.LeftOut(result) is > 0 and int left)
+                    Print(sources[i].Name, [$"{left:N0} rows are longer than the context of {folder}, {model.Config.Context:N0} tokens; they are left out"]);
             }
         }
 
-        return stop.IsCancellationRequested ? ExitCode.Interrupted : ExitCode.Done;
+        for (int i = 0; i < sources.Count && folders.Length > 1; i++)
+        {
+            Console.WriteLine($"{(i > 0 ? "\n" : "")}{sources[i].Name}:");
+            foreach (string line in EvalView.Table(folders, results[i]))
+                Console.WriteLine(line);
+        }
+
+        return ExitCode.Done;
     }
 
-    private static void Print(string source, string text) => Console.WriteLine($"{source}: {text}");
+    private static void Print(string source, IEnumerable<string> lines)
+    {
+        foreach (string line in lines)
+            Console.WriteLine($"{source}: {line}");
+    }
+
+    // What is measured is read once for all models; text is encoded by each model's tokenizer.
+    private static Source Open(string word, Split split, ParseResult parse)
+    {
+        string? textField = Reading.TextField(parse);
+        IReadOnlyList<ChoiceRow>? choices = ChoiceRows.AreIn(word, textField) ? ChoiceRows.Read(word) : null;
+        bool chat = choices is null && ChatData.IsChat(word, textField);
+        if (parse.GetValue(ExactMatchOption) && !chat)
+            throw new TinyLlmException($"--exact-match: {word} holds no conversations; expected a .jsonl file or builtin:questions.");
+        if (parse.GetValue(Chat) && choices is null)
+            throw new TinyLlmException($"--chat: {word} holds no multiple-choice rows; expected a .jsonl file whose rows have \"choices\". Conversations are measured by the chat template without it.");
+        if (chat && !TextData.IsBuiltin(word))
+            ChoiceRows.RefuseIn(word);
+        return new Source(word, split, choices, chat ? ChatData.Read(word, split) : null);
+    }
+
+    // Nothing where it was interrupted.
+    private static EvalResult? Measure(Gpt model, Tokenizer tokenizer, Source source, int b, ParseResult parse, CancellationToken stop)
+    {
+        if (source.Choices is { } choices)
+            return ChoiceEvaluation.Run(model, tokenizer, choices, b, parse.GetValue(Chat), stop) is { } measured ? new EvalResult(null, [], null, measured) : null;
+
+        using var corpus = source.Rows is null ? OpenText(source.Name, source.Split, tokenizer, model.Config.Context, parse, stop) : null;
+        IExamples examples = corpus?.Validation ?? new ChatExamples(source.Rows!, tokenizer, model.Config.Context);
+        var each = new ExampleScore[examples.Count];
+        if (Evaluate(model, tokenizer, examples, b, each, stop) is not { } loss)
+            return null;
+        if (!double.IsFinite(loss.Loss))
+            throw new TinyLlmException($"{source.Name}: the loss is {loss.Loss}; expected a number. The model's weights are damaged or its training diverged: use an earlier checkpoint.");
+        if (!parse.GetValue(ExactMatchOption))
+            return new EvalResult(loss, each, null, null);
+        return ExactMatch.Run(model, tokenizer, source.Rows!, stop) is { } exact ? new EvalResult(loss, each, exact, null) : null;
+    }
 
     // Encoded in memory, whatever its size: what is measured once leaves nothing on the disk.
     private static Corpus OpenText(string word, Split split, Tokenizer tokenizer, int context, ParseResult parse, CancellationToken stop)
@@ -80,43 +123,14 @@ internal static class EvalCommand
         return corpus;
     }
 
-    private static Evaluation? Evaluate(Gpt model, Tokenizer tokenizer, IExamples examples, int b, CancellationToken stop)
+    private static Evaluation? Evaluate(Gpt model, Tokenizer tokenizer, IExamples examples, int b, ExampleScore[] each, CancellationToken stop)
     {
         using var arena = new Arena(model.Backend, "evaluation");
         var activations = new Activations(arena, model.Config, b, examples.Length, training: false);
         arena.Allocate();
-        return new Evaluator(examples, tokenizer, b).Evaluate(model, activations, stop);
+        return new Evaluator(examples, tokenizer, b).Evaluate(model, activations, each, stop);
     }
 
-    // The last answer of each row, against the model's likeliest one.
-    private static (int Right, int All) CountExact(Gpt model, Tokenizer tokenizer, IReadOnlyList<Conversation> rows, CancellationToken stop)
-    {
-        using var generator = new Generator(model);
-        int right = 0, all = 0;
-        foreach (var row in rows)
-        {
-            int last = row.Messages.ToList().FindLastIndex(m => m.Role == ChatTemplate.Assistant);
-            if (last < 1 || stop.IsCancellationRequested)
-                continue;
-            all++;
-            string answer = Answer(generator, model, tokenizer, row.Messages.Take(last).ToList());
-            right += answer.Trim() == row.Messages[last].Content.Trim() ? 1 : 0;
-        }
-
-        return all > 0 ? (right, all) : throw new TinyLlmException("--exact-match: no row has an assistant's answer after a question.");
-    }
-
-    private static string Answer(Generator generator, Gpt model, Tokenizer tokenizer, IReadOnlyList<ChatMessage> messages)
-    {
-        var bytes = new List<byte>();
-        var greedy = new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize);
-        generator.Generate(ChatTemplate.EncodePrompt(tokenizer, messages), MaxAnswerTokens, greedy, token =>
-        {
-            if (tokenizer.EndsText(token))
-                return false;
-            bytes.AddRange(tokenizer.TokenBytes(token));
-            return true;
-        });
-        return Encoding.UTF8.GetString([.. bytes]);
-    }
+    /// <summary>What a --data word names.</summary>
+    private sealed record Source(string Name, Split Split, IReadOnlyList<ChoiceRow>? Choices, IReadOnlyList<Conversation>? Rows);
 }

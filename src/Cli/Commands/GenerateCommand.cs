@@ -10,14 +10,7 @@ internal static class GenerateCommand
 {
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
     private static readonly Option<string?> Prompt = LoopOptions.Text("--prompt", "TEXT", "What to go on from; absent: standard input, where it is no terminal.");
-    private static readonly Option<int> MaxTokens = new("--max-tokens") { HelpName = "N", Description = "Most tokens to write.", DefaultValueFactory = _ => 200 };
-    private static readonly Option<float> Temperature = new("--temperature") { HelpName = "X", Description = "0: always the likeliest token; 1: as the model says.", DefaultValueFactory = _ => 0.8f };
-    private static readonly Option<int> TopK = new("--top-k") { HelpName = "N", Description = "Only the N likeliest tokens; 0: all." };
-    private static readonly Option<float> TopP = new("--top-p") { HelpName = "X", Description = "Only the likeliest tokens that make up this probability.", DefaultValueFactory = _ => 1f };
-    private static readonly Option<float> MinP = new("--min-p") { HelpName = "X", Description = "Only tokens with this share of the likeliest one's probability." };
-    private static readonly Option<float> RepetitionPenalty = new("--repetition-penalty") { HelpName = "X", Description = "Above 1: tokens that were there before become less likely.", DefaultValueFactory = _ => 1f };
-    private static readonly Option<string[]> Stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
-    private static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; absent: another every time." };
+    private static readonly SamplingOptions Sampling = new();
     private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples, which go through the model together.", DefaultValueFactory = _ => 1 };
     private static readonly DeviceOptions Device = new();
     private static readonly WeightsOption Weights = new();
@@ -27,8 +20,9 @@ internal static class GenerateCommand
     {
         var command = new Command("generate", "Write on from a prompt, or answer it (--chat).")
         {
-            ModelFolderOption, Prompt, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, Stop, Seed, Count, Chat,
+            ModelFolderOption, Prompt, Count, Chat,
         };
+        Sampling.AddTo(command);
         Device.AddTo(command);
         Weights.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, stop)));
@@ -37,16 +31,8 @@ internal static class GenerateCommand
 
     private static int Run(ParseResult parse, CancellationToken stop)
     {
-        var settings = new SamplerSettings
-        {
-            Temperature = parse.GetValue(Temperature),
-            TopK = parse.GetValue(TopK),
-            TopP = parse.GetValue(TopP),
-            MinP = parse.GetValue(MinP),
-            RepetitionPenalty = parse.GetValue(RepetitionPenalty),
-        }.Validate();
-        int count = AtLeastOne("--count", parse.GetValue(Count)), maxTokens = AtLeastOne("--max-tokens", parse.GetValue(MaxTokens));
-        ulong seed = parse.GetValue(Seed) ?? (ulong)Random.Shared.NextInt64();
+        var sampling = Sampling.Read(parse);
+        int count = SamplingOptions.AtLeastOne(Count.Name, parse.GetValue(Count));
         byte[] prompt = ReadPrompt(parse);
         bool chat = parse.GetValue(Chat);
         if (chat && prompt.Length == 0)
@@ -56,15 +42,15 @@ internal static class GenerateCommand
         var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device));
         using var owner = model;
         int[] ids = Encode(tokenizer, prompt, chat);
-        int length = (int)Math.Min((long)ids.Length + maxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);
+        int length = (int)Math.Min((long)ids.Length + sampling.MaxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);
         using var generator = new Generator(model, rows, length);
         using var output = Console.OpenStandardOutput();
-        var samples = new SampleOutput(output, tokenizer, count, chat ? [] : prompt, parse.GetValue(Stop) ?? []);
+        var samples = new SampleOutput(output, tokenizer, [.. Enumerable.Repeat("\n---\n", count - 1).Prepend("")], chat ? [] : prompt, sampling.Stops);
         for (int first = 0; first < count && !stop.IsCancellationRequested; first += rows)
         {
             int end = Math.Min(count, first + rows);
-            var samplers = Enumerable.Range(first, end - first).Select(sample => new Sampler(settings, seed, model.Config.VocabularySize, (uint)sample)).ToArray();
-            generator.Generate(ids, maxTokens, samplers, (row, token) => samples.Accept(first + row, token), stop);
+            var samplers = Enumerable.Range(first, end - first).Select(sample => sampling.Sampler(model, (uint)sample)).ToArray();
+            generator.Generate(ids, sampling.MaxTokens, samplers, (row, token) => samples.Accept(first + row, token), stop);
             if (!stop.IsCancellationRequested)
                 samples.EndAll(end);
         }
@@ -99,7 +85,4 @@ internal static class GenerateCommand
             length--;
         return prompt[..length];
     }
-
-    private static int AtLeastOne(string option, int value) =>
-        value >= 1 ? value : throw new TinyLlmException($"{option} {value}: expected 1 or more.");
 }

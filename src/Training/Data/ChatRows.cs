@@ -76,6 +76,10 @@ public static class ChatRows
         throw new TinyLlmException($"{path}: no line is a JSON object; expected documents with a field \"{textField ?? DefaultTextField}\", or conversations. Put one object on each line.");
     }
 
+    /// <summary>The lines of a file that are not blank, decompressed and as UTF-8.</summary>
+    /// <exception cref="TinyLlmException">While reading: the file cannot be read, or is no text.</exception>
+    internal static IEnumerable<JsonLine> LinesOf(string path) => Lines(path);
+
     // Decompressed and as UTF-8, without blank ones.
     private static IEnumerable<JsonLine> Lines(string path)
     {

@@ -157,7 +157,7 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
     }
 
     // Signals that a parent ignores are ignored by its children: a shell ignores SIGINT in what it runs in the background.
-    private static bool IsInterruptIgnored() => File.Exists("/proc/self/status")
+    internal static bool IsInterruptIgnored() => File.Exists("/proc/self/status")
         && File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is { } line
         && (Convert.ToUInt64(line["SigIgn:".Length..].Trim(), 16) >> (Interrupt - 1) & 1) == 1;
 

@@ -140,7 +140,7 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Help_OfEveryCommand_IsOnStdout()
     {
-        foreach (string command in new[] { "", "pretrain ", "finetune ", "generate ", "eval ", "info ", "tokenizer ", "tokenizer train ", "tokenizer encode ", "tokenizer decode ", "devices " })
+        foreach (string command in new[] { "", "pretrain ", "finetune ", "generate ", "chat ", "eval ", "info ", "tokenizer ", "tokenizer train ", "tokenizer encode ", "tokenizer decode ", "devices " })
         {
             var result = run.Succeed(command + "--help");
             Assert.Equal("", result.Error);
@@ -151,7 +151,7 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
 
         string overview = run.Succeed("").Text;
         Assert.Contains("Usage:", overview, StringComparison.Ordinal);
-        Assert.All(new[] { "pretrain", "finetune", "generate", "eval", "info", "tokenizer", "devices" }, command => Assert.Matches($@"\n +{command} ", overview));
+        Assert.All(new[] { "pretrain", "finetune", "generate", "chat", "eval", "info", "tokenizer", "devices" }, command => Assert.Matches($@"\n +{command} ", overview));
         Assert.Matches(@"^\d+\.\d+\.\d+", run.Succeed("--version").Text);
     }
 

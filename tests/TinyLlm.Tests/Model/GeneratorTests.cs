@@ -94,6 +94,62 @@ public class GeneratorTests
         Assert.Equal(Greedy(model, prompt[^16..], 1), Greedy(model, prompt, 1));
     }
 
+    /// <summary>A chat's next prompt begins as the text before it: with the cache kept, the same tokens come.</summary>
+    [Theory]
+    [InlineData(Architecture.Gpt2, 1)]
+    [InlineData(Architecture.Llama, 3)]
+    [InlineData(Architecture.Qwen3, 2)]
+    public void AKeptCache_GivesTheTokensOfAnEmptyOne(Architecture architecture, int rows)
+    {
+        using var backend = Backend.Create("cpu");
+        using var model = Create(backend, architecture, context: 40);
+        using var generator = new Generator(model, rows, reuse: true);
+        int[] text = RandomTokens(30);
+
+        // The same beginning, none, all of it, a part of it, and one that is cut because it is too long.
+        int[][] prompts = [text[..10], text[5..30], text[5..30], [.. text[5..20], 1, 2, 3], [.. text, .. text], text[5..25]];
+        var reused = new List<int>();
+        foreach (int[] prompt in prompts)
+        {
+            Assert.Equal(Greedy(model, prompt, 8), Tokens(prompt, 8));
+            reused.Add(generator.Reused);
+        }
+
+        Assert.Equal([0, 0, 24, 15, 0, 0], reused);
+
+        // What was generated counts too, but for the last token, which was not fed: after 10 + 4 tokens, 13 are there.
+        int[] answer = Tokens(text[..10], 4);
+        int[] next = [.. text[..10], .. answer, .. text[20..24]];
+        Assert.Equal(Greedy(model, next, 8), Tokens(next, 8));
+        Assert.Equal(13, generator.Reused);
+
+        // Past the context the cache holds other positions.
+        int[] beyond = Tokens(text[..10], 60);
+        Assert.Equal(Greedy(model, text[..10], 60), beyond);
+        int[] window = [.. text[..10], .. beyond];
+        Assert.Equal(Greedy(model, window, 4), Tokens(window, 4));
+
+        // Without it, nothing is kept.
+        using var plain = new Generator(model);
+        for (int time = 0; time < 2; time++)
+            plain.Generate(text, 3, new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize), _ => true, TestContext.Current.CancellationToken);
+        Assert.Equal(0, plain.Reused);
+
+        // Several samples, of which the first ends first: what the first row then holds is another's.
+        int[] Tokens(int[] prompt, int count)
+        {
+            var tokens = new List<int>();
+            var samplers = Enumerable.Range(0, rows).Select(_ => new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize)).ToArray();
+            generator.Generate(prompt, count, samplers, (sample, token) =>
+            {
+                if (sample == rows - 1)
+                    tokens.Add(token);
+                return sample > 0 || rows == 1 || tokens.Count < 2;
+            }, TestContext.Current.CancellationToken);
+            return [.. tokens];
+        }
+    }
+
     /// <summary>Past the context, too, and with samples that end at different times.</summary>
     [Theory]
     [InlineData("cpu", Architecture.Gpt2, 1, 20)]

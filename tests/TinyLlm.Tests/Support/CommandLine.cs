@@ -70,7 +70,7 @@ public sealed class RunningCommand : IDisposable
 
     private readonly Process process;
     private readonly string name;
-    private readonly MemoryStream output = new();
+    private readonly List<byte> output = [];
     private readonly StringBuilder error = new();
     private readonly Thread[] readers;
     private readonly Stopwatch clock = Stopwatch.StartNew();
@@ -79,7 +79,7 @@ public sealed class RunningCommand : IDisposable
     internal RunningCommand(Process process, string name)
     {
         (this.process, this.name) = (process, name);
-        readers = [new Thread(() => process.StandardOutput.BaseStream.CopyTo(output)), new Thread(ReadError)];
+        readers = [new Thread(ReadOutput), new Thread(ReadError)];
         foreach (var reader in readers)
             reader.Start();
     }
@@ -90,6 +90,26 @@ public sealed class RunningCommand : IDisposable
         lock (error)
             return error.ToString().Contains(text, StringComparison.Ordinal);
     }, $"a line with \"{text}\"");
+
+    /// <summary>Waits until stdout has this many bytes.</summary>
+    public void WaitForOutput(int bytes) => WaitFor(() => OutputLength >= bytes, $"{bytes} bytes of output");
+
+    /// <summary>Bytes of stdout so far.</summary>
+    public int OutputLength
+    {
+        get
+        {
+            lock (output)
+                return output.Count;
+        }
+    }
+
+    /// <summary>Sends input, after which more may follow.</summary>
+    public void Send(string text)
+    {
+        process.StandardInput.BaseStream.Write(Encoding.UTF8.GetBytes(text));
+        process.StandardInput.BaseStream.Flush();
+    }
 
     /// <summary>Waits until a condition holds or the command has ended, which the condition must tell apart.</summary>
     public void WaitFor(Func<bool> condition, string what)
@@ -119,7 +139,7 @@ public sealed class RunningCommand : IDisposable
             Pause("its end");
         foreach (var reader in readers)
             reader.Join();
-        return new CommandResult(process.ExitCode, output.ToArray(), error.ToString(), peak);
+        return new CommandResult(process.ExitCode, [.. output], error.ToString(), peak);
     }
 
     public void Dispose()
@@ -165,6 +185,16 @@ public sealed class RunningCommand : IDisposable
         catch (InvalidOperationException)
         {
             // It ended a moment ago.
+        }
+    }
+
+    private void ReadOutput()
+    {
+        var buffer = new byte[1 << 16];
+        while (process.StandardOutput.BaseStream.Read(buffer) is > 0 and int count)
+        {
+            lock (output)
+                output.AddRange(buffer.AsSpan(0, count));
         }
     }
 

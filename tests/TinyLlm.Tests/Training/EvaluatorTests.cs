@@ -71,8 +71,17 @@ public sealed class EvaluatorTests : IDisposable
         using var arena = new Arena(backend, "test");
         var activations = new Activations(arena, model.Config, rows, T, training: false);
         arena.Allocate();
-        var evaluation = new Evaluator(examples, tokenizer, 4, batches).Evaluate(model, activations);
-        places = examples.Places;
-        return Assert.IsType<Evaluation>(evaluation);
+        var evaluator = new Evaluator(examples, tokenizer, 4, batches);
+        var evaluation = Assert.IsType<Evaluation>(evaluator.Evaluate(model, activations));
+        places = [.. examples.Places];
+
+        // Each example by itself makes up all of them together.
+        var each = new ExampleScore[evaluator.Count];
+        Assert.Equal(evaluation, evaluator.Evaluate(model, activations, each, CancellationToken.None));
+        Assert.All(each, (score, i) => Assert.Equal(i < 10 ? T : 3, score.Tokens));
+        Assert.Equal(evaluation.Tokens, each.Sum(score => score.Tokens));
+        Assert.Equal(evaluation.Loss, each.Sum(score => score.Loss) / evaluation.Tokens, 1e-9);
+        Assert.Equal(evaluation.BitsPerByte, each.Sum(score => score.Loss) / Math.Log(2) / each.Sum(score => score.Bytes), 1e-9);
+        return evaluation;
     }
 }

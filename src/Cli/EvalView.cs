@@ -1,0 +1,75 @@
+using System.Globalization;
+using TinyLlm.Training;
+
+namespace TinyLlm.Cli;
+
+/// <summary>Shows what eval measured: lines for one model, a table for several.</summary>
+internal static class EvalView
+{
+    private const string Nothing = "-";
+
+    /// <summary>One model's lines.</summary>
+    public static IEnumerable<string> Lines(EvalResult result)
+    {
+        if (result.Loss is { } e)
+            yield return $"{e.Tokens:N0} tokens  loss {e.Loss:F4}  perplexity {e.Perplexity:F3}  {e.BitsPerByte:F4} bits/byte";
+        foreach (var (name, rows) in result.Shares())
+        {
+            var (right, all) = Count(rows);
+            yield return Text($"{name} {right} of {all}, {Share(right, all)}");
+        }
+    }
+
+    /// <summary>Models side by side, with 95% confidence intervals; shares also as differences to the first model's, over the rows that both have.</summary>
+    public static IEnumerable<string> Table(IReadOnlyList<string> models, IReadOnlyList<EvalResult> results)
+    {
+        var columns = new List<string[]> { models.Prepend("model").ToArray() };
+        if (results.All(r => r.Loss is not null))
+        {
+            columns.Add(Column("loss", r => Figure(r.Loss!.Loss, Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]), "F4")));
+            columns.Add(Column("perplexity", r => Figure(r.Loss!.Perplexity,
+                Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]) is { } i ? new Interval(Math.Exp(i.Low), Math.Exp(i.High)) : null, "F3")));
+            columns.Add(Column("bits/byte", r => Figure(r.Loss!.BitsPerByte, Interval.OfRatio([.. r.Examples.Select(x => (x.Loss / Math.Log(2), (double)x.Bytes))]), "F4")));
+        }
+
+        var shares = results.Select(r => r.Shares().ToList()).ToList();
+        for (int share = 0; share < shares[0].Count; share++)
+        {
+            var first = shares[0][share];
+            columns.Add([first.Name, .. shares.Select(s => Share(Count(s[share].Rows)))]);
+            columns.Add(["difference", Nothing, .. shares.Skip(1).Select(s => Difference(s[share].Rows, first.Rows))]);
+        }
+
+        for (int line = 0; line <= models.Count; line++)
+            yield return string.Join("  ", columns.Select(c => c[line].PadRight(c.Max(cell => cell.Length)))).TrimEnd();
+
+        string[] Column(string name, Func<EvalResult, string> cell) => [name, .. results.Select(cell)];
+    }
+
+    /// <summary>How many rows a model was not asked, because they are longer than its context.</summary>
+    public static int LeftOut(EvalResult result) => result.Choices?.ByLikelihood.Count(right => right is null) ?? 0;
+
+    private static (int Right, int All) Count(IReadOnlyList<bool?> rows) => (rows.Count(right => right == true), rows.Count(right => right is not null));
+
+    private static string Share((int Right, int All) count) => Share(count.Right, count.All);
+
+    private static string Share(int right, int all)
+    {
+        var interval = Interval.OfShare(right, all);
+        return Text($"{100.0 * right / all:F1}% [{100 * interval.Low:F1}, {100 * interval.High:F1}]");
+    }
+
+    private static string Difference(IReadOnlyList<bool?> rows, IReadOnlyList<bool?> first)
+    {
+        return Interval.OfDifference(rows, first) is var (difference, interval) ? $"{Signed(difference)} [{Signed(interval.Low)}, {Signed(interval.High)}]" : Nothing;
+    }
+
+    private static string Signed(double share) => (100 * share).ToString("+0.0;-0.0;0.0", CultureInfo.InvariantCulture);
+
+    private static string Figure(double value, Interval? interval, string format) =>
+        Number(value, format) + (interval is { } i ? $" [{Number(i.Low, format)}, {Number(i.High, format)}]" : "");
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
+}
