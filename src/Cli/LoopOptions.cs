@@ -7,7 +7,7 @@ using TinyLlm.Training.Optimizers;
 namespace TinyLlm.Cli;
 
 /// <summary>Defaults of the training loop that differ from stage to stage.</summary>
-internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay);
+internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay, string Optimizer = LoopOptions.Muon, int? Warmup = null);
 
 /// <summary>The options of the training loop, the same for every stage.</summary>
 internal sealed class LoopOptions(LoopDefaults defaults)
@@ -15,8 +15,14 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     /// <summary>The option whose value a checkpoint keeps as it was chosen.</summary>
     public const string MicroBatchName = "--micro-batch";
 
+    /// <summary>The optimisers' names.</summary>
+    public const string Muon = "muon", AdamW = "adamw";
+
     // That of modded-nanogpt, for the same scaling of the updates.
     private const double DefaultMuonLearningRate = 0.025;
+
+    /// <summary>The stage's defaults.</summary>
+    public LoopDefaults Defaults => defaults;
 
     public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
     public readonly Option<int> Steps = Number("--steps", $"Optimiser steps; absent: {defaults.Steps}.");
@@ -25,7 +31,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public readonly Option<int> MicroBatch = Number(MicroBatchName, "Rows that go through the model at once, a divisor of --batch-size; 0 or absent: as many as fit into memory.");
     public readonly Option<bool> Recompute = new("--recompute") { Description = "Less memory, more time, the same result: the backward pass computes each block's activations once more." };
     public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; absent: {defaults.LearningRate.ToString(CultureInfo.InvariantCulture)}.");
-    public readonly Option<string> Optimizer = Choice("--optimizer", "muon: the layers' matrices by Muon, the rest by AdamW; absent: adamw, for all.", "adamw", "muon");
+    public readonly Option<string> Optimizer = Choice("--optimizer", "muon: the layers' matrices by Muon, the rest by AdamW; adamw: all by AdamW. Absent: muon, for adapters adamw.", AdamW, Muon);
     public readonly Option<double> MuonLearningRate = Real("--muon-lr", $"Highest learning rate of the matrices with --optimizer muon, which moves as that of the rest, --lr, does; absent: {DefaultMuonLearningRate.ToString(CultureInfo.InvariantCulture)}.");
     public readonly Option<double> MinLearningRate = Real("--min-lr", "Learning rate at the end of the schedule; absent: a tenth of --lr.");
     public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
@@ -56,8 +62,11 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     }
 
     /// <summary>The settings that the options name.</summary>
-    public TrainerSettings Read(OptionReader reader)
+    /// <param name="reader">The options' values.</param>
+    /// <param name="recipe">Defaults in place of the stage's.</param>
+    public TrainerSettings Read(OptionReader reader, LoopDefaults? recipe = null)
     {
+        var defaults = recipe ?? Defaults;
         int steps = reader.Free(Steps, defaults.Steps);
         double rate = reader.Fixed(LearningRate, defaults.LearningRate);
         return new TrainerSettings
@@ -71,9 +80,9 @@ internal sealed class LoopOptions(LoopDefaults defaults)
                 Enum.Parse<ScheduleKind>(reader.Fixed(Schedule, "cosine"), ignoreCase: true),
                 rate,
                 reader.Fixed(MinLearningRate, rate / 10),
-                reader.Fixed(Warmup, Math.Min(100, steps / 20)),
+                reader.Fixed(Warmup, defaults.Warmup ?? Math.Min(100, steps / 20)),
                 steps),
-            Muon = ReadMuon(reader),
+            Muon = ReadMuon(reader, defaults.Optimizer),
             AdamW = new AdamWSettings(
                 (float)reader.Fixed(Beta1, 0.9),
                 (float)reader.Fixed(Beta2, 0.99),
@@ -89,9 +98,10 @@ internal sealed class LoopOptions(LoopDefaults defaults)
         };
     }
 
-    private MuonSettings? ReadMuon(OptionReader reader)
+    // A run that says nothing of its optimiser was begun when there was AdamW alone.
+    private MuonSettings? ReadMuon(OptionReader reader, string absent)
     {
-        if (reader.Fixed(Optimizer, "adamw") == "muon")
+        if (reader.Fixed(Optimizer, reader.IsResume ? AdamW : absent) == Muon)
             return new MuonSettings(reader.Fixed(MuonLearningRate, DefaultMuonLearningRate));
         if (reader.IsGiven(MuonLearningRate))
             throw new TinyLlmException("--muon-lr: the run is trained by AdamW alone, whose learning rate is --lr; expected --optimizer muon with it.");

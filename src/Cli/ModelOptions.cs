@@ -44,15 +44,16 @@ internal sealed class ModelOptions
 
     /// <summary>The sizes that the options name.</summary>
     /// <param name="reader">Reads them.</param>
+    /// <param name="recipe">What is taken where they name nothing.</param>
     /// <param name="dropout">Dropout probability.</param>
     /// <param name="defaultTokenizer">The tokenizer where none is named.</param>
     /// <exception cref="TinyLlmException">They do not fit together.</exception>
-    public ModelSizes Read(OptionReader reader, double dropout, string defaultTokenizer)
+    public ModelSizes Read(OptionReader reader, Recipe recipe, double dropout, string defaultTokenizer)
     {
-        var p = Presets[reader.Fixed(preset, "default")];
+        var p = Presets[reader.Fixed(preset, recipe.Preset)];
         int h = reader.Fixed(heads, p.Heads);
         var sizes = new ModelSizes(
-            Enum.Parse<Architecture>(reader.Fixed(architecture, "qwen3"), ignoreCase: true),
+            Enum.Parse<Architecture>(reader.Fixed(architecture, recipe.Architecture), ignoreCase: true),
             reader.Fixed(layers, p.Layers), h, reader.Fixed(kvHeads, h), reader.Fixed(width, p.Width), reader.Fixed(context, p.Context), dropout,
             reader.Fixed(tokenizer, defaultTokenizer)!, reader.Fixed(vocabularySize, 2048), reader.Fixed(minimumCount, 1));
         if (sizes.KvHeads < 1 && reader.IsGiven(kvHeads))

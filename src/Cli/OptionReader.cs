@@ -16,6 +16,9 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
     /// <summary>All values that were read, by option: what a checkpoint keeps.</summary>
     public Dictionary<string, string> Used => new(used);
 
+    /// <summary>Whether a run is gone on with.</summary>
+    public bool IsResume => saved is not null;
+
     /// <summary>Whether the option stands on the command line.</summary>
     public bool IsGiven(Option option) => parse.GetResult(option) is { Implicit: false };
 

@@ -41,7 +41,7 @@ internal static class FinetuneCommand
         string? validationSource = reader.Fixed(validation, null);
         bool packed = reader.Fixed(Packing, false);
         var lora = Lora.Read(reader, source);
-        var settings = loop.Read(reader);
+        var settings = loop.Read(reader, lora is null ? null : loop.Defaults with { Optimizer = LoopOptions.AdamW });
         settings.Validate();
         float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);

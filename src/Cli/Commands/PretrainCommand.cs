@@ -12,17 +12,17 @@ internal static class PretrainCommand
     // Beside the run, so that the runs of one place share what was prepared there.
     private const string CacheName = "prepared";
 
-    private static readonly LoopDefaults Defaults = new(Steps: 800, BatchSize: 16, LearningRate: 4e-3, WeightDecay: 0.1);
+    private static readonly Option<string> RecipeOption = Recipe.Option();
 
     public static Command Create()
     {
-        var loop = new LoopOptions(Defaults);
+        var loop = new LoopOptions(Recipe.Default.Loop);
         var model = new ModelOptions();
         var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help + " Absent: builtin:stories.");
         var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text, as --data; absent: the last tenth of each --data, a million tokens at most.");
         var init = LoopOptions.Path<string?>("--init", "DIR", "Go on from this model, with its tokenizer: a folder of pretrain, or one of Hugging Face's of the same architectures.");
         var reading = new DataOptions();
-        var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation, init };
+        var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation, init, RecipeOption };
         reading.AddTo(command);
         model.AddTo(command);
         loop.AddTo(command);
@@ -38,7 +38,8 @@ internal static class PretrainCommand
         string[] words = reader.Fixed(data, ["builtin:stories"]);
         string? validationWord = reader.Fixed(validation, null);
         var options = reading.Read(reader);
-        var settings = loop.Read(reader);
+        var recipe = Recipe.Read(reader, RecipeOption);
+        var settings = loop.Read(reader, recipe.Loop);
         settings.Validate();
         var sources = DataSource.Parse(words, options);
         IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options);
@@ -46,7 +47,7 @@ internal static class PretrainCommand
         if (initial is not null)
             model.RefuseBeside($"--init {initial}", reader);
         double dropout = reader.Fixed(loop.Dropout, 0.0);
-        var sizes = model.Read(reader, dropout, sources.FirstOrDefault(source => source.IsPrepared)?.Name ?? "bpe");
+        var sizes = model.Read(reader, recipe, dropout, sources.FirstOrDefault(source => source.IsPrepared)?.Name ?? recipe.Tokenizer);
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
         var (openDevice, threads) = (loop.Device.Read(reader), loop.Device.Threads(reader));
         reader.CheckResume();

@@ -55,7 +55,7 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [InlineData("--dropout NaN", "--dropout NaN")]
     [InlineData("--clip -1", "--clip -1")]
     [InlineData("--optimizer muon --muon-lr 0", "--muon-lr 0: expected a number above 0")]
-    [InlineData("--muon-lr 0.02", "expected --optimizer muon")]
+    [InlineData("--optimizer adamw --muon-lr 0.02", "expected --optimizer muon")]
     [InlineData("--keep 0", "--keep 0")]
     [InlineData("--stop-after -1", "--stop-after -1")]
     [InlineData("--eval-every -1", "--eval-every -1")]
