@@ -65,8 +65,11 @@ internal sealed class ProgressView
     public void Evaluated(StepReport report)
     {
         var e = report.Evaluation!;
+        string more = e.Preferences is { } p
+            ? string.Create(CultureInfo.InvariantCulture, $"margin {p.Margin / p.Pairs:F3}  chosen ahead {100.0 * p.Right / p.Pairs:F1}%")
+            : string.Create(CultureInfo.InvariantCulture, $"{e.BitsPerByte:F3} bits/byte");
         Line(string.Create(CultureInfo.InvariantCulture,
-            $"step {report.Step,6}/{total}  loss {lastLoss:F4}  validation loss {e.Loss:F4}  {e.BitsPerByte:F3} bits/byte  lr {report.LearningRate:G3}  {report.TokensPerSecond:N0} tokens/s"));
+            $"step {report.Step,6}/{total}  loss {lastLoss:F4}  validation loss {e.Loss:F4}  {more}  lr {report.LearningRate:G3}  {report.TokensPerSecond:N0} tokens/s"));
     }
 
     /// <summary>A sample of the model's text.</summary>

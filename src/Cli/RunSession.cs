@@ -5,6 +5,7 @@ using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Cli;
 
@@ -16,9 +17,12 @@ namespace TinyLlm.Cli;
 /// <param name="Validation">What to be measured on.</param>
 /// <param name="SamplePrompt">What samples begin with.</param>
 /// <param name="RunName">What the folder of its run is called where --out does not say.</param>
+/// <param name="Evaluator">How to measure; none for the loss of <paramref name="Validation"/>.</param>
+/// <param name="Objective">The loss of comparisons, where the stage learns from some.</param>
 /// <param name="Headings">What the first lines say of the data; shown once nothing can refuse the run any more.</param>
 internal sealed record Stage(
-    string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt, string RunName, IReadOnlyList<(string Name, string Text)> Headings);
+    string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt, string RunName, IReadOnlyList<(string Name, string Text)> Headings,
+    IEvaluator? Evaluator = null, PreferenceObjective? Objective = null);
 
 /// <summary>One session of a run: sets the loop up, and writes and shows what it tells.</summary>
 internal sealed class RunSession : ITrainerEvents, IDisposable
@@ -41,8 +45,9 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
         dataHash = DataHash.Of(stage.Train, stage.Validation);
         generator = new Generator(stage.Model, length: stage.SamplePrompt.Length + SampleTokens); // before the trainer, which fills what is left
-        trainer = new Trainer(stage.Model, stage.Train, new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings);
-        options[LoopOptions.MicroBatchName] = trainer.MicroBatch.ToString(CultureInfo.InvariantCulture);
+        trainer = new Trainer(stage.Model, stage.Train, stage.Evaluator ?? new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings,
+            stage.Objective);
+        options[LoopOptions.MicroBatchName] = (trainer.MicroBatch / stage.Train.Together).ToString(CultureInfo.InvariantCulture);
         CheckStart();
         run = start.Open(stage.RunName);
         ShowHeadings();
@@ -75,7 +80,11 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
             Tokens = report.Tokens,
             TrainLoss = report.Loss,
             ValLoss = report.Evaluation?.Loss,
-            ValBitsPerByte = report.Evaluation?.BitsPerByte,
+            ValBitsPerByte = report.Evaluation is { Preferences: null } text ? text.BitsPerByte : null,
+            RewardMargin = report.Preferences is { } p ? p.Margin / p.Pairs : null,
+            RewardAccuracy = report.Preferences is { } q ? (double)q.Right / q.Pairs : null,
+            ValRewardMargin = report.Evaluation?.Preferences is { } v ? v.Margin / v.Pairs : null,
+            ValRewardAccuracy = report.Evaluation?.Preferences is { } w ? (double)w.Right / w.Pairs : null,
             LearningRate = report.LearningRate,
             GradNorm = report.GradientNorm,
             TokensPerSecond = report.TokensPerSecond,

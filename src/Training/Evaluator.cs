@@ -2,6 +2,7 @@ using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Training;
 
@@ -11,6 +12,9 @@ namespace TinyLlm.Training;
 /// <param name="Tokens">Number of scored tokens.</param>
 public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
 {
+    /// <summary>Of comparisons, which have a loss of their own and no bits: what they show, all together.</summary>
+    public PreferenceFigures? Preferences { get; init; }
+
     /// <summary>e^loss.</summary>
     public double Perplexity => Math.Exp(Loss);
 }
@@ -22,7 +26,7 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
 public readonly record struct ExampleScore(double Loss, long Tokens, long Bytes);
 
 /// <summary>Measures a model on a fixed set of examples: all of them, each token once, or the same first batches every time.</summary>
-public sealed class Evaluator
+public sealed class Evaluator : IEvaluator
 {
     private readonly IExamples examples;
     private readonly int[] tokenBytes;

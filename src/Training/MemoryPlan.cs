@@ -18,6 +18,7 @@ internal sealed class MemoryPlan
     private readonly TrainerSettings settings;
     private readonly int length;
     private readonly bool packed;
+    private readonly int together;
     private readonly long gradients, optimizer, available;
 
     /// <summary>Looks at what is free.</summary>
@@ -29,7 +30,7 @@ internal sealed class MemoryPlan
     public MemoryPlan(Gpt model, TrainerSettings settings, IExamples examples, long gradients, long optimizer)
     {
         (this.model, this.settings, this.gradients, this.optimizer) = (model, settings, gradients, optimizer);
-        (length, packed) = (examples.Length, examples.IsPacked);
+        (length, packed, together) = (examples.Length, examples.IsPacked, examples.Together);
         available = model.Backend.AvailableBytes;
     }
 
@@ -49,7 +50,7 @@ internal sealed class MemoryPlan
             throw DoesNotFit(wanted);
 
         int most = Activations.MaxRows(model.Config, length);
-        int largest = TrainerSettings.Divisors(settings.BatchSize).FirstOrDefault(rows => rows <= most && Fits(rows));
+        int largest = TrainerSettings.Divisors(settings.BatchSize).FirstOrDefault(rows => rows <= most && rows % together == 0 && Fits(rows));
         return largest > 0 ? largest : throw DoesNotFit(1);
     }
 

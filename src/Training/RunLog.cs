@@ -25,6 +25,18 @@ public sealed record RunLogEntry
     /// <summary>Bits that the model needs per byte of the validation text; null where there was no evaluation.</summary>
     public double? ValBitsPerByte { get; init; }
 
+    /// <summary>Of comparisons: mean difference of the step's rewards, and the share of pairs with the chosen answer ahead; null for other stages.</summary>
+    public double? RewardMargin { get; init; }
+
+    /// <summary>See <see cref="RewardMargin"/>.</summary>
+    public double? RewardAccuracy { get; init; }
+
+    /// <summary>The same of the validation pairs; null where there was no evaluation.</summary>
+    public double? ValRewardMargin { get; init; }
+
+    /// <summary>See <see cref="ValRewardMargin"/>.</summary>
+    public double? ValRewardAccuracy { get; init; }
+
     /// <summary>Learning rate of the step.</summary>
     public required double LearningRate { get; init; }
 
@@ -98,6 +110,10 @@ public sealed class RunLog : IDisposable
         WriteNumber("train_loss", entry.TrainLoss);
         WriteNumber("val_loss", entry.ValLoss);
         WriteNumber("val_bits_per_byte", entry.ValBitsPerByte);
+        WriteNumber("reward_margin", entry.RewardMargin);
+        WriteNumber("reward_accuracy", entry.RewardAccuracy);
+        WriteNumber("val_reward_margin", entry.ValRewardMargin);
+        WriteNumber("val_reward_accuracy", entry.ValRewardAccuracy);
         WriteNumber("lr", entry.LearningRate);
         WriteNumber("grad_norm", entry.GradNorm);
         WriteNumber("tokens_per_second", entry.TokensPerSecond);
@@ -166,8 +182,12 @@ public sealed class RunLog : IDisposable
                 Step = row.GetProperty("step").GetInt32(),
                 Tokens = row.GetProperty("tokens").GetInt64(),
                 TrainLoss = Number(row.GetProperty("train_loss")),
-                ValLoss = row.TryGetProperty("val_loss", out JsonElement loss) ? Number(loss) : null,
-                ValBitsPerByte = row.TryGetProperty("val_bits_per_byte", out JsonElement bits) ? Number(bits) : null,
+                ValLoss = Optional(row, "val_loss"),
+                ValBitsPerByte = Optional(row, "val_bits_per_byte"),
+                RewardMargin = Optional(row, "reward_margin"),
+                RewardAccuracy = Optional(row, "reward_accuracy"),
+                ValRewardMargin = Optional(row, "val_reward_margin"),
+                ValRewardAccuracy = Optional(row, "val_reward_accuracy"),
                 LearningRate = Number(row.GetProperty("lr")),
                 GradNorm = Number(row.GetProperty("grad_norm")),
                 TokensPerSecond = Number(row.GetProperty("tokens_per_second")),
@@ -179,6 +199,8 @@ public sealed class RunLog : IDisposable
             return null; // not JSON, a field missing, or of another type
         }
     }
+
+    private static double? Optional(JsonElement row, string name) => row.TryGetProperty(name, out JsonElement value) ? Number(value) : null;
 
     private static double Number(JsonElement value) => value.ValueKind == JsonValueKind.Null ? double.NaN : value.GetDouble();
 

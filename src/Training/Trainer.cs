@@ -2,6 +2,7 @@ using System.Diagnostics;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
 using TinyLlm.Training.Optimizers;
 
 namespace TinyLlm.Training;
@@ -34,7 +35,11 @@ public sealed record TrainerState
 /// <param name="TokensPerSecond">Tokens a second since the last line of the log, evaluations and checkpoints left out.</param>
 /// <param name="Seconds">Seconds of training so far.</param>
 /// <param name="Evaluation">Where this step was evaluated.</param>
-public sealed record StepReport(int Step, long Tokens, double Loss, float LearningRate, float GradientNorm, double TokensPerSecond, double Seconds, Evaluation? Evaluation);
+public sealed record StepReport(int Step, long Tokens, double Loss, float LearningRate, float GradientNorm, double TokensPerSecond, double Seconds, Evaluation? Evaluation)
+{
+    /// <summary>Of a step on comparisons: what they showed before it.</summary>
+    public PreferenceFigures? Preferences { get; init; }
+}
 
 /// <summary>What the loop tells the outside, and asks it to do. The loop itself writes no file and prints nothing.</summary>
 public interface ITrainerEvents
@@ -74,7 +79,7 @@ public enum TrainerResult
 public sealed class Trainer : IDisposable
 {
     private readonly Gpt model;
-    private readonly Evaluator? evaluator;
+    private readonly IEvaluator? evaluator;
     private readonly TrainerSettings settings;
     private readonly Arena arena;
     private readonly Activations activations;
@@ -85,10 +90,13 @@ public sealed class Trainer : IDisposable
     /// <param name="examples">What to learn from.</param>
     /// <param name="evaluator">How to measure, on examples of the same length; none for no validation.</param>
     /// <param name="settings">How to train.</param>
+    /// <param name="objective">The loss of comparisons, where the examples are some; else it is the mean over all scored tokens.</param>
     /// <exception cref="TinyLlmException">A setting is out of range or the run does not fit into memory.</exception>
-    public Trainer(Gpt model, IExamples examples, Evaluator? evaluator, TrainerSettings settings)
+    public Trainer(Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, PreferenceObjective? objective = null)
     {
         settings.Validate();
+        if (settings.MicroBatch % examples.Together != 0)
+            throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of {examples.Together}, the rows of a comparison.");
         (this.model, this.evaluator, this.settings) = (model, evaluator, settings);
         int t = examples.Length;
         arena = new Arena(model.Backend, "training");
@@ -104,7 +112,7 @@ public sealed class Trainer : IDisposable
         activations = new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute, examples.IsPacked);
         plan.Allocate(arena, MicroBatch);
 
-        step = new TrainingStep(model, examples, settings, activations, stepState, Optimizer, figures);
+        step = new TrainingStep(model, examples, settings, activations, stepState, Optimizer, figures, objective);
     }
 
     /// <summary>Rows that go through the model at once: those of the settings, or as many as fit.</summary>
@@ -140,7 +148,7 @@ public sealed class Trainer : IDisposable
             for (; started == state.Step || (started < Math.Min(last, state.Step + ahead) && !stop.IsCancellationRequested); started++)
                 step.Start(started, settings.Schedule.At(started));
             float learningRate = settings.Schedule.At(state.Step);
-            var (scored, loss, norm) = step.Finish();
+            var (scored, loss, norm, preferences) = step.Finish();
             training.Stop();
             CheckFinite($"Step {state.Step + 1}", loss, norm);
             state.Step++;
@@ -151,7 +159,7 @@ public sealed class Trainer : IDisposable
 
             if (IsEvaluated(state.Step) || state.Step == 1 || state.Step == settings.Schedule.Steps || IsDue(settings.LogEvery, state.Step))
             {
-                state.Unreported = new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, null);
+                state.Unreported = new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, null) { Preferences = preferences };
                 tokensLogged = state.Tokens;
                 training.Reset();
             }
@@ -212,7 +220,7 @@ public sealed class Trainer : IDisposable
     // The last update may be the one that broke the weights: before they replace a good checkpoint, the next step's gradients must be finite.
     private void Checkpoint(TrainerState state, ITrainerEvents events)
     {
-        var (_, loss, norm) = step.Measure(state.Step);
+        var (_, loss, norm, _) = step.Measure(state.Step);
         CheckFinite($"After step {state.Step}", loss, norm);
         events.Checkpoint(state);
     }

@@ -1,6 +1,7 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
 using TinyLlm.Training.Optimizers;
 
 namespace TinyLlm.Training;
@@ -9,11 +10,13 @@ namespace TinyLlm.Training;
 /// <param name="Scored">Tokens that it learned from.</param>
 /// <param name="Loss">Their mean loss, before the update.</param>
 /// <param name="GradientNorm">Global norm of the gradients before clipping.</param>
-internal readonly record struct StepFigures(long Scored, double Loss, float GradientNorm);
+/// <param name="Preferences">Of comparisons: what they showed.</param>
+internal readonly record struct StepFigures(long Scored, double Loss, float GradientNorm, PreferenceFigures? Preferences);
 
 /// <summary>
 /// One optimiser step on the device: its examples go up, forward and backward run once a micro-batch, the weights are updated, and loss and norm come back. The ops
-/// are the same every time, so they are recorded; where all rows go through the model at once a step is a single launch.
+/// are the same every time, so they are recorded; where all rows go through the model at once a step is a single launch. The loss of comparisons is worked out by the host between forward and backward,
+/// which are then launches of their own.
 /// </summary>
 /// <remarks>A step may be started before the one before is finished: the device then goes from one to the next without waiting for the host.</remarks>
 internal sealed class TrainingStep : IDisposable
@@ -31,30 +34,39 @@ internal sealed class TrainingStep : IDisposable
     private readonly StepState state;
     private readonly Optimizer optimizer;
     private readonly Tensor figures;
-    private readonly OpSequence wholeStep, firstPass, laterPass, update;
-    private readonly (ReadBack Values, long Scored)[] inFlight = new (ReadBack, long)[MaxInFlight];
+    private readonly PreferenceObjective? objective;
+    private readonly OpSequence wholeStep, firstPass, laterPass, update, clear, forward, backward;
+    private readonly (ReadBack Values, long Scored, PreferenceFigures? Preferences)[] inFlight = new (ReadBack, long, PreferenceFigures?)[MaxInFlight];
     private readonly Batch[] batches;         // one for each micro-batch of a step
-    private readonly (long Epoch, long Index)[] places;
+    private readonly (long Epoch, long Index)[][] places; // of each
     private readonly int[] positions;
-    private readonly float[] tokenWeights;
+    private readonly float[] tokenWeights, logProbabilities;
     private int started, finished;
 
     /// <summary>Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.</summary>
-    public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, Optimizer optimizer, Tensor figures)
+    public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, Optimizer optimizer, Tensor figures,
+        PreferenceObjective? objective = null)
     {
         (this.model, this.examples, this.settings, this.activations) = (model, examples, settings, activations);
-        (this.state, this.optimizer, this.figures) = (state, optimizer, figures);
+        (this.state, this.optimizer, this.figures, this.objective) = (state, optimizer, figures, objective);
         int b = activations.B, t = activations.T;
         order = examples.Order(settings.Seed);
         batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b)).Select(_ => new Batch(b, t, examples.IsPacked)).ToArray();
-        places = new (long, long)[b];
-        (positions, tokenWeights) = (new int[b * t], new float[b * t]);
+        places = [.. batches.Select(_ => new (long, long)[b])];
+        (positions, tokenWeights, logProbabilities) = (new int[b * t], new float[b * t], objective is null ? [] : new float[b * t]);
 
         var backend = model.Backend;
         wholeStep = backend.Record(() => { Clear(); Pass(); Update(); });
         firstPass = backend.Record(() => { Clear(); Pass(); });
         laterPass = backend.Record(Pass);
         update = backend.Record(Update);
+        clear = backend.Record(Clear);
+        forward = backend.Record(() =>
+        {
+            model.Forward(activations, state: state);
+            model.LogProbabilities(activations);
+        });
+        backward = backend.Record(() => model.Backward(activations, state));
         for (int i = 0; i < inFlight.Length; i++)
             inFlight[i].Values = backend.CreateReadBack(Figures);
     }
@@ -73,7 +85,17 @@ internal sealed class TrainingStep : IDisposable
         if (started - finished == MaxInFlight)
             throw new InvalidOperationException($"Start: {MaxInFlight} steps are started and not finished.");
         long scored = ReadExamples(step);
-        if (batches.Length == 1)
+        PreferenceFigures? preferences = null;
+        if (objective is not null)
+        {
+            clear.Run();
+            PreferenceFigures sum = default;
+            for (int micro = 0; micro < batches.Length; micro++)
+                sum += ComparisonPass(step, micro, scored, learningRate);
+            preferences = sum;
+            update.Run();
+        }
+        else if (batches.Length == 1)
         {
             Send(step, 0, scored, learningRate);
             wholeStep.Run();
@@ -90,50 +112,74 @@ internal sealed class TrainingStep : IDisposable
         }
 
         ref var slot = ref inFlight[started++ % MaxInFlight];
-        slot.Scored = scored;
+        (slot.Scored, slot.Preferences) = (scored, preferences);
         slot.Values.Start(figures);
     }
 
     /// <summary>Waits for the first of the steps that are started and not finished.</summary>
     public StepFigures Finish()
     {
-        var (values, scored) = inFlight[finished++ % MaxInFlight];
-        return ToFigures(values.Wait(), scored);
+        var (values, scored, preferences) = inFlight[finished++ % MaxInFlight];
+        return ToFigures(values.Wait(), scored, preferences);
     }
 
     /// <summary>Loss and norm of the first micro-batch of a step, without a step. None may be in flight.</summary>
     public StepFigures Measure(int step)
     {
         long scored = ReadExamples(step);
-        Send(step, 0, scored, 0);
-        firstPass.Run();
+        PreferenceFigures? preferences = null;
+        if (objective is not null)
+        {
+            clear.Run();
+            preferences = ComparisonPass(step, 0, scored, 0);
+        }
+        else
+        {
+            Send(step, 0, scored, 0);
+            firstPass.Run();
+        }
+
         optimizer.MeasureGradients();
         inFlight[0].Values.Start(figures);
-        return ToFigures(inFlight[0].Values.Wait(), scored);
+        return ToFigures(inFlight[0].Values.Wait(), scored, preferences);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update])
+        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update, clear, forward, backward])
             sequence.Dispose();
-        foreach (var (values, _) in inFlight)
+        foreach (var (values, _, _) in inFlight)
             values.Dispose();
     }
 
-    private static StepFigures ToFigures(ReadOnlySpan<float> values, long scored) => new(scored, values[LossPlace], MathF.Sqrt(values[SquaresPlace]));
+    // Of comparisons the host knows the loss.
+    private static StepFigures ToFigures(ReadOnlySpan<float> values, long scored, PreferenceFigures? preferences) =>
+        new(scored, preferences is { } p ? p.Loss / p.Pairs : values[LossPlace], MathF.Sqrt(values[SquaresPlace]), preferences);
+
+    // Forward, the pairs' losses, backward.
+    private PreferenceFigures ComparisonPass(int step, int micro, long scored, float learningRate)
+    {
+        Send(step, micro, scored, learningRate);
+        forward.Run();
+        model.Backend.Read(activations.LogProbabilities, logProbabilities);
+        var seen = objective!.Weigh(batches[micro], places[micro], logProbabilities, (long)settings.BatchSize * settings.Accumulate / 2, tokenWeights);
+        model.Backend.Write(activations.TokenWeights, tokenWeights);
+        backward.Run();
+        return seen;
+    }
 
     // The loss is a mean over all scored tokens of the step, so all of them are counted before the first backward pass.
     private long ReadExamples(int step)
     {
         long position = (long)step * settings.BatchSize * settings.Accumulate;
         long scored = 0;
-        foreach (var batch in batches)
+        for (int micro = 0; micro < batches.Length; micro++)
         {
-            for (int row = 0; row < places.Length; row++)
-                places[row] = order.At(position++);
-            batch.Fill(examples, places);
-            scored += batch.Scored;
+            for (int row = 0; row < places[micro].Length; row++)
+                places[micro][row] = order.At(position++);
+            batches[micro].Fill(examples, places[micro]);
+            scored += batches[micro].Scored;
         }
 
         return scored;

@@ -3,46 +3,66 @@ using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Cli.Commands;
 
-/// <summary><c>tinyllm finetune</c>: teaches a pretrained model to answer, from examples of conversations.</summary>
+/// <summary><c>tinyllm finetune</c>: teaches a pretrained model to answer, from conversations or from comparisons of answers.</summary>
 internal static class FinetuneCommand
 {
-    private const string Builtin = "builtin:questions";
+    private const string Builtin = "builtin:questions", Sft = "sft", Dpo = "dpo";
 
     private static readonly LoopDefaults Defaults = new(Steps: 1000, BatchSize: 32, LearningRate: 3e-3, WeightDecay: 0.1);
+
+    private static readonly Option<string?> ModelOption = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
+        "Rows (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, which is taken if absent; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
+    private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
+    private static readonly Option<string> Method = LoopOptions.Choice("--method",
+        $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; absent options are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. Absent: sft.", Sft, Dpo);
+
+    private static readonly Option<bool> Packing = new("--packing") { Description = "Conversations share rows as long as the model's context; none sees another. More is learned in a step, and less of it is padding." };
+    private static readonly Option<int> ShowMask = LoopOptions.Number("--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
+    private static readonly Option<double> Beta = LoopOptions.Real("--dpo-beta", "How much likelihoods beside the reference's count in dpo: the higher, the nearer the model stays; absent: 0.1.");
+    private static readonly Option<double> LabelSmoothing = LoopOptions.Real("--label-smoothing", "Chance that a comparison is wrong; absent: 0.");
+    private static readonly Option<string> Loss = LoopOptions.Choice("--dpo-loss", "Loss of a comparison; sigmoid-norm and ipo take means over an answer's tokens. Absent: sigmoid.", "sigmoid", "sigmoid-norm", "ipo");
+    private static readonly LoraOptions Lora = new();
 
     public static Command Create()
     {
         var loop = new LoopOptions(Defaults);
-        var model = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
-        var data = LoopOptions.Path<string[]>("--data", "PATH", "Rows of conversations (.jsonl, also .gz or .zst) or builtin:questions; many times; absent: builtin:questions.");
-        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
-        var command = new Command("finetune", "Teach a model to answer, by supervised finetuning on conversations.") { model, data, validation, Packing, ShowMask };
+        var command = new Command("finetune", "Teach a model to answer, from conversations or from comparisons of answers.")
+        {
+            ModelOption, Data, Validation, Method, Packing, ShowMask, Beta, LabelSmoothing, Loss,
+        };
         Lora.AddTo(command);
         loop.AddTo(command);
-        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, model, data, validation, stop)));
+        command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, stop)));
         return command;
     }
 
-    private static readonly Option<bool> Packing = new("--packing") { Description = "Conversations share rows as long as the model's context; none sees another. More is learned in a step, and less of it is padding." };
-    private static readonly LoraOptions Lora = new();
-    private static readonly Option<int> ShowMask = LoopOptions.Number("--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
-
-    private static int Run(ParseResult parse, LoopOptions loop, Option<string?> model, Option<string[]> data, Option<string?> validation, CancellationToken stop)
+    private static int Run(ParseResult parse, LoopOptions loop, CancellationToken stop)
     {
         if (parse.GetValue(ShowMask) is var shown and not 0)
-            return Show(parse, model, data, validation, shown);
+            return Show(parse, shown);
         var start = ResumePoint.Find(parse, loop, "finetune");
         var reader = new OptionReader(parse, start.Saved?.Options);
-        string source = reader.Fixed(model, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
-        string[] sources = reader.Fixed(data, [Builtin]);
-        string? validationSource = reader.Fixed(validation, null);
+        string source = reader.Fixed(ModelOption, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
+        bool dpo = reader.Fixed(Method, Sft) == Dpo;
+        string[] sources = reader.Fixed(Data, dpo ? [] : [Builtin]);
+        string? validation = reader.Fixed(Validation, null);
         bool packed = reader.Fixed(Packing, false);
+        var preferences = ReadPreferences(reader, dpo);
+        if (dpo && sources.Length == 0)
+            throw new TinyLlmException("--method dpo: expected --data FILE, comparisons as {\"prompt\", \"chosen\", \"rejected\"}; tinyllm chat writes some with /compare.");
+        if (dpo && packed)
+            throw new TinyLlmException("--packing: comparisons are not packed; expected --method sft with it.");
         var lora = Lora.Read(reader, source);
-        var settings = loop.Read(reader, lora is null ? null : loop.Defaults with { Optimizer = LoopOptions.AdamW });
+        var defaults = dpo ? DpoStage.Defaults : lora is null ? Defaults : Defaults with { Optimizer = LoopOptions.AdamW };
+        var settings = loop.Read(reader, defaults);
         settings.Validate();
+        if (dpo)
+            settings = settings with { BatchSize = 2 * settings.BatchSize, MicroBatch = 2 * settings.MicroBatch }; // a comparison has two rows
         float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
         var openDevice = loop.Device.Read(reader);
@@ -53,34 +73,38 @@ internal static class FinetuneCommand
         using var owner = gpt;
         if (lora is not null && start.Checkpoint is null)
             gpt.InitializeAdapter(settings.Seed);
-        var rows = ChatData.Load(sources, validationSource);
-        var train = new ChatExamples(rows.Train, tokenizer, gpt.Config.Context, packed: packed);
-        var held = new ChatExamples(rows.Validation, tokenizer, gpt.Config.Context, train.Length, packed);
-        string inRows = packed ? $" in {train.Count:N0} rows" : "";
-        string summary = $"{string.Join(", ", sources)}: {train.Conversations:N0} conversations{inRows} with {train.Scored:N0} scored tokens, {held.Conversations:N0} for validation, {train.Length} tokens a row";
-        (string, string)[] headings = [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held)];
-        int[] prompt = ChatTemplate.EncodePrompt(tokenizer, [.. rows.Validation[0].Messages.TakeWhile(m => m.Role != ChatTemplate.Assistant)]);
-        using var session = new RunSession(new Stage("finetune", gpt, tokenizer, train, held, prompt, "chat", headings), settings, evaluateBatches, start, reader.Used);
+        Func<Gpt>? openReference = start.Checkpoint is null ? null : () => ModelFolder.Load(source, device.Backend, device.ComputeType).Model;
+        var stage = preferences is not null
+            ? DpoStage.Create(gpt, tokenizer, openReference, sources, validation, preferences, stop)
+            : SftStage.Create(gpt, tokenizer, sources, validation, packed);
+        using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
         return session.Train(stop);
     }
 
-    private static int Show(ParseResult parse, Option<string?> model, Option<string[]> data, Option<string?> validation, int count)
+    private static PreferenceSettings? ReadPreferences(OptionReader reader, bool dpo)
+    {
+        double beta = reader.Fixed(Beta, 0.1), smoothing = reader.Fixed(LabelSmoothing, 0.0);
+        string loss = reader.Fixed(Loss, "sigmoid");
+        if (dpo)
+            return new PreferenceSettings(beta, smoothing, Enum.Parse<PreferenceLossKind>(loss.Replace("-", "", StringComparison.Ordinal), ignoreCase: true));
+        return new Option[] { Beta, LabelSmoothing, Loss }.FirstOrDefault(reader.IsGiven) is { } given
+            ? throw new TinyLlmException($"{given.Name}: it says how comparisons are learned from; expected --method dpo with it.")
+            : null;
+    }
+
+    private static int Show(ParseResult parse, int count)
     {
         if (count < 1)
             throw new TinyLlmException($"--show-mask {count}: expected 1 or more.");
-        string folder = parse.GetValue(model) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
+        string folder = parse.GetValue(ModelOption) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string found = ModelFolder.Find(folder), sizes = AdapterFolder.Is(found) ? AdapterFolder.Read(found).Base : found;
         var tokenizer = TokenizerFolder.Load(found);
-        var rows = ChatData.Load(parse.GetValue(data) is { Length: > 0 } given ? given : [Builtin], parse.GetValue(validation));
-        MaskView.Show(new ChatExamples(rows.Train, tokenizer, ConfigFile.Read(Path.Combine(sizes, ConfigFile.Name)).Context, packed: parse.GetValue(Packing)), tokenizer, count);
+        int context = ConfigFile.Read(Path.Combine(sizes, ConfigFile.Name)).Context;
+        string[] sources = parse.GetValue(Data) is { Length: > 0 } given ? given : [Builtin];
+        IExamples examples = parse.GetValue(Method) == Dpo
+            ? new PreferenceExamples(sources.SelectMany(source => PreferenceRows.Read(source).Pairs), tokenizer, context)
+            : new ChatExamples(ChatData.Load(sources, parse.GetValue(Validation)).Train, tokenizer, context, packed: parse.GetValue(Packing));
+        MaskView.Show(examples, tokenizer, count);
         return ExitCode.Done;
-    }
-
-    private static IEnumerable<(string, string)> LeftOut(string what, ChatExamples rows)
-    {
-        if (rows.Skipped > 0)
-            yield return ("skipped", $"{rows.Skipped:N0} {what} rows without an assistant's token within the context");
-        if (rows.Cut > 0)
-            yield return ("cut", $"{rows.Cut:N0} {what} rows longer than the context");
     }
 }

@@ -52,6 +52,43 @@ public sealed class AdapterCommandTests
         run.Refuse("eval --model lora --data rows.jsonl", "base_model_name_or_path");
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("--lora-rank 2")]
+    public void Comparisons_AreLearned_AndResumedToTheSameBits(string more)
+    {
+        using var run = new SmallRun();
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
+        run.Folder.Write("pairs.jsonl", string.Concat(Enumerable.Range(0, 20).Select(i => $"{{\"prompt\": \"{i}?\", \"chosen\": \"yes\", \"rejected\": \"no {i}\"}}\n")));
+        string common = $"finetune --method dpo --model base --data pairs.jsonl --batch-size 3 --steps 10 --lr 0.003 --threads 1 --sample-every 5 {more}";
+        var whole = run.Succeed($"{common} --out whole");
+        Assert.Contains("18 comparisons, 2 for validation", whole.Error, StringComparison.Ordinal);
+        Assert.Contains("chosen ahead 100.0%", whole.Error, StringComparison.Ordinal);
+        run.Succeed($"{common} --out halves --stop-after 4");
+        run.Succeed("finetune --out halves --resume");
+        FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint("halves")!);
+        Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
+        string[] lines = File.ReadAllLines(run["whole/metrics.jsonl"]);
+        Assert.Contains("\"train_loss\":0.69314", lines[0], StringComparison.Ordinal);
+        Assert.Contains("\"val_reward_accuracy\":1", lines[^1], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--method dpo", "expected --data FILE")]
+    [InlineData("--method dpo --data rows.jsonl", "rows.jsonl, line 1")]
+    [InlineData("--method dpo --data pairs.jsonl --packing", "--packing")]
+    [InlineData("--method dpo --data pairs.jsonl --dpo-beta 0", "--dpo-beta 0")]
+    [InlineData("--method dpo --data pairs.jsonl --label-smoothing 0.5", "--label-smoothing 0.5")]
+    [InlineData("--method dpo --data pairs.jsonl --dpo-loss ipo --label-smoothing 0.1", "ipo has none")]
+    [InlineData("--data rows.jsonl --dpo-beta 0.2", "expected --method dpo")]
+    public void Comparisons_WithWrongOptions_AreRefused(string words, string part)
+    {
+        using var run = new SmallRun();
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 --out base");
+        run.Folder.Write("pairs.jsonl", "{\"prompt\": \"a?\", \"chosen\": \"yes\", \"rejected\": \"no\"}\n{\"prompt\": \"b?\", \"chosen\": \"yes\", \"rejected\": \"no\"}\n");
+        run.Refuse($"finetune --model base --steps 2 --out run {words}", part);
+    }
+
     [Fact]
     public void ShowMask_MarksWhatIsLearned()
     {

@@ -1,0 +1,66 @@
+using TinyLlm.Kernels;
+using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training;
+using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
+
+namespace TinyLlm.Cli;
+
+/// <summary>Learning from comparisons: of two answers, which is the better.</summary>
+internal static class DpoStage
+{
+    /// <summary>What the loop takes where no option says otherwise: small steps, because every answer was written by a model that is good already.</summary>
+    public static readonly LoopDefaults Defaults = new(Steps: 200, BatchSize: 16, LearningRate: 2e-4, WeightDecay: 0, Optimizer: LoopOptions.AdamW);
+
+    private const int RowsOfReference = 16;
+
+    /// <summary>Reads the comparisons, measures the reference on them, and says what the loop learns from.</summary>
+    /// <param name="model">The model, with the weights that the run begins or goes on with.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="openReference">Opens the model that the run was begun with, where it goes on; null where it begins: then the model itself is the reference.</param>
+    /// <param name="sources">Files of comparisons.</param>
+    /// <param name="validation">Another one for validation; none for the last tenth of each.</param>
+    /// <param name="settings">Beta and the kind of loss.</param>
+    /// <param name="stop">Stops the reference's measuring.</param>
+    /// <exception cref="TinyLlmException">They cannot be read, or none fits the model.</exception>
+    public static Stage Create(Gpt model, Tokenizer tokenizer, Func<Gpt>? openReference, string[] sources, string? validation, PreferenceSettings settings, CancellationToken stop)
+    {
+        settings.Validate();
+        var (trainPairs, heldPairs, unpaired) = Split(sources, validation);
+        var train = new PreferenceExamples(trainPairs, tokenizer, model.Config.Context);
+        var held = new PreferenceExamples(heldPairs, tokenizer, model.Config.Context, train.Length);
+        using var earlier = openReference?.Invoke();
+        var reference = earlier ?? model;
+        double[] trainLogs = PreferenceObjective.LogProbabilities(reference, train, RowsOfReference, stop), heldLogs = PreferenceObjective.LogProbabilities(reference, held, RowsOfReference, stop);
+
+        List<(string, string)> headings = [("data", $"{string.Join(", ", sources)}: {train.Pairs:N0} comparisons, {held.Pairs:N0} for validation, {train.Length} tokens a row")];
+        if (train.Skipped + held.Skipped > 0)
+            headings.Add(("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation comparisons longer than the context"));
+        if (unpaired > 0)
+            headings.Add(("skipped", $"{unpaired:N0} rows that rate one answer"));
+        headings.Add(("loss", $"{settings.Kind.ToString().ToLowerInvariant()}, beta {settings.Beta}, label smoothing {settings.LabelSmoothing}"));
+        return new Stage("finetune", model, tokenizer, train, held, ChatTemplate.EncodePrompt(tokenizer, heldPairs[0].Prompt), "preferred", headings,
+            new PreferenceEvaluator(held, new PreferenceObjective(settings, heldLogs)), new PreferenceObjective(settings, trainLogs));
+    }
+
+    private static (List<PreferencePair> Train, List<PreferencePair> Held, int Unpaired) Split(string[] sources, string? validation)
+    {
+        List<PreferencePair> train = [], held = [];
+        int unpaired = 0;
+        foreach (string source in sources)
+        {
+            var (pairs, left) = PreferenceRows.Read(source);
+            unpaired += left;
+            int cut = validation is null ? Math.Min(pairs.Count - 1, pairs.Count * 9 / 10) : pairs.Count;
+            if (cut < 1)
+                throw new TinyLlmException($"--data {source}: {pairs.Count} comparison; expected two or more, to have one for validation. Add rows or name others by --val-data.");
+            train.AddRange(pairs.Take(cut));
+            held.AddRange(pairs.Skip(cut));
+        }
+
+        if (validation is not null)
+            held.AddRange(PreferenceRows.Read(validation).Pairs);
+        return (train, held, unpaired);
+    }
+}

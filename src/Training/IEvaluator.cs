@@ -1,0 +1,11 @@
+using TinyLlm.Model;
+
+namespace TinyLlm.Training;
+
+/// <summary>What the loop measures a model by.</summary>
+public interface IEvaluator
+{
+    /// <summary>Runs the model over what it is measured on; the activations are overwritten.</summary>
+    /// <returns>What was measured, or nothing where it was asked to stop before all was.</returns>
+    Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default);
+}
