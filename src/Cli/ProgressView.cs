@@ -65,6 +65,13 @@ internal sealed class ProgressView
     public void Evaluated(StepReport report)
     {
         var e = report.Evaluation!;
+        if (e.Rewards is { } rewards)
+        {
+            Line(string.Create(CultureInfo.InvariantCulture,
+                $"step {report.Step,6}/{total}  reward {report.Rewards?.Mean:F3}  validation reward {rewards.Mean:F3}  {rewards.Truncated} of {rewards.Samples} answers too long  lr {report.LearningRate:G3}"));
+            return;
+        }
+
         string more = e.Preferences is { } p
             ? string.Create(CultureInfo.InvariantCulture, $"margin {p.Margin / p.Pairs:F3}  chosen ahead {100.0 * p.Right / p.Pairs:F1}%")
             : string.Create(CultureInfo.InvariantCulture, $"{e.BitsPerByte:F3} bits/byte");

@@ -18,11 +18,11 @@ namespace TinyLlm.Cli;
 /// <param name="SamplePrompt">What samples begin with.</param>
 /// <param name="RunName">What the folder of its run is called where --out does not say.</param>
 /// <param name="Evaluator">How to measure; none for the loss of <paramref name="Validation"/>.</param>
-/// <param name="Objective">The loss of comparisons, where the stage learns from some.</param>
+/// <param name="Objective">The loss, where it is not the mean over all scored tokens.</param>
 /// <param name="Headings">What the first lines say of the data; shown once nothing can refuse the run any more.</param>
 internal sealed record Stage(
     string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt, string RunName, IReadOnlyList<(string Name, string Text)> Headings,
-    IEvaluator? Evaluator = null, PreferenceObjective? Objective = null);
+    IEvaluator? Evaluator = null, IObjective? Objective = null);
 
 /// <summary>One session of a run: sets the loop up, and writes and shows what it tells.</summary>
 internal sealed class RunSession : ITrainerEvents, IDisposable
@@ -79,12 +79,15 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
             Step = report.Step,
             Tokens = report.Tokens,
             TrainLoss = report.Loss,
-            ValLoss = report.Evaluation?.Loss,
-            ValBitsPerByte = report.Evaluation is { Preferences: null } text ? text.BitsPerByte : null,
+            ValLoss = report.Evaluation is { Rewards: null } measured ? measured.Loss : null,
+            ValBitsPerByte = report.Evaluation is { Preferences: null, Rewards: null } text ? text.BitsPerByte : null,
             RewardMargin = report.Preferences is { } p ? p.Margin / p.Pairs : null,
             RewardAccuracy = report.Preferences is { } q ? (double)q.Right / q.Pairs : null,
             ValRewardMargin = report.Evaluation?.Preferences is { } v ? v.Margin / v.Pairs : null,
             ValRewardAccuracy = report.Evaluation?.Preferences is { } w ? (double)w.Right / w.Pairs : null,
+            Reward = report.Rewards is { } r ? r.Mean : null,
+            Truncated = report.Rewards is { } cut ? (double)cut.Truncated / cut.Samples : null,
+            ValReward = report.Evaluation?.Rewards is { } earned ? earned.Mean : null,
             LearningRate = report.LearningRate,
             GradNorm = report.GradientNorm,
             TokensPerSecond = report.TokensPerSecond,
@@ -92,6 +95,8 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         });
         if (report.Evaluation is not null)
             view.Evaluated(report);
+        if (report.Rewards is { Truncated: > 0 } some && report.Evaluation is not null)
+            view.Line($"Of the step's {some.Samples} answers {some.Truncated} were longer than --max-tokens: nothing is learned from them.");
     }
 
     void ITrainerEvents.Best(TrainerState state) => run.SaveBest(stage.Model, stage.Tokenizer, File(state));
@@ -156,7 +161,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
 
     private int Finish(TrainerResult result, TrainerState state)
     {
-        string best = state.BestLoss is { } loss ? $", lowest validation loss {loss:F4}" : "";
+        string best = state.BestLoss is not { } loss ? "" : stage.Objective is RewardObjective ? $", highest validation reward {-loss:F4}" : $", lowest validation loss {loss:F4}";
         string resume = $"{Launcher.Command} {stage.Name} --out {run.Root} --resume";
         if (result == TrainerResult.Interrupted)
         {
@@ -182,7 +187,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         }
         else
         {
-            Console.WriteLine($"  {Launcher.Command} generate --model {run.Root} --chat --prompt \"What is 3 plus 4?\"");
+            Console.WriteLine($"  {Launcher.Command} chat --model {run.Root}");
             Console.WriteLine($"  {Launcher.Command} eval --model {run.Root} --data builtin:questions --exact-match");
         }
 

@@ -15,6 +15,9 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
     /// <summary>Of comparisons, which have a loss of their own and no bits: what they show, all together.</summary>
     public PreferenceFigures? Preferences { get; init; }
 
+    /// <summary>Of the model's own answers: what they earned. The loss is then the negative of their mean reward.</summary>
+    public RewardFigures? Rewards { get; init; }
+
     /// <summary>e^loss.</summary>
     public double Perplexity => Math.Exp(Loss);
 }

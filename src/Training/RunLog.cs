@@ -37,6 +37,15 @@ public sealed record RunLogEntry
     /// <summary>See <see cref="ValRewardMargin"/>.</summary>
     public double? ValRewardAccuracy { get; init; }
 
+    /// <summary>Of the model's own answers: mean reward of those that came to an end; null for other stages.</summary>
+    public double? Reward { get; init; }
+
+    /// <summary>The share of the step's answers that did not come to an end, from which nothing is learned.</summary>
+    public double? Truncated { get; init; }
+
+    /// <summary>Mean reward of greedy answers to validation prompts; null where there was no evaluation.</summary>
+    public double? ValReward { get; init; }
+
     /// <summary>Learning rate of the step.</summary>
     public required double LearningRate { get; init; }
 
@@ -114,6 +123,9 @@ public sealed class RunLog : IDisposable
         WriteNumber("reward_accuracy", entry.RewardAccuracy);
         WriteNumber("val_reward_margin", entry.ValRewardMargin);
         WriteNumber("val_reward_accuracy", entry.ValRewardAccuracy);
+        WriteNumber("reward", entry.Reward);
+        WriteNumber("truncated", entry.Truncated);
+        WriteNumber("val_reward", entry.ValReward);
         WriteNumber("lr", entry.LearningRate);
         WriteNumber("grad_norm", entry.GradNorm);
         WriteNumber("tokens_per_second", entry.TokensPerSecond);
@@ -188,6 +200,9 @@ public sealed class RunLog : IDisposable
                 RewardAccuracy = Optional(row, "reward_accuracy"),
                 ValRewardMargin = Optional(row, "val_reward_margin"),
                 ValRewardAccuracy = Optional(row, "val_reward_accuracy"),
+                Reward = Optional(row, "reward"),
+                Truncated = Optional(row, "truncated"),
+                ValReward = Optional(row, "val_reward"),
                 LearningRate = Number(row.GetProperty("lr")),
                 GradNorm = Number(row.GetProperty("grad_norm")),
                 TokensPerSecond = Number(row.GetProperty("tokens_per_second")),

@@ -39,6 +39,9 @@ public sealed record StepReport(int Step, long Tokens, double Loss, float Learni
 {
     /// <summary>Of a step on comparisons: what they showed before it.</summary>
     public PreferenceFigures? Preferences { get; init; }
+
+    /// <summary>Of a step on the model's own answers: what they earned.</summary>
+    public RewardFigures? Rewards { get; init; }
 }
 
 /// <summary>What the loop tells the outside, and asks it to do. The loop itself writes no file and prints nothing.</summary>
@@ -90,13 +93,13 @@ public sealed class Trainer : IDisposable
     /// <param name="examples">What to learn from.</param>
     /// <param name="evaluator">How to measure, on examples of the same length; none for no validation.</param>
     /// <param name="settings">How to train.</param>
-    /// <param name="objective">The loss of comparisons, where the examples are some; else it is the mean over all scored tokens.</param>
+    /// <param name="objective">The loss, where it is not the mean over all scored tokens.</param>
     /// <exception cref="TinyLlmException">A setting is out of range or the run does not fit into memory.</exception>
-    public Trainer(Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, PreferenceObjective? objective = null)
+    public Trainer(Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, IObjective? objective = null)
     {
         settings.Validate();
         if (settings.MicroBatch % examples.Together != 0)
-            throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of {examples.Together}, the rows of a comparison.");
+            throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of {examples.Together}, the rows that belong together.");
         (this.model, this.evaluator, this.settings) = (model, evaluator, settings);
         int t = examples.Length;
         arena = new Arena(model.Backend, "training");
@@ -148,7 +151,7 @@ public sealed class Trainer : IDisposable
             for (; started == state.Step || (started < Math.Min(last, state.Step + ahead) && !stop.IsCancellationRequested); started++)
                 step.Start(started, settings.Schedule.At(started));
             float learningRate = settings.Schedule.At(state.Step);
-            var (scored, loss, norm, preferences) = step.Finish();
+            var (scored, loss, norm, seen) = step.Finish();
             training.Stop();
             CheckFinite($"Step {state.Step + 1}", loss, norm);
             state.Step++;
@@ -159,7 +162,7 @@ public sealed class Trainer : IDisposable
 
             if (IsEvaluated(state.Step) || state.Step == 1 || state.Step == settings.Schedule.Steps || IsDue(settings.LogEvery, state.Step))
             {
-                state.Unreported = new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, null) { Preferences = preferences };
+                state.Unreported = new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, null) { Preferences = seen?.Preferences, Rewards = seen?.Rewards };
                 tokensLogged = state.Tokens;
                 training.Reset();
             }

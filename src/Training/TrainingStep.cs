@@ -10,12 +10,12 @@ namespace TinyLlm.Training;
 /// <param name="Scored">Tokens that it learned from.</param>
 /// <param name="Loss">Their mean loss, before the update.</param>
 /// <param name="GradientNorm">Global norm of the gradients before clipping.</param>
-/// <param name="Preferences">Of comparisons: what they showed.</param>
-internal readonly record struct StepFigures(long Scored, double Loss, float GradientNorm, PreferenceFigures? Preferences);
+/// <param name="Objective">Of a loss that the host works out: what it showed.</param>
+internal readonly record struct StepFigures(long Scored, double Loss, float GradientNorm, ObjectiveFigures? Objective);
 
 /// <summary>
 /// One optimiser step on the device: its examples go up, forward and backward run once a micro-batch, the weights are updated, and loss and norm come back. The ops
-/// are the same every time, so they are recorded; where all rows go through the model at once a step is a single launch. The loss of comparisons is worked out by the host between forward and backward,
+/// are the same every time, so they are recorded; where all rows go through the model at once a step is a single launch. A loss of an <see cref="IObjective"/> is worked out by the host between forward and backward,
 /// which are then launches of their own.
 /// </summary>
 /// <remarks>A step may be started before the one before is finished: the device then goes from one to the next without waiting for the host.</remarks>
@@ -34,9 +34,9 @@ internal sealed class TrainingStep : IDisposable
     private readonly StepState state;
     private readonly Optimizer optimizer;
     private readonly Tensor figures;
-    private readonly PreferenceObjective? objective;
+    private readonly IObjective? objective;
     private readonly OpSequence wholeStep, firstPass, laterPass, update, clear, forward, backward;
-    private readonly (ReadBack Values, long Scored, PreferenceFigures? Preferences)[] inFlight = new (ReadBack, long, PreferenceFigures?)[MaxInFlight];
+    private readonly (ReadBack Values, long Scored, ObjectiveFigures? Objective)[] inFlight = new (ReadBack, long, ObjectiveFigures?)[MaxInFlight];
     private readonly Batch[] batches;         // one for each micro-batch of a step
     private readonly (long Epoch, long Index)[][] places; // of each
     private readonly int[] positions;
@@ -45,7 +45,7 @@ internal sealed class TrainingStep : IDisposable
 
     /// <summary>Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.</summary>
     public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, Optimizer optimizer, Tensor figures,
-        PreferenceObjective? objective = null)
+        IObjective? objective = null)
     {
         (this.model, this.examples, this.settings, this.activations) = (model, examples, settings, activations);
         (this.state, this.optimizer, this.figures, this.objective) = (state, optimizer, figures, objective);
@@ -85,14 +85,14 @@ internal sealed class TrainingStep : IDisposable
         if (started - finished == MaxInFlight)
             throw new InvalidOperationException($"Start: {MaxInFlight} steps are started and not finished.");
         long scored = ReadExamples(step);
-        PreferenceFigures? preferences = null;
+        ObjectiveFigures? seen = null;
         if (objective is not null)
         {
             clear.Run();
-            PreferenceFigures sum = default;
+            ObjectiveFigures sum = default;
             for (int micro = 0; micro < batches.Length; micro++)
-                sum += ComparisonPass(step, micro, scored, learningRate);
-            preferences = sum;
+                sum += WeighedPass(step, micro, scored, learningRate);
+            seen = sum;
             update.Run();
         }
         else if (batches.Length == 1)
@@ -112,26 +112,26 @@ internal sealed class TrainingStep : IDisposable
         }
 
         ref var slot = ref inFlight[started++ % MaxInFlight];
-        (slot.Scored, slot.Preferences) = (scored, preferences);
+        (slot.Scored, slot.Objective) = (scored, seen);
         slot.Values.Start(figures);
     }
 
     /// <summary>Waits for the first of the steps that are started and not finished.</summary>
     public StepFigures Finish()
     {
-        var (values, scored, preferences) = inFlight[finished++ % MaxInFlight];
-        return ToFigures(values.Wait(), scored, preferences);
+        var (values, scored, seen) = inFlight[finished++ % MaxInFlight];
+        return ToFigures(values.Wait(), scored, seen);
     }
 
     /// <summary>Loss and norm of the first micro-batch of a step, without a step. None may be in flight.</summary>
     public StepFigures Measure(int step)
     {
         long scored = ReadExamples(step);
-        PreferenceFigures? preferences = null;
+        ObjectiveFigures? seen = null;
         if (objective is not null)
         {
             clear.Run();
-            preferences = ComparisonPass(step, 0, scored, 0);
+            seen = WeighedPass(step, 0, scored, 0);
         }
         else
         {
@@ -141,7 +141,7 @@ internal sealed class TrainingStep : IDisposable
 
         optimizer.MeasureGradients();
         inFlight[0].Values.Start(figures);
-        return ToFigures(inFlight[0].Values.Wait(), scored, preferences);
+        return ToFigures(inFlight[0].Values.Wait(), scored, seen);
     }
 
     /// <inheritdoc/>
@@ -153,17 +153,17 @@ internal sealed class TrainingStep : IDisposable
             values.Dispose();
     }
 
-    // Of comparisons the host knows the loss.
-    private static StepFigures ToFigures(ReadOnlySpan<float> values, long scored, PreferenceFigures? preferences) =>
-        new(scored, preferences is { } p ? p.Loss / p.Pairs : values[LossPlace], MathF.Sqrt(values[SquaresPlace]), preferences);
+    // Of such a loss the host knows the value.
+    private static StepFigures ToFigures(ReadOnlySpan<float> values, long scored, ObjectiveFigures? seen) =>
+        new(scored, seen is { } s ? s.Loss : values[LossPlace], MathF.Sqrt(values[SquaresPlace]), seen);
 
-    // Forward, the pairs' losses, backward.
-    private PreferenceFigures ComparisonPass(int step, int micro, long scored, float learningRate)
+    // Forward, the objective's token weights, backward.
+    private ObjectiveFigures WeighedPass(int step, int micro, long scored, float learningRate)
     {
         Send(step, micro, scored, learningRate);
         forward.Run();
         model.Backend.Read(activations.LogProbabilities, logProbabilities);
-        var seen = objective!.Weigh(batches[micro], places[micro], logProbabilities, (long)settings.BatchSize * settings.Accumulate / 2, tokenWeights);
+        var seen = objective!.Weigh(batches[micro], places[micro], logProbabilities, (long)settings.BatchSize * settings.Accumulate, tokenWeights);
         model.Backend.Write(activations.TokenWeights, tokenWeights);
         backward.Run();
         return seen;
@@ -172,6 +172,7 @@ internal sealed class TrainingStep : IDisposable
     // The loss is a mean over all scored tokens of the step, so all of them are counted before the first backward pass.
     private long ReadExamples(int step)
     {
+        (examples as IStepExamples)?.Prepare(step);
         long position = (long)step * settings.BatchSize * settings.Accumulate;
         long scored = 0;
         for (int micro = 0; micro < batches.Length; micro++)

@@ -10,7 +10,7 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm finetune</c>: teaches a pretrained model to answer, from conversations or from comparisons of answers.</summary>
 internal static class FinetuneCommand
 {
-    private const string Builtin = "builtin:questions", Sft = "sft", Dpo = "dpo";
+    private const string Builtin = "builtin:questions", Sft = "sft", Dpo = "dpo", Grpo = "grpo";
 
     private static readonly LoopDefaults Defaults = new(Steps: 1000, BatchSize: 32, LearningRate: 3e-3, WeightDecay: 0.1);
 
@@ -19,7 +19,7 @@ internal static class FinetuneCommand
         "Rows (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, which is taken if absent; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
     private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
     private static readonly Option<string> Method = LoopOptions.Choice("--method",
-        $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; absent options are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. Absent: sft.", Sft, Dpo);
+        $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; absent options are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. grpo: the model's own answers to the prompts of conversations, by their reward; absent options are {GrpoStage.Defaults.Steps} steps of {GrpoStage.Defaults.BatchSize} prompts, AdamW at 2e-4, no decay. Absent: sft.", Sft, Dpo, Grpo);
 
     private static readonly Option<bool> Packing = new("--packing") { Description = "Conversations share rows as long as the model's context; none sees another. More is learned in a step, and less of it is padding." };
     private static readonly Option<int> ShowMask = LoopOptions.Number("--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
@@ -27,6 +27,7 @@ internal static class FinetuneCommand
     private static readonly Option<double> LabelSmoothing = LoopOptions.Real("--label-smoothing", "Chance that a comparison is wrong; absent: 0.");
     private static readonly Option<string> Loss = LoopOptions.Choice("--dpo-loss", "Loss of a comparison; sigmoid-norm and ipo take means over an answer's tokens. Absent: sigmoid.", "sigmoid", "sigmoid-norm", "ipo");
     private static readonly LoraOptions Lora = new();
+    private static readonly RewardOptions Rewards = new();
 
     public static Command Create()
     {
@@ -35,6 +36,7 @@ internal static class FinetuneCommand
         {
             ModelOption, Data, Validation, Method, Packing, ShowMask, Beta, LabelSmoothing, Loss,
         };
+        Rewards.AddTo(command);
         Lora.AddTo(command);
         loop.AddTo(command);
         command.SetAction((parse, stop) => Task.FromResult(Run(parse, loop, stop)));
@@ -48,21 +50,23 @@ internal static class FinetuneCommand
         var start = ResumePoint.Find(parse, loop, "finetune");
         var reader = new OptionReader(parse, start.Saved?.Options);
         string source = reader.Fixed(ModelOption, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
-        bool dpo = reader.Fixed(Method, Sft) == Dpo;
+        string method = reader.Fixed(Method, Sft);
+        bool dpo = method == Dpo, grpo = method == Grpo;
         string[] sources = reader.Fixed(Data, dpo ? [] : [Builtin]);
         string? validation = reader.Fixed(Validation, null);
         bool packed = reader.Fixed(Packing, false);
         var preferences = ReadPreferences(reader, dpo);
         if (dpo && sources.Length == 0)
             throw new TinyLlmException("--method dpo: expected --data FILE, comparisons as {\"prompt\", \"chosen\", \"rejected\"}; tinyllm chat writes some with /compare.");
-        if (dpo && packed)
-            throw new TinyLlmException("--packing: comparisons are not packed; expected --method sft with it.");
+        if (packed && method != Sft)
+            throw new TinyLlmException($"--packing: rows of {method} are not packed; expected --method sft with it.");
+        var rewards = Rewards.Read(reader, grpo);
         var lora = Lora.Read(reader, source);
-        var defaults = dpo ? DpoStage.Defaults : lora is null ? Defaults : Defaults with { Optimizer = LoopOptions.AdamW };
+        var defaults = dpo ? DpoStage.Defaults : grpo ? GrpoStage.Defaults : lora is null ? Defaults : Defaults with { Optimizer = LoopOptions.AdamW };
         var settings = loop.Read(reader, defaults);
         settings.Validate();
-        if (dpo)
-            settings = settings with { BatchSize = 2 * settings.BatchSize, MicroBatch = 2 * settings.MicroBatch }; // a comparison has two rows
+        int rowsEach = dpo ? 2 : rewards?.Group ?? 1; // of a comparison, of a prompt
+        settings = settings with { BatchSize = rowsEach * settings.BatchSize, MicroBatch = rowsEach * settings.MicroBatch };
         float dropout = (float)reader.Fixed(loop.Dropout, 0.0);
         int evaluateBatches = reader.Free(loop.EvaluateBatches, 0);
         var openDevice = loop.Device.Read(reader);
@@ -74,7 +78,8 @@ internal static class FinetuneCommand
         if (lora is not null && start.Checkpoint is null)
             gpt.InitializeAdapter(settings.Seed);
         Func<Gpt>? openReference = start.Checkpoint is null ? null : () => ModelFolder.Load(source, device.Backend, device.ComputeType).Model;
-        var stage = preferences is not null
+        using var generation = rewards is null ? null : new GrpoStage(gpt, tokenizer, openReference ?? (() => ModelFolder.Load(source, device.Backend, device.ComputeType).Model), sources, validation, rewards, settings, stop);
+        var stage = generation is not null ? generation.Stage : preferences is not null
             ? DpoStage.Create(gpt, tokenizer, openReference, sources, validation, preferences, stop)
             : SftStage.Create(gpt, tokenizer, sources, validation, packed);
         using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);

@@ -12,7 +12,7 @@ public interface IExamples
     /// <summary>T: tokens of an example.</summary>
     int Length { get; }
 
-    /// <summary>Neighbouring examples of the order that belong together and go through the model at once, such as the two of a comparison.</summary>
+    /// <summary>Neighbouring examples of the order that belong together and go through the model at once, such as the two of a comparison or the answers to a prompt.</summary>
     int Together => 1;
 
     /// <summary>Whether an example may hold several documents, none of which sees another; see <see cref="ReadStarts"/>.</summary>

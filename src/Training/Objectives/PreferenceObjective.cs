@@ -19,7 +19,7 @@ public readonly record struct PreferenceFigures(long Pairs, double Loss, double 
 /// Learning from comparisons (direct preference optimisation and its kin): the loss of a pair depends on both answers' log-probabilities, so that the token weights of the backward pass
 /// are known only after the forward pass.
 /// </summary>
-public sealed class PreferenceObjective
+public sealed class PreferenceObjective : IObjective
 {
     private readonly PreferenceSettings settings;
     private readonly double[] reference;
@@ -90,6 +90,13 @@ public sealed class PreferenceObjective
         }
 
         return figures;
+    }
+
+    /// <inheritdoc/>
+    ObjectiveFigures IObjective.Weigh(Batch batch, ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long rowsOfStep, Span<float> tokenWeights)
+    {
+        var figures = Weigh(batch, places, logProbabilities, rowsOfStep / 2, tokenWeights);
+        return new ObjectiveFigures(figures.Loss / (rowsOfStep / 2), figures);
     }
 
     private AnswerLogs LogsOf(Batch batch, int row, long index, ReadOnlySpan<float> logProbabilities)

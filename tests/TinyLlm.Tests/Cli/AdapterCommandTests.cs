@@ -73,6 +73,58 @@ public sealed class AdapterCommandTests
         Assert.Contains("\"val_reward_accuracy\":1", lines[^1], StringComparison.Ordinal);
     }
 
+    /// <summary>A model that says a or b to every question is rewarded for a.</summary>
+    [Theory]
+    [InlineData("--lr 0.0003")]
+    [InlineData("--lr 0.0005 --kl 0.05")]
+    [InlineData("--lr 0.001 --kl 0.05 --lora-rank 8")]
+    public void Rewards_AreLearnedFrom_AndResumedToTheSameBits(string more)
+    {
+        using var run = new SmallRun();
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
+        run.Folder.Write("ab.jsonl", string.Concat(Enumerable.Range(0, 60).Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"{(i % 3 == 0 ? 'a' : 'b')}\"}}\n")));
+        run.Folder.Write("a.jsonl", string.Concat(Enumerable.Range(0, 20).Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"a\"}}\n")));
+        run.Succeed("finetune --model base --data ab.jsonl --batch-size 8 --steps 60 --lr 0.01 --threads 1 --sample-every 0 --out chat");
+        string common = $"finetune --method grpo --model chat --data a.jsonl --batch-size 8 --group 8 --max-tokens 8 --steps 40 --schedule constant --threads 1 --sample-every 20 {more}";
+        var whole = run.Succeed($"{common} --out whole");
+        Assert.Contains("18 prompts, 2 for validation; 8 answers each of at most 8 tokens", whole.Error, StringComparison.Ordinal);
+        Assert.Contains("highest validation reward ", whole.Text, StringComparison.Ordinal);
+        run.Succeed($"{common} --out halves --stop-after 13");
+        run.Succeed("finetune --out halves --resume");
+        FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint("halves")!);
+        Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
+
+        // Adapters of this size learn it too, but not in so few steps.
+        int before = Exact("chat"), after = Exact("whole/best");
+        Assert.True(more.Contains("lora", StringComparison.Ordinal) || (after >= 18 && after > before), $"{before} of 20 right before, {after} after");
+        string[] lines = File.ReadAllLines(run["whole/metrics.jsonl"]);
+        Assert.Contains("\"reward\":", lines[0], StringComparison.Ordinal);
+        Assert.Contains("\"val_reward\":", lines[^1], StringComparison.Ordinal);
+
+        int Exact(string model)
+        {
+            string[] words = run.Succeed($"eval --model {model} --data a.jsonl --exact-match").Text.Split(' ');
+            return int.Parse(words[Array.IndexOf(words, "match") + 1], System.Globalization.CultureInfo.InvariantCulture);
+        }
+    }
+
+    [Theory]
+    [InlineData("--method grpo --group 1", "--group 1")]
+    [InlineData("--method grpo --max-tokens 0", "--max-tokens 0")]
+    [InlineData("--method grpo --temperature 0", "--temperature 0")]
+    [InlineData("--method grpo --kl -1", "--kl -1")]
+    [InlineData("--method grpo --reward regex", "--reward-pattern")]
+    [InlineData("--method grpo --reward-command x", "--reward command")]
+    [InlineData("--method grpo --reward regex --reward-pattern (", "no regular expression")]
+    [InlineData("--method grpo --max-tokens 64", "No prompt leaves room")]
+    [InlineData("--group 4", "expected --method grpo")]
+    public void Rewards_WithWrongOptions_AreRefused(string words, string part)
+    {
+        using var run = new SmallRun();
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 --out base");
+        run.Refuse($"finetune --model base --data rows.jsonl --steps 2 --out run {words}", part);
+    }
+
     [Theory]
     [InlineData("--method dpo", "expected --data FILE")]
     [InlineData("--method dpo --data rows.jsonl", "rows.jsonl, line 1")]
