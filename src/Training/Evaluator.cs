@@ -31,13 +31,9 @@ public readonly record struct ExampleScore(double Loss, long Tokens, long Bytes)
 /// <summary>Measures a model on a fixed set of examples: all of them, each token once, or the same first batches every time.</summary>
 public sealed class Evaluator : IEvaluator
 {
-    private readonly IExamples examples;
+    private readonly ForwardPass pass;
     private readonly int[] tokenBytes;
     private readonly long count; // examples that are measured
-    private Batch? batch;
-    private (long Epoch, long Index)[] places = [];
-    private int[] positions = [];
-    private float[] logProbabilities = [];
 
     /// <summary>Prepares the evaluation.</summary>
     /// <param name="examples">What to predict.</param>
@@ -49,8 +45,8 @@ public sealed class Evaluator : IEvaluator
     {
         if (batches < 0)
             throw new TinyLlmException($"--eval-batches {batches}: expected 0 (all) or more.");
-        this.examples = examples;
         count = batches == 0 ? examples.Count : Math.Min((long)batches * b, examples.Count);
+        pass = new ForwardPass(examples, count);
 
         // Added tokens stand for no bytes of the text.
         tokenBytes = new int[tokenizer.VocabularySize];
@@ -74,21 +70,10 @@ public sealed class Evaluator : IEvaluator
     {
         if (each is not null && each.Length != count)
             throw new ArgumentException($"Evaluator: room for {each.Length} examples; expected {count}.", nameof(each));
-        var batch = BatchOf(activations.B, activations.T);
         double loss = 0;
         long tokens = 0, bytes = 0;
-        for (long first = 0; first < count; first += places.Length)
+        bool done = pass.Run(model, activations, (first, batch, _, logProbabilities) =>
         {
-            if (stop.IsCancellationRequested)
-                return null;
-            for (int row = 0; row < places.Length; row++)
-                places[row] = (0, first + row < count ? first + row : -1);
-
-            batch.Fill(examples, places);
-            batch.SendTo(activations, positions);
-            model.Forward(activations);
-            model.LogProbabilities(activations);
-            model.Backend.Read(activations.LogProbabilities, logProbabilities);
             for (int n = 0; n < logProbabilities.Length; n++)
             {
                 if (batch.Targets[n] < 0)
@@ -101,18 +86,9 @@ public sealed class Evaluator : IEvaluator
                 ref var score = ref each[first + n / activations.T];
                 score = new ExampleScore(score.Loss - logProbabilities[n], score.Tokens + 1, score.Bytes + tokenBytes[batch.Targets[n]]);
             }
-        }
-
+        }, stop);
+        if (!done)
+            return null;
         return new Evaluation(loss / tokens, loss / Math.Log(2) / Math.Max(bytes, 1), tokens);
-    }
-
-    // Made by the first evaluation, and the same for all that follow.
-    private Batch BatchOf(int b, int t)
-    {
-        if (batch?.B == b)
-            return batch;
-        places = new (long, long)[b];
-        (positions, logProbabilities) = (new int[b * t], new float[b * t]);
-        return batch = new Batch(b, t, examples.IsPacked);
     }
 }

@@ -9,8 +9,6 @@ namespace TinyLlm.Training.Data;
 /// </summary>
 public sealed class ChatExamples : IExamples
 {
-    private const int LengthMultiple = 16;
-
     private readonly List<(int[] Ids, bool[] Trained)> conversations = [];
     private readonly IReadOnlyList<int[]> rows; // the conversations of each, in order
 
@@ -49,7 +47,7 @@ public sealed class ChatExamples : IExamples
 
         if (this.conversations.Count == 0)
             throw new TinyLlmException($"The finetuning data has no row with an assistant's answer within the model's context of {context} tokens ({Skipped} rows without one).");
-        int shortest = Math.Min(context, (longest + LengthMultiple - 1) / LengthMultiple * LengthMultiple);
+        int shortest = RowLength.For(longest, context);
         (Length, IsPacked) = (length > 0 ? length : packed ? context : shortest, packed);
         var lengths = this.conversations.Select(c => Math.Min(c.Ids.Length - 1, Length)).ToArray();
         rows = packed ? Packing.BestFit(lengths, Length) : [.. Enumerable.Range(0, lengths.Length).Select(i => new[] { i })];

@@ -10,8 +10,6 @@ namespace TinyLlm.Training.Data;
 /// </summary>
 public sealed class ChoiceExamples : IExamples
 {
-    private const int LengthMultiple = 16;
-
     private readonly List<(int[] Ids, int Scored)> choices = []; // ids, and how many of the last are the choice's
 
     /// <summary>Encodes rows.</summary>
@@ -44,7 +42,7 @@ public sealed class ChoiceExamples : IExamples
         if (choices.Count == 0)
             throw new TinyLlmException($"None of the {rows.Count:N0} multiple-choice rows fits the model's context of {context:N0} tokens; expected one or more. Give shorter rows, or a model with a longer context.");
         First = first;
-        Length = Math.Min(context, (longest + LengthMultiple - 1) / LengthMultiple * LengthMultiple);
+        Length = RowLength.For(longest, context);
     }
 
     /// <summary>For each row, the number of its first choice's example, which those of the others follow; -1 where a choice does not fit the context.</summary>

@@ -9,8 +9,6 @@ namespace TinyLlm.Training.Data;
 /// </summary>
 public sealed class PreferenceExamples : IExamples
 {
-    private const int LengthMultiple = 16;
-
     private readonly List<(int[] Ids, int Prompt)> rows = [];
 
     /// <summary>Encodes comparisons; those whose prompt and longer answer do not fit the context are left out and counted.</summary>
@@ -40,7 +38,7 @@ public sealed class PreferenceExamples : IExamples
 
         if (rows.Count == 0)
             throw new TinyLlmException($"No comparison fits the model's context of {room} tokens ({Skipped:N0} are longer); expected shorter rows, or a model with a longer --context.");
-        Length = length > 0 ? length : Math.Min(context, (longest + LengthMultiple - 1) / LengthMultiple * LengthMultiple);
+        Length = length > 0 ? length : RowLength.For(longest, context);
     }
 
     /// <summary>Comparisons that do not fit.</summary>

@@ -36,7 +36,6 @@ public sealed record Rollout(int[] Ids, int Prompt, double Advantage, RewardFigu
 /// </summary>
 public sealed class Rollouts : IStepExamples, IDisposable
 {
-    private const int LengthMultiple = 16;
     private const double SmallestDeviation = 1e-4;
 
     private readonly Gpt model;
@@ -76,7 +75,7 @@ public sealed class Rollouts : IStepExamples, IDisposable
         if (prompts.Count == 0)
             throw new TinyLlmException($"No prompt leaves room for --max-tokens {settings.MaxTokens} in the model's context of {model.Config.Context} tokens ({Skipped:N0} rows); expected shorter prompts, or a smaller --max-tokens.");
         int longest = prompts.Max(p => p.Ids.Length) + settings.MaxTokens - 1;
-        Length = Math.Min(model.Config.Context, (longest + LengthMultiple - 1) / LengthMultiple * LengthMultiple);
+        Length = RowLength.For(longest, model.Config.Context);
         promptOrder = new ExampleOrder(prompts.Count, settings.Seed);
         generator = new Generator(model, settings.Group, Length + 1);
         rows = new Rollout[settings.Rows];
@@ -221,20 +220,11 @@ public sealed class Rollouts : IStepExamples, IDisposable
         using var arena = new Arena(reference.Backend, "reference");
         var activations = new Activations(arena, reference.Config, B, Length, training: false);
         arena.Allocate();
-        var batch = new Batch(B, Length);
-        var (positions, logs, places) = (new int[B * Length], new float[B * Length], new (long, long)[B]);
-        for (int first = 0; first < rows.Length; first += B)
+        new ForwardPass(this, Count).Run(reference, activations, (first, batch, _, logs) =>
         {
-            for (int row = 0; row < B; row++)
-                places[row] = (0, first + row < rows.Length ? first + row : -1);
-            batch.Fill(this, places);
-            batch.SendTo(activations, positions);
-            reference.Forward(activations);
-            reference.LogProbabilities(activations);
-            reference.Backend.Read(activations.LogProbabilities, logs);
-            for (int row = 0; row < B && first + row < rows.Length; row++)
-                rows[first + row].Reference = logs[(row * Length)..((row + 1) * Length)];
-        }
+            for (int row = 0; row < batch.B && first + row < rows.Length; row++)
+                rows[first + row].Reference = [.. logs.Slice(row * Length, Length)];
+        }, CancellationToken.None);
     }
 
     // A step has its rows, and each of them once.

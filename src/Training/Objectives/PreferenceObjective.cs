@@ -39,23 +39,14 @@ public sealed class PreferenceObjective : IObjective
         using var arena = new Arena(model.Backend, "reference");
         var activations = new Activations(arena, model.Config, rows, examples.Length, training: false);
         arena.Allocate();
-        var batch = new Batch(rows, examples.Length);
-        var places = new (long, long)[rows];
-        var (positions, logs, sums) = (new int[rows * examples.Length], new float[rows * examples.Length], new double[examples.Count]);
-        for (long first = 0; first < examples.Count; first += rows)
+        var sums = new double[examples.Count];
+        bool done = new ForwardPass(examples, examples.Count).Run(model, activations, (first, batch, _, logs) =>
         {
-            stop.ThrowIfCancellationRequested();
-            for (int row = 0; row < rows; row++)
-                places[row] = (0, first + row < examples.Count ? first + row : -1);
-            batch.Fill(examples, places);
-            batch.SendTo(activations, positions);
-            model.Forward(activations);
-            model.LogProbabilities(activations);
-            model.Backend.Read(activations.LogProbabilities, logs);
             for (int row = 0; row < rows && first + row < examples.Count; row++)
                 sums[first + row] = SumOf(batch, row, logs).Sum;
-        }
-
+        }, stop);
+        if (!done)
+            throw new OperationCanceledException(stop);
         return sums;
     }
 

@@ -89,21 +89,7 @@ public sealed class PreferenceTests : IDisposable
         backend.Write(activations.TokenWeights, weights);
         backend.Fill(model.AllGradients, 0);
         model.Backward(activations);
-        foreach (var parameter in model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix))
-        {
-            float[] values = ModelRun.Read(parameter.Value), gradient = ModelRun.Read(parameter.Gradient!.Value), direction = new RandomValues(7).Floats(values.Length);
-            double slope = gradient.Zip(direction, (g, d) => (double)g * d).Sum();
-            double Moved(float step)
-            {
-                backend.Write(parameter.Value, [.. values.Zip(direction, (v, d) => v + step * d)]);
-                return Forward().Loss / examples.Pairs;
-            }
-
-            const float Step = 5e-4f;
-            double measured = (Moved(Step) - Moved(-Step)) / (2 * Step);
-            backend.Write(parameter.Value, values);
-            Assert.True(Math.Abs(slope - measured) <= 2e-3 + 0.02 * Math.Abs(measured), $"{parameter.Name}: {slope}, measured {measured}");
-        }
+        DirectionalSlope.Check(model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix), () => Forward().Loss / examples.Pairs, step: 5e-4f);
     }
 
     /// <summary>The model is its own reference at first: the loss is log 2. It then learns which answers are the better, whatever the micro-batch.</summary>

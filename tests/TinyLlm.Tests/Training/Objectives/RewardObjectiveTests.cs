@@ -103,21 +103,7 @@ public sealed class RewardObjectiveTests : IDisposable
         backend.Write(activations.TokenWeights, weights);
         backend.Fill(model.AllGradients, 0);
         model.Backward(activations);
-        foreach (var parameter in model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix))
-        {
-            float[] values = ModelRun.Read(parameter.Value), gradient = ModelRun.Read(parameter.Gradient!.Value), direction = new RandomValues(7).Floats(values.Length);
-            double slope = gradient.Zip(direction, (g, d) => (double)g * d).Sum();
-            double Moved(float step)
-            {
-                backend.Write(parameter.Value, [.. values.Zip(direction, (v, d) => v + step * d)]);
-                return Loss();
-            }
-
-            const float Step = 5e-4f;
-            double measured = (Moved(Step) - Moved(-Step)) / (2 * Step);
-            backend.Write(parameter.Value, values);
-            Assert.True(Math.Abs(slope - measured) <= 2e-3 + 0.02 * Math.Abs(measured), $"{parameter.Name}: {slope}, measured {measured}");
-        }
+        DirectionalSlope.Check(model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix), Loss, step: 5e-4f);
     }
 
     public void Dispose() => backend.Dispose();
