@@ -78,10 +78,7 @@ public static class ChatRows
 
     /// <summary>The lines of a file that are not blank, decompressed and as UTF-8.</summary>
     /// <exception cref="TinyLlmException">While reading: the file cannot be read, or is no text.</exception>
-    internal static IEnumerable<JsonLine> LinesOf(string path) => Lines(path);
-
-    // Decompressed and as UTF-8, without blank ones.
-    private static IEnumerable<JsonLine> Lines(string path)
+    internal static IEnumerable<JsonLine> Lines(string path)
     {
         if (UnreadFormat.ByName(path) is { } what)
             throw UnreadFormat.Refusal(path, what);

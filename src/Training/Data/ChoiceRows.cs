@@ -27,7 +27,7 @@ public static class ChoiceRows
     {
         if (!File.Exists(source) || SourceFormat.Of(source).Content != Content.JsonLines)
             return false;
-        foreach (JsonLine line in ChatRows.LinesOf(source))
+        foreach (JsonLine line in ChatRows.Lines(source))
         {
             if (Kind(line, out bool choices, out bool text, textField))
                 return choices && !text;
@@ -41,7 +41,7 @@ public static class ChoiceRows
     public static IReadOnlyList<ChoiceRow> Read(string path)
     {
         var rows = new List<ChoiceRow>();
-        foreach (JsonLine line in ChatRows.LinesOf(path))
+        foreach (JsonLine line in ChatRows.Lines(path))
             rows.Add(Parse(path, line));
         return rows.Count > 0 ? rows : throw new TinyLlmException($"{path}: has no rows; {Form}, one object a line.");
     }
@@ -50,7 +50,7 @@ public static class ChoiceRows
     /// <exception cref="TinyLlmException">A row has choices and no messages; the message has the line's number, from 1.</exception>
     public static void RefuseIn(string path)
     {
-        foreach (JsonLine line in ChatRows.LinesOf(path))
+        foreach (JsonLine line in ChatRows.Lines(path))
         {
             if (Kind(line, out bool choices, out bool messages, "messages") && choices && !messages)
                 throw Fault(path, line, "the row has \"choices\", and the first row is a conversation; expected rows of one kind");

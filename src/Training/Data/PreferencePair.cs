@@ -11,7 +11,7 @@ namespace TinyLlm.Training.Data;
 public sealed record PreferencePair(IReadOnlyList<ChatMessage> Prompt, string Chosen, string Rejected);
 
 /// <summary>
-/// Reads comparisons from JSON Lines in TRL's forms: <c>{"prompt", "chosen", "rejected"}</c>, each a text, or messages with one assistant's turn as the answer; without a prompt
+/// Reads comparisons from JSON Lines, compressed or not, in TRL's forms: <c>{"prompt", "chosen", "rejected"}</c>, each a text, or messages with one assistant's turn as the answer; without a prompt
 /// the answers are whole conversations that differ in their last turn. Other fields are ignored.
 /// </summary>
 public static class PreferenceRows
@@ -24,10 +24,8 @@ public static class PreferenceRows
     {
         var pairs = new List<PreferencePair>();
         int unpaired = 0;
-        foreach (var line in JsonLines.Read(path))
+        foreach (var line in ChatRows.Lines(path))
         {
-            if (line.IsBlank)
-                continue;
             if (Parse(path, line) is { } pair)
                 pairs.Add(pair);
             else

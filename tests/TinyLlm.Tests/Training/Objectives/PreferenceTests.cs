@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
@@ -152,6 +153,9 @@ public sealed class PreferenceTests : IDisposable
         Assert.Equal((3, 1), (pairs.Count, unpaired));
         Assert.Equal([("Ho.", "Hm."), ("a", "b"), ("a", "b")], pairs.Select(p => (p.Chosen, p.Rejected)));
         Assert.Equal([1, 2, 1], pairs.Select(p => p.Prompt.Count));
+        using (var zipped = new GZipStream(File.Create(folder["good.jsonl.gz"]), CompressionLevel.Fastest))
+            zipped.Write(File.ReadAllBytes(folder["good.jsonl"]));
+        Assert.Equal(pairs.Select(p => p.Chosen), PreferenceRows.Read(folder["good.jsonl.gz"]).Pairs.Select(p => p.Chosen));
         foreach (var (line, part) in ((string, string)[])
             [("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}", "chosen and rejected are equal"), ("{\"prompt\": \"a\", \"chosen\": \"b\"}", "expected {\"prompt\""), ("[1]", "expected {\"prompt\""), ("{", "no valid JSON"),
             ("{\"prompt\": 3, \"chosen\": \"b\", \"rejected\": \"c\"}", "another kind"), ("{\"prompt\": [], \"chosen\": \"b\", \"rejected\": \"c\"}", "the prompt is empty"),
