@@ -29,7 +29,7 @@ internal readonly unsafe record struct Operand(nint Data, long Stride, bool Tran
 /// </remarks>
 internal static unsafe class Gemm<V> where V : struct, ISimd<V>
 {
-    /// <summary>Rows of the register block: 6 x 2 vectors of accumulators, 2 of B and 1 of A fill the 16 registers of AVX2.</summary>
+    /// <summary>Rows of a panel and of the register block: 6 x 2 vectors of accumulators, 2 of B and 1 of A fill the 16 registers of AVX2. With AVX-512 a block takes two panels.</summary>
     public const int MR = 6;
 
     /// <summary>Depth of a block: a panel of B (KC x NR floats, 24 KiB with AVX2) stays in the first-level cache.</summary>
@@ -86,12 +86,15 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         {
             float* panelB = packedB + (long)j * depth;
             int width = Math.Min(NR, columns - j);
-            for (int i = 0; i < rows; i += MR)
+            int i = 0;
+            if (typeof(V) == typeof(Simd512) && width == NR)
             {
-                float* panelA = packedA + (long)i * depth;
-                float* tile = c + i * strideC + j;
-                Tile(new PackedRows(panelA), Math.Min(MR, rows - i), width, depth, panelB, tile, strideC, accumulate, edge);
+                for (; i + 2 * MR <= rows; i += 2 * MR)
+                    MicroOfTwoPanels(depth, packedA + (long)i * depth, panelB, c + i * strideC + j, strideC, accumulate);
             }
+
+            for (; i < rows; i += MR)
+                Tile(new PackedRows(packedA + (long)i * depth), Math.Min(MR, rows - i), width, depth, panelB, c + i * strideC + j, strideC, accumulate, edge);
         }
     }
 
@@ -187,16 +190,16 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         {
             if (typeof(A) == typeof(PackedRows))
                 Prefetch(a.At(16 * MR));
-            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a.Next(1), b + NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a.Next(2), b + 2 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a.Next(3), b + 3 * NR, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(1), V.Load(b + NR), V.Load(b + NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(2), V.Load(b + 2 * NR), V.Load(b + 2 * NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(3), V.Load(b + 3 * NR), V.Load(b + 3 * NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
             a = a.Next(4);
             b += 4 * NR;
         }
 
         for (; k < depth; k++, a = a.Next(1), b += NR)
-            Step(a, b, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
 
         StoreRow(c, c00, c01, accumulate);
         StoreRow(c + strideC, c10, c11, accumulate);
@@ -206,11 +209,53 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         StoreRow(c + 5 * strideC, c50, c51, accumulate);
     }
 
+    /// <summary>
+    /// The same for two panels of A that lie one behind the other, C (2 MR, NR): 24 accumulators, which the 32 registers of AVX-512 hold. Each vector of B that is loaded serves
+    /// twice as many rows, and the sums have the same bits.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MicroOfTwoPanels(int depth, float* panels, float* b, float* c, long strideC, bool accumulate)
+    {
+        V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero;
+        V c30 = V.Zero, c31 = V.Zero, c40 = V.Zero, c41 = V.Zero, c50 = V.Zero, c51 = V.Zero;
+        V d00 = V.Zero, d01 = V.Zero, d10 = V.Zero, d11 = V.Zero, d20 = V.Zero, d21 = V.Zero;
+        V d30 = V.Zero, d31 = V.Zero, d40 = V.Zero, d41 = V.Zero, d50 = V.Zero, d51 = V.Zero;
+        var top = new PackedRows(panels);
+        var bottom = new PackedRows(panels + (long)MR * depth);
+        for (int i = 0; i < 2 * MR; i++)
+        {
+            Prefetch(c + i * strideC);
+            Prefetch(c + i * strideC + NR - 1);
+        }
+
+        for (int k = 0; k < depth; k++)
+        {
+            V b0 = V.Load(b), b1 = V.Load(b + V.Width);
+            Step(top, b0, b1, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(bottom, b0, b1, ref d00, ref d01, ref d10, ref d11, ref d20, ref d21, ref d30, ref d31, ref d40, ref d41, ref d50, ref d51);
+            top = top.Next(1);
+            bottom = bottom.Next(1);
+            b += NR;
+        }
+
+        StoreRow(c, c00, c01, accumulate);
+        StoreRow(c + strideC, c10, c11, accumulate);
+        StoreRow(c + 2 * strideC, c20, c21, accumulate);
+        StoreRow(c + 3 * strideC, c30, c31, accumulate);
+        StoreRow(c + 4 * strideC, c40, c41, accumulate);
+        StoreRow(c + 5 * strideC, c50, c51, accumulate);
+        StoreRow(c + 6 * strideC, d00, d01, accumulate);
+        StoreRow(c + 7 * strideC, d10, d11, accumulate);
+        StoreRow(c + 8 * strideC, d20, d21, accumulate);
+        StoreRow(c + 9 * strideC, d30, d31, accumulate);
+        StoreRow(c + 10 * strideC, d40, d41, accumulate);
+        StoreRow(c + 11 * strideC, d50, d51, accumulate);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Step<A>(A a, float* b, ref V c00, ref V c01, ref V c10, ref V c11, ref V c20, ref V c21,
+    private static void Step<A>(A a, V b0, V b1, ref V c00, ref V c01, ref V c10, ref V c11, ref V c20, ref V c21,
         ref V c30, ref V c31, ref V c40, ref V c41, ref V c50, ref V c51) where A : struct, IRows<A>
     {
-        V b0 = V.Load(b), b1 = V.Load(b + V.Width);
         V x = V.Create(*a.At(0));
         c00 = V.MultiplyAdd(x, b0, c00);
         c01 = V.MultiplyAdd(x, b1, c01);

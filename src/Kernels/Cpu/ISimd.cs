@@ -5,6 +5,7 @@ namespace TinyLlm.Kernels.Cpu;
 /// as if it had been written with that width's intrinsics. The widths are <see cref="Simd512"/>, <see cref="Simd256"/>,
 /// <see cref="Simd128"/> and <see cref="SimdScalar"/>.
 /// </summary>
+/// <remarks>Vectors' members are always inlined: one call, even where a loop seldom comes, sends every vector of the loop to memory and back in each turn.</remarks>
 internal unsafe interface ISimd<V> where V : struct, ISimd<V>
 {
     /// <summary>Floats in a vector.</summary>

@@ -14,14 +14,19 @@ internal readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
 
     public static Simd128 Zero => new(Vector128<float>.Zero);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Create(float value) => new(Vector128.Create(value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Load(float* p) => new(Vector128.Load(p));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Load(float* p, int count) => count >= 4 ? Load(p) : LoadTail(p, count);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, Simd128 value) => value.value.Store(p);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, Simd128 value, int count)
     {
         if (count >= 4)
@@ -30,22 +35,31 @@ internal readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
             StoreTail(p, value.value, count);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator +(Simd128 a, Simd128 b) => new(a.value + b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator -(Simd128 a, Simd128 b) => new(a.value - b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator *(Simd128 a, Simd128 b) => new(a.value * b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 operator /(Simd128 a, Simd128 b) => new(a.value / b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 MultiplyAdd(Simd128 a, Simd128 b, Simd128 c) => new(Vector128.MultiplyAddEstimate(a.value, b.value, c.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Max(Simd128 a, Simd128 b) => new(Vector128.MaxNative(a.value, b.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Min(Simd128 a, Simd128 b) => new(Vector128.MinNative(a.value, b.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Sqrt(Simd128 a) => new(Vector128.Sqrt(a.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Round(Simd128 a) => new(Vector128.Round(a.value));
 
     // The exponent field of a float is biased by 127 and starts at bit 23.

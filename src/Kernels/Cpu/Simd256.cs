@@ -20,14 +20,19 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
 
     public static Simd256 Zero => new(Vector256<float>.Zero);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Create(float value) => new(Vector256.Create(value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Load(float* p) => new(Vector256.Load(p));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Load(float* p, int count) => count >= 8 ? Load(p) : LoadTail(p, count);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, Simd256 value) => value.value.Store(p);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, Simd256 value, int count)
     {
         if (count >= 8)
@@ -36,22 +41,31 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
             StoreTail(p, value.value, count);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator +(Simd256 a, Simd256 b) => new(a.value + b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator -(Simd256 a, Simd256 b) => new(a.value - b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator *(Simd256 a, Simd256 b) => new(a.value * b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 operator /(Simd256 a, Simd256 b) => new(a.value / b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 MultiplyAdd(Simd256 a, Simd256 b, Simd256 c) => new(Vector256.MultiplyAddEstimate(a.value, b.value, c.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Max(Simd256 a, Simd256 b) => new(Vector256.MaxNative(a.value, b.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Min(Simd256 a, Simd256 b) => new(Vector256.MinNative(a.value, b.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Sqrt(Simd256 a) => new(Vector256.Sqrt(a.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Round(Simd256 a) => new(Vector256.Round(a.value));
 
     // The exponent field of a float is biased by 127 and starts at bit 23.

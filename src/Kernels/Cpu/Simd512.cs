@@ -20,14 +20,19 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static Simd512 Zero => new(Vector512<float>.Zero);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Create(float value) => new(Vector512.Create(value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Load(float* p) => new(Vector512.Load(p));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Load(float* p, int count) => count >= 16 ? Load(p) : LoadTail(p, count);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, Simd512 value) => value.value.Store(p);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Store(float* p, Simd512 value, int count)
     {
         if (count >= 16)
@@ -36,22 +41,31 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
             StoreTail(p, value.value, count);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator +(Simd512 a, Simd512 b) => new(a.value + b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator -(Simd512 a, Simd512 b) => new(a.value - b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator *(Simd512 a, Simd512 b) => new(a.value * b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 operator /(Simd512 a, Simd512 b) => new(a.value / b.value);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 MultiplyAdd(Simd512 a, Simd512 b, Simd512 c) => new(Vector512.MultiplyAddEstimate(a.value, b.value, c.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Max(Simd512 a, Simd512 b) => new(Vector512.MaxNative(a.value, b.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Min(Simd512 a, Simd512 b) => new(Vector512.MinNative(a.value, b.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Sqrt(Simd512 a) => new(Vector512.Sqrt(a.value));
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Round(Simd512 a) => new(Vector512.Round(a.value));
 
     // The exponent field of a float is biased by 127 and starts at bit 23.
