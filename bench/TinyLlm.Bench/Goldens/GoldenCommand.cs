@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace TinyLlm.Bench.Goldens;
 
-/// <summary><c>goldens</c>: tiny models with their logits, loss, gradients and ten steps of AdamW, computed by libtorch in double precision.</summary>
+/// <summary><c>goldens</c>: tiny models with their logits, loss, gradients and ten steps of AdamW, and what finetuning makes of them, computed by libtorch in double precision.</summary>
 internal static class GoldenCommand
 {
     private const int BatchSize = 2, Length = 13, Steps = 10;
@@ -31,14 +31,15 @@ internal static class GoldenCommand
             string root = result.GetValue(folder)!;
             set_num_threads(1); // threads would sum the embedding's gradient in an order of their own
             for (int i = 0; i < Architectures.Length; i++)
-                Write(Architectures[i], new GoldenRandom(1000 + (ulong)i), Path.Combine(root, Architectures[i]));
+                Write(Architectures[i], 1000 + (ulong)i, Path.Combine(root, Architectures[i]));
         });
         return command;
     }
 
-    private static void Write(string architecture, GoldenRandom random, string folder)
+    private static void Write(string architecture, ulong seed, string folder)
     {
         using var scope = NewDisposeScope();
+        var random = new GoldenRandom(seed);
         var model = GoldenModel.Create(architecture, random);
         var (tokens, targets) = (Draw(random), Draw(random));
         Directory.CreateDirectory(folder);
@@ -65,6 +66,10 @@ internal static class GoldenCommand
         Console.WriteLine($"  loss {loss.item<double>():F9}; after {Steps - 1} steps {losses[Steps - 1].item<double>():F9}");
         Console.WriteLine($"  largest gradient {gradients.Max(g => g.abs().max().item<double>()):F4}, at most {difference:E1} off numerical differences at {places} places");
         Console.WriteLine($"  AdamW at most {adamWDifference:E1} off the written-out formula");
+
+        // What llama would add is in qwen3; comparisons do not depend on the architecture.
+        if (architecture != "llama")
+            new FinetuningGolden(architecture, seed).Write(folder, tokens, targets, comparisons: architecture == "qwen3");
     }
 
     /// <summary>Ten steps on the same batch. Returns the loss before each, and how far the optimizer is off the written-out formula.</summary>
