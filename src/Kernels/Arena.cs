@@ -59,6 +59,17 @@ public sealed class Arena : IDisposable
         return tensor;
     }
 
+    /// <summary>Plans two groups of tensors in the same memory, for what is never needed at once: each group is what its function adds.</summary>
+    public void Overlay(Action one, Action other)
+    {
+        long start = Bytes;
+        one();
+        long end = Bytes;
+        Bytes = start;
+        other();
+        Bytes = Math.Max(Bytes, end);
+    }
+
     /// <summary>
     /// All elements from the start of <paramref name="first"/> to the end of <paramref name="last"/> as one row, alignment gaps
     /// (always zero) included: what AdamW and the gradient norm run over in one pass. Both must be tensors of this arena and of one dtype, as all between them.

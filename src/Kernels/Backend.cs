@@ -45,6 +45,9 @@ public abstract partial class Backend : IDisposable
     /// <summary>The type of activations that trains fastest here without a loss of quality.</summary>
     public virtual DType PreferredComputeType => DType.F32;
 
+    /// <summary>Whether training should compute the outputs of norms and activation functions once more in the backward pass rather than keep them: where that costs next to nothing.</summary>
+    public virtual bool SharesOutputs => false;
+
     /// <summary>Bytes that can still be allocated, as far as the device tells.</summary>
     public abstract long AvailableBytes { get; }
 

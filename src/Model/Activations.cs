@@ -2,14 +2,25 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Model;
 
+/// <summary>
+/// Room for the outputs of norms and of the MLP's activation function, which a block reads once in the forward pass and once in the backward pass: where all blocks share it, the backward
+/// pass computes them once more, which is a pass over a row for each where a product is hundreds.
+/// </summary>
+internal sealed record SharedOutputs(Tensor NormOut, Tensor MlpOut)
+{
+    public static SharedOutputs Plan(Arena arena, GptConfig config, int b, int t) =>
+        new(arena.Add("norm_out", (b, t, config.Width), config.ComputeType), arena.Add("mlp_out", (b, t, config.MlpWidth), config.ComputeType));
+}
+
 /// <summary>What one block keeps of the forward pass.</summary>
 internal sealed class BlockActivations
 {
-    public BlockActivations(Arena arena, GptConfig config, int b, int t, string name)
+    public BlockActivations(Arena arena, GptConfig config, int b, int t, string name, SharedOutputs? shared)
     {
         int c = config.Width, h = config.Heads, kv = config.KvHeads, d = config.HeadSize, f = config.MlpWidth;
         var type = config.ComputeType;
-        Norm1Out = arena.Add(name + ".norm1_out", (b, t, c), type);
+        OutputsAreShared = shared is not null;
+        Norm1Out = shared?.NormOut ?? arena.Add(name + ".norm1_out", (b, t, c), type);
         Norm1 = NormStatistics.Plan(arena, name + ".norm1", b * t);
         Qkv = arena.Add(name + ".qkv", (b, t, (h + 2 * kv) * d), type);
         if (config.QueryKeyNorm)
@@ -22,12 +33,13 @@ internal sealed class BlockActivations
 
         Attention = arena.Add(name + ".attention", (b, t, h * d), type);
         LogSumExp = arena.Add(name + ".logsumexp", (b, h, t));
-        Norm2Out = arena.Add(name + ".norm2_out", (b, t, c), type);
+        Norm2Out = shared?.NormOut ?? arena.Add(name + ".norm2_out", (b, t, c), type);
         Norm2 = NormStatistics.Plan(arena, name + ".norm2", b * t);
         MlpIn = arena.Add(name + ".mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f), type);
-        MlpOut = arena.Add(name + ".mlp_out", (b, t, f), type);
+        MlpOut = shared?.MlpOut ?? arena.Add(name + ".mlp_out", (b, t, f), type);
     }
 
+    public bool OutputsAreShared { get; } // of norms and MLP: the backward pass computes them once more
     public Tensor Norm1Out { get; }       // (B, T, C)
     public NormStatistics Norm1 { get; }  // (B T)
     public Tensor Qkv { get; }            // (B, T, (H + 2 Hkv) D); llama rotates its q and k in place
@@ -45,7 +57,7 @@ internal sealed class BlockActivations
     public Tensor? Branch { get; init; }  // (B, T, C): a half's output where it is not added at once, with dropout and 8-bit weights; all blocks share it
 }
 
-/// <summary>Gradients of a block's activations: scratch that all blocks share.</summary>
+/// <summary>Gradients of a block's activations: scratch that all blocks share, and in each the two halves, as the MLP's are done with when the attention's begin.</summary>
 internal sealed class BlockGradients
 {
     public BlockGradients(Arena arena, GptConfig config, int b, int t)
@@ -53,34 +65,41 @@ internal sealed class BlockGradients
         int c = config.Width, h = config.Heads, kv = config.KvHeads, d = config.HeadSize, f = config.MlpWidth;
         var type = config.ComputeType;
         NormOut = arena.Add("d.norm_out", (b, t, c), type);
-        Qkv = arena.Add("d.qkv", (b, t, (h + 2 * kv) * d), type);
-        if (config.QueryKeyNorm)
-        {
-            Q = arena.Add("d.q", (b, t, h, d), type);
-            K = arena.Add("d.k", (b, t, kv, d), type);
-        }
-
-        Attention = arena.Add("d.attention", (b, t, h * d), type);
-        MlpIn = arena.Add("d.mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f), type);
-        if (config.Architecture != Architecture.Gpt2)
-            MlpOut = arena.Add("d.mlp_out", (b, t, f), type);
         if (config.Dropout > 0)
             Branch = arena.Add("d.branch", (b, t, c), type);
+        arena.Overlay(
+            () =>
+            {
+                MlpIn = arena.Add("d.mlp_in", (b, t, config.Architecture == Architecture.Gpt2 ? f : 2 * f), type);
+                if (config.Architecture != Architecture.Gpt2)
+                    MlpOut = arena.Add("d.mlp_out", (b, t, f), type);
+            },
+            () =>
+            {
+                Qkv = arena.Add("d.qkv", (b, t, (h + 2 * kv) * d), type);
+                if (config.QueryKeyNorm)
+                {
+                    Q = arena.Add("d.q", (b, t, h, d), type);
+                    K = arena.Add("d.k", (b, t, kv, d), type);
+                }
+
+                Attention = arena.Add("d.attention", (b, t, h * d), type);
+            });
     }
 
     public Tensor NormOut { get; }
-    public Tensor Qkv { get; }
-    public Tensor Q { get; }
-    public Tensor K { get; }
-    public Tensor Attention { get; }
-    public Tensor MlpIn { get; }
-    public Tensor MlpOut { get; }  // of what SwiGLU gives; GELU's derivative is part of a product
-    public Tensor Branch { get; }  // only with dropout
+    public Tensor Qkv { get; private set; }
+    public Tensor Q { get; private set; }
+    public Tensor K { get; private set; }
+    public Tensor Attention { get; private set; }
+    public Tensor MlpIn { get; private set; }
+    public Tensor MlpOut { get; private set; } // of what SwiGLU gives; GELU's derivative is part of a product
+    public Tensor Branch { get; } // only with dropout
 }
 
 /// <summary>
 /// The memory plan of a model for batches of (B, T): inputs, what the blocks keep, and the gradients. Training keeps every block's
-/// activations; with recomputation (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016) only every block's input, and one set of
+/// activations, on some backends without the outputs of norms and activation functions (<see cref="Backend.SharesOutputs"/>); with recomputation (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016) only every block's input, and one set of
 /// activations for all blocks, which the backward pass fills again. Inference has one set too, and a residual stream that is updated in place.
 /// </summary>
 public sealed class Activations
@@ -115,13 +134,14 @@ public sealed class Activations
         Tensor? branch = branchApart ? arena.Add("branch", (b, t, c), type) : null;
         Residual = new Tensor[config.Layers + 1];
         Blocks = new BlockActivations[config.Layers];
+        var shared = training && !recompute && arena.Backend.SharesOutputs ? SharedOutputs.Plan(arena, config, b, t) : null;
         Residual[0] = arena.Add("residual.0", (b, t, c), type);
         for (int layer = 0; layer < config.Layers; layer++)
         {
             bool own = (training && !recompute) || layer == 0;
             Residual[layer + 1] = training ? arena.Add($"residual.{layer + 1}", (b, t, c), type) : Residual[0];
             Blocks[layer] = own
-                ? new BlockActivations(arena, config, b, t, $"block.{layer}")
+                ? new BlockActivations(arena, config, b, t, $"block.{layer}", shared)
                 {
                     Mid = training ? arena.Add($"block.{layer}.mid", (b, t, c), type) : Residual[0],
                     Branch = branch,
@@ -135,7 +155,7 @@ public sealed class Activations
         {
             Gradients = new BlockGradients(arena, config, b, t);
             ResidualGradient = arena.Add("d.residual", (b, t, c), type);
-            HiddenGradient = arena.Add("d.hidden", (b, t, c), type);
+            HiddenGradient = Gradients.NormOut; // which no block needs yet
         }
     }
 

@@ -49,10 +49,18 @@ internal sealed class Block
     /// </summary>
     public void Backward(Tensor x, BlockActivations a, BlockGradients d, ForwardPass pass, Tensor dResidual)
     {
+        if (a.OutputsAreShared)
+        {
+            norm2.Forward(a.Mid, a.Norm2Out, a.Norm2);
+            mlp.RecomputeOutput(a);
+        }
+
         var dBranch = BranchGradient(dResidual, d, pass, DropoutSite.MlpBranch(layer));
-        mlp.Backward(dBranch, a.Norm2Out, a, d, d.NormOut);
+        mlp.Backward(dBranch, a.Norm2Out, a, d, pass, d.NormOut);
         norm2.BackwardResidual(d.NormOut, a.Mid, a.Norm2, dResidual);
 
+        if (a.OutputsAreShared)
+            norm1.Forward(x, a.Norm1Out, a.Norm1);
         dBranch = BranchGradient(dResidual, d, pass, DropoutSite.AttentionBranch(layer));
         attention.Backward(dBranch, a.Norm1Out, a, d, pass, d.NormOut);
         norm1.BackwardResidual(d.NormOut, x, a.Norm1, dResidual);

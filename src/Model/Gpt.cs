@@ -9,7 +9,8 @@ namespace TinyLlm.Model;
 /// <param name="Cache">Where keys and values are kept in decoding.</param>
 /// <param name="Dropout">Probability, 0 outside training.</param>
 /// <param name="State">Step state; needed where there is dropout.</param>
-internal readonly record struct ForwardPass(Tensor Positions, Tensor RopeTable, AttentionMask Mask, KvCache? Cache, float Dropout, Tensor? State);
+/// <param name="Accumulate">Whether the backward pass adds to the gradients of matrices rather than overwriting them.</param>
+internal readonly record struct ForwardPass(Tensor Positions, Tensor RopeTable, AttentionMask Mask, KvCache? Cache, float Dropout, Tensor? State, bool Accumulate = true);
 
 /// <summary>
 /// A GPT-style language model: token table, blocks, final norm, head. Forward and backward are written once for all backends and
@@ -28,6 +29,7 @@ public sealed class Gpt : IDisposable
     private readonly Parameter? positionTable;
     private readonly Tensor ropeTable;
     private Arena? gradients;
+    private (Parameter First, Parameter Last)[] added = []; // the parameters to whose gradients a pass only adds
 
     /// <summary>Builds the model and takes the memory of its weights, which are zero until they are initialised or loaded.</summary>
     /// <exception cref="TinyLlmException">The sizes do not fit together, or the memory is not there.</exception>
@@ -151,6 +153,7 @@ public sealed class Gpt : IDisposable
     {
         gradients = arena;
         Trained.PlanGradients(arena);
+        added = [.. Trained.Runs(p => p.Group != ParameterGroup.Matrix && p != head ? true : null)];
     }
 
     /// <summary>
@@ -176,29 +179,34 @@ public sealed class Gpt : IDisposable
     }
 
     /// <summary>
-    /// Gradients of the loss -sum weights[n] log p(targets[n]) with respect to all parameters, added to what is there. The forward pass and
+    /// Gradients of the loss -sum weights[n] log p(targets[n]) with respect to all trained parameters. The forward pass and
     /// <see cref="LogProbabilities"/> come first, with recomputation once for each backward pass; <see cref="Activations.TokenWeights"/>, which may depend on them, says what
     /// the loss is.
     /// </summary>
-    public void Backward(Activations a, StepState? state = null)
+    /// <param name="a">Activations of the forward pass.</param>
+    /// <param name="state">Step state, as in the forward pass.</param>
+    /// <param name="accumulate">Whether the gradients are added to what is there; otherwise they take its place, which saves clearing it first.</param>
+    public void Backward(Activations a, StepState? state = null, bool accumulate = true)
     {
-        Backend.LinearCrossEntropyBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient);
-        BackwardFromHidden(a, state);
+        Backend.LinearCrossEntropyBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogitsLogSumExp, a.TokenWeights, a.HiddenGradient, head.Gradient, accumulate);
+        BackwardFromHidden(a, state, accumulate);
     }
 
     /// <summary><see cref="LogProbabilities"/> and <see cref="Backward"/> at once, for token weights that were set before the forward pass: the logits are computed once.</summary>
-    public void LogProbabilitiesAndBackward(Activations a, StepState? state = null)
+    public void LogProbabilitiesAndBackward(Activations a, StepState? state = null, bool accumulate = true)
     {
         Backend.LinearCrossEntropyForwardBackward(a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.TokenWeights, a.LogProbabilities, a.LogitsLogSumExp,
-            a.HiddenGradient, head.Gradient);
-        BackwardFromHidden(a, state);
+            a.HiddenGradient, head.Gradient, accumulate);
+        BackwardFromHidden(a, state, accumulate);
     }
 
-    private void BackwardFromHidden(Activations a, StepState? state)
+    private void BackwardFromHidden(Activations a, StepState? state, bool accumulate)
     {
-        var pass = Pass(a, null, state);
+        var pass = Pass(a, null, state) with { Accumulate = accumulate };
         var d = a.Gradients ?? throw new InvalidOperationException("Backward: the activations were planned for inference.");
         Adapter?.Use(a.Lora!, state?.Buffer);
+        if (!accumulate)
+            ClearAddedGradients();
         Backend.Fill(a.ResidualGradient, 0);
         finalNorm.BackwardResidual(a.HiddenGradient, a.Residual[^1], a.FinalNorm, a.ResidualGradient);
         for (int layer = blocks.Length - 1; layer >= 0; layer--)
@@ -214,6 +222,13 @@ public sealed class Gpt : IDisposable
         if (pass.Dropout > 0)
             Backend.Dropout(a.ResidualGradient, a.ResidualGradient, pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
         Backend.EmbeddingBackward(a.ResidualGradient, a.Tokens, gradient, a.Positions, positionTable?.Gradient);
+    }
+
+    // Of matrices and of the head one product overwrites the gradient; a table of tokens that is the head's too is added to after that. To all others a pass only adds.
+    private void ClearAddedGradients()
+    {
+        foreach (var (first, last) in added)
+            Backend.Fill(GradientRange(first, last), 0);
     }
 
     /// <summary>Log-probabilities of the targets, (B T) in <see cref="Activations.LogProbabilities"/>; after <see cref="Forward"/>.</summary>

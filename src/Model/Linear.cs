@@ -37,24 +37,24 @@ internal sealed class Linear(Backend backend, Parameter weight, Parameter? bias,
         backend.Gelu(pre, y);
     }
 
-    /// <summary>dx is overwritten; the trained parameters' gradients are added to.</summary>
-    public void Backward(Tensor dy, Tensor x, Tensor dx)
+    /// <summary>dx is overwritten; so are the trained matrices' gradients unless the pass accumulates, and the bias's is added to.</summary>
+    public void Backward(Tensor dy, Tensor x, Tensor dx, ForwardPass pass)
     {
         backend.MatMulBackwardInput(dy, weight.Working, dx);
-        BackwardParameters(dy, x, dx);
+        BackwardParameters(dy, x, dx, pass);
     }
 
     /// <summary>The same where x = GELU(pre): dPre is overwritten.</summary>
-    public void BackwardGelu(Tensor dy, Tensor x, Tensor pre, Tensor dPre)
+    public void BackwardGelu(Tensor dy, Tensor x, Tensor pre, Tensor dPre, ForwardPass pass)
     {
         if (branches.Count == 0)
         {
             backend.MatMulBackwardGelu(dy, weight.Working, pre, dPre);
-            BackwardParameters(dy, x, dPre);
+            BackwardParameters(dy, x, dPre, pass);
             return;
         }
 
-        Backward(dy, x, dPre);
+        Backward(dy, x, dPre, pass);
         backend.GeluBackward(dPre, pre, dPre);
     }
 
@@ -65,12 +65,12 @@ internal sealed class Linear(Backend backend, Parameter weight, Parameter? bias,
     }
 
     // A base under an adapter has no gradients.
-    private void BackwardParameters(Tensor dy, Tensor x, Tensor dx)
+    private void BackwardParameters(Tensor dy, Tensor x, Tensor dx, ForwardPass pass)
     {
         if (weight.Gradient is { } gradient)
-            backend.MatMulBackwardWeight(dy, x, gradient, bias?.Gradient);
+            backend.MatMulBackwardWeight(dy, x, gradient, bias?.Gradient, pass.Accumulate);
         foreach (var branch in branches)
-            branch.Backward(Flat(dy), Flat(x), Flat(dx));
+            branch.Backward(Flat(dy), Flat(x), Flat(dx), pass);
     }
 
     private static Tensor Flat(Tensor x) => x.View((x.Shape.Rows, x.Shape[-1]));

@@ -117,17 +117,17 @@ internal sealed class LoraBranch(Backend backend, LoraAdapter adapter, FilePart 
         backend.AddScaled(output, adapter.Settings.Scale, Columns(y), accumulate: true);
     }
 
-    /// <summary>Gradients of A and B from dy (N, out) and x (N, in), added to; dx (N, in) is added to.</summary>
+    /// <summary>Gradients of A and B from dy (N, out) and x (N, in), overwritten unless the pass accumulates; dx (N, in) is added to.</summary>
     /// <remarks>dropout(x) A^T is computed once more: it is less work than keeping it is memory.</remarks>
-    public void Backward(Tensor dy, Tensor x, Tensor dx)
+    public void Backward(Tensor dy, Tensor x, Tensor dx, ForwardPass pass)
     {
         var scratch = adapter.Scratch;
         Tensor h = scratch.Rank(x, a.Shape[0]), dh = scratch.RankGradient(x, a.Shape[0]), d = scratch.Output(x, part.Rows), dropped = Dropped(x);
         backend.MatMul(dropped, a.Working, null, h);
         backend.AddScaled(Columns(dy), adapter.Settings.Scale, d, accumulate: false);
-        backend.MatMulBackwardWeight(d, h, b.Gradient!.Value, null);
+        backend.MatMulBackwardWeight(d, h, b.Gradient!.Value, null, pass.Accumulate);
         backend.MatMulBackwardInput(d, b.Working, dh);
-        backend.MatMulBackwardWeight(dh, dropped, a.Gradient!.Value, null);
+        backend.MatMulBackwardWeight(dh, dropped, a.Gradient!.Value, null, pass.Accumulate);
         if (adapter.DropoutState is not { } state)
         {
             backend.MatMulBackwardInput(dh, a.Working, dx, accumulate: true);

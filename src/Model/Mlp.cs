@@ -47,19 +47,28 @@ internal sealed class Mlp
         }
     }
 
+    /// <summary>What the down projection reads, once more from what the up projection gave.</summary>
+    public void RecomputeOutput(BlockActivations a)
+    {
+        if (gated)
+            backend.SwiGlu(a.MlpIn, a.MlpOut);
+        else
+            backend.Gelu(a.MlpIn, a.MlpOut);
+    }
+
     /// <summary>dBranch (B, T, C) to dx (B, T, C), overwritten.</summary>
-    public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, Tensor dx)
+    public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, ForwardPass pass, Tensor dx)
     {
         if (gated)
         {
-            Down.Backward(dBranch, a.MlpOut, d.MlpOut);
+            Down.Backward(dBranch, a.MlpOut, d.MlpOut, pass);
             backend.SwiGluBackward(d.MlpOut, a.MlpIn, d.MlpIn);
         }
         else
         {
-            Down.BackwardGelu(dBranch, a.MlpOut, a.MlpIn, d.MlpIn);
+            Down.BackwardGelu(dBranch, a.MlpOut, a.MlpIn, d.MlpIn, pass);
         }
 
-        up.Backward(d.MlpIn, x, dx);
+        up.Backward(d.MlpIn, x, dx, pass);
     }
 }

@@ -119,6 +119,19 @@ public sealed class ParameterTable
         return parameter;
     }
 
+    /// <summary>First and last of each longest row of neighbours of the same kind: what one op can treat as one row of memory. Those whose kind is null are left out.</summary>
+    public IEnumerable<(Parameter First, Parameter Last)> Runs(Func<Parameter, bool?> kind)
+    {
+        for (int first = 0, next; first < parameters.Count; first = next)
+        {
+            bool? own = kind(parameters[first]);
+            for (next = first + 1; next < parameters.Count && kind(parameters[next]) == own;)
+                next++;
+            if (own is not null)
+                yield return (parameters[first], parameters[next - 1]);
+        }
+    }
+
     /// <summary>Plans the weights; matrices and tables in <paramref name="type"/>, F32 or I8.</summary>
     public void PlanValues(Arena arena, DType type = DType.F32)
     {

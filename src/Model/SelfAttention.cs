@@ -79,7 +79,7 @@ internal sealed class SelfAttention
     /// <summary>dBranch (B, T, C) to dx (B, T, C), overwritten.</summary>
     public void Backward(Tensor dBranch, Tensor x, BlockActivations a, BlockGradients d, ForwardPass pass, Tensor dx)
     {
-        Output.Backward(dBranch, a.Attention, d.Attention);
+        Output.Backward(dBranch, a.Attention, d.Attention, pass);
 
         var (rawQ, rawK, v) = Split(a.Qkv);
         var (dRawQ, dRawK, dv) = Split(d.Qkv);
@@ -100,7 +100,7 @@ internal sealed class SelfAttention
             keyNorm!.BackwardHeads(dk, rawK, a.KeyNorm, dRawK);
         }
 
-        qkv.Backward(d.Qkv, x, dx);
+        qkv.Backward(d.Qkv, x, dx, pass);
     }
 
     // The heads of q, k and v in one stacked row.

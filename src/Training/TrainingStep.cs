@@ -35,7 +35,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly Optimizer optimizer;
     private readonly Tensor figures;
     private readonly IObjective? objective;
-    private readonly OpSequence wholeStep, firstPass, laterPass, update, clear, forward, backward;
+    private readonly OpSequence wholeStep, firstPass, laterPass, update, forward, firstBackward, laterBackward;
     private readonly (ReadBack Values, long Scored, ObjectiveFigures? Objective)[] inFlight = new (ReadBack, long, ObjectiveFigures?)[MaxInFlight];
     private readonly Batch[] batches;         // one for each micro-batch of a step
     private readonly (long Epoch, long Index)[][] places; // of each
@@ -56,17 +56,17 @@ internal sealed class TrainingStep : IDisposable
         (positions, tokenWeights, logProbabilities) = (new int[b * t], new float[b * t], objective is null ? [] : new float[b * t]);
 
         var backend = model.Backend;
-        wholeStep = backend.Record(() => { Clear(); Pass(); Update(); });
-        firstPass = backend.Record(() => { Clear(); Pass(); });
-        laterPass = backend.Record(Pass);
+        wholeStep = backend.Record(() => { FirstPass(); Update(); });
+        firstPass = backend.Record(FirstPass);
+        laterPass = backend.Record(() => Pass(accumulate: true));
         update = backend.Record(Update);
-        clear = backend.Record(Clear);
         forward = backend.Record(() =>
         {
             model.Forward(activations, state: state);
             model.LogProbabilities(activations);
         });
-        backward = backend.Record(() => model.Backward(activations, state));
+        firstBackward = backend.Record(() => model.Backward(activations, state, accumulate: false));
+        laterBackward = backend.Record(() => model.Backward(activations, state));
         for (int i = 0; i < inFlight.Length; i++)
             inFlight[i].Values = backend.CreateReadBack(Figures);
     }
@@ -88,7 +88,6 @@ internal sealed class TrainingStep : IDisposable
         ObjectiveFigures? seen = null;
         if (objective is not null)
         {
-            clear.Run();
             ObjectiveFigures sum = default;
             for (int micro = 0; micro < batches.Length; micro++)
                 sum += WeighedPass(step, micro, scored, learningRate);
@@ -130,7 +129,6 @@ internal sealed class TrainingStep : IDisposable
         ObjectiveFigures? seen = null;
         if (objective is not null)
         {
-            clear.Run();
             seen = WeighedPass(step, 0, scored, 0);
         }
         else
@@ -147,7 +145,7 @@ internal sealed class TrainingStep : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update, clear, forward, backward])
+        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update, forward, firstBackward, laterBackward])
             sequence.Dispose();
         foreach (var (values, _, _) in inFlight)
             values.Dispose();
@@ -165,7 +163,7 @@ internal sealed class TrainingStep : IDisposable
         model.Backend.Read(activations.LogProbabilities, logProbabilities);
         var seen = objective!.Weigh(batches[micro], places[micro], logProbabilities, (long)settings.BatchSize * settings.Accumulate, tokenWeights);
         model.Backend.Write(activations.TokenWeights, tokenWeights);
-        backward.Run();
+        (micro == 0 ? firstBackward : laterBackward).Run();
         return seen;
     }
 
@@ -197,16 +195,17 @@ internal sealed class TrainingStep : IDisposable
         model.Backend.Write(activations.TokenWeights, tokenWeights);
     }
 
-    private void Clear()
+    // Its gradients take the place of the last step's.
+    private void FirstPass()
     {
-        model.Backend.Fill(model.AllGradients, 0);
         model.Backend.Fill(figures, 0);
+        Pass(accumulate: false);
     }
 
-    private void Pass()
+    private void Pass(bool accumulate)
     {
         model.Forward(activations, state: state);
-        model.LogProbabilitiesAndBackward(activations, state);
+        model.LogProbabilitiesAndBackward(activations, state, accumulate);
         model.Backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, figures.Slice(0, LossPlace, 1));
     }
 

@@ -40,13 +40,12 @@ internal sealed class TinyLlmTrainee : ITrainee
 
     public float Step(int[] tokens, int[] targets)
     {
-        backend.Fill(model.AllGradients, 0);
         backend.Fill(lossSum, 0);
         state.Send(1, step++, 0, Recipe.LearningRate, settings.Beta1, settings.Beta2);
         activations.SetInputs(tokens, positions);
         activations.SetTargets(targets);
         model.Forward(activations, state: state);
-        model.LogProbabilitiesAndBackward(activations, state);
+        model.LogProbabilitiesAndBackward(activations, state, accumulate: false);
         backend.Dot(activations.LogProbabilities, activations.TokenWeights, -1, lossSum);
         optimizer.Step(state);
         backend.Read(lossSum, loss);

@@ -52,6 +52,8 @@ internal abstract class CpuBackend : Backend
 
     public override bool Supports(DType dtype) => dtype != DType.BF16;
 
+    public override bool SharesOutputs => true;
+
     public override Storage CreateStorage() => new CpuStorage(this);
 }
 

@@ -20,25 +20,25 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
-        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
+        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         var head = new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
             head.Logits(row, HeadColumns(weight));
-            head.Gradients(row, weight, tokenWeights, dHidden, dWeight);
+            head.Gradients(row, weight, tokenWeights, dHidden, dWeight, accumulate);
         }
     }
 
     private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
-        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight)
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         var head = new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
             head.Logits(row, HeadColumns(weight));
             head.LogProbabilities(row, logProbabilities);
-            head.Gradients(row, weight, tokenWeights, dHidden, dWeight);
+            head.Gradients(row, weight, tokenWeights, dHidden, dWeight, accumulate);
         }
     }
 
@@ -66,14 +66,14 @@ internal sealed unsafe partial class CpuBackend<V>
             backend.pool.Run(kernel, Items(RowsFrom(row), RowsPerItem(padded)));
         }
 
-        public void Gradients(int row, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
+        public void Gradients(int row, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
         {
             int rows = RowsFrom(row);
             var kernel = new LogitGradientKernel(logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);
             backend.pool.Run(kernel, Items(rows, RowsPerItem(padded)));
             backend.Multiply(rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c), Pointer(dHidden) + (long)row * c, accumulate: false, default(NoEpilogue));
             if (dWeight is { } sums)
-                backend.Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c), Pointer(sums), accumulate: true, default(NoEpilogue));
+                backend.Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c), Pointer(sums), accumulate || row > 0, default(NoEpilogue));
         }
 
         private float* Hidden(int row) => Pointer(hidden) + (long)row * c;

@@ -18,21 +18,21 @@ internal sealed partial class GpuBackend
     }
 
     private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
-        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
+        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         if (hidden.DType == DType.BF16)
-            LinearCrossEntropyBackward<BFloat16>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight);
+            LinearCrossEntropyBackward<BFloat16>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
         else
-            LinearCrossEntropyBackward<Float32>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight);
+            LinearCrossEntropyBackward<Float32>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
     }
 
     private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
-        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight)
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         if (hidden.DType == DType.BF16)
-            LinearCrossEntropyForwardBackward<BFloat16>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight);
+            LinearCrossEntropyForwardBackward<BFloat16>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight, accumulate);
         else
-            LinearCrossEntropyForwardBackward<Float32>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight);
+            LinearCrossEntropyForwardBackward<Float32>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight, accumulate);
     }
 
     private void LinearCrossEntropy<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
@@ -47,25 +47,25 @@ internal sealed partial class GpuBackend
     }
 
     private void LinearCrossEntropyBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden,
-        Tensor? dWeight) where T : unmanaged, IElement<T>
+        Tensor? dWeight, bool accumulate) where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
             head.Logits(row);
-            head.Gradients(row, tokenWeights, dHidden, dWeight);
+            head.Gradients(row, tokenWeights, dHidden, dWeight, accumulate);
         }
     }
 
     private void LinearCrossEntropyForwardBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities,
-        Tensor logSumExp, Tensor dHidden, Tensor? dWeight) where T : unmanaged, IElement<T>
+        Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate) where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
         for (int row = 0; row < head.Rows; row += head.RowsPerChunk)
         {
             head.Logits(row);
             head.LogProbabilities(row, logProbabilities);
-            head.Gradients(row, tokenWeights, dHidden, dWeight);
+            head.Gradients(row, tokenWeights, dHidden, dWeight, accumulate);
         }
     }
 
@@ -89,8 +89,8 @@ internal sealed partial class GpuBackend
         public void LogProbabilities(int row, Tensor logProbabilities) => backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogProbabilityKernel, logits, vocabulary, padded,
             Integers(Chunk(targets, row)), Floats(Chunk(logProbabilities, row)), Floats(Chunk(logSumExp, row)));
 
-        // dHidden = dLogits W, dWeight += dLogits^T x
-        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
+        // dHidden = dLogits W, dWeight = or += dLogits^T x
+        public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
         {
             backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogitGradientKernel, logits, vocabulary, padded, Integers(Chunk(targets, row)),
                 Floats(Chunk(logSumExp, row)), Floats(Chunk(tokenWeights, row)));
@@ -99,7 +99,7 @@ internal sealed partial class GpuBackend
                 View<T>(Chunk(dHidden, row)), accumulate: false);
             if (dWeight is { } sums)
                 backend.Multiply(padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded), View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
-                    View<Float32>(sums), accumulate: true);
+                    View<Float32>(sums), accumulate || row > 0);
         }
 
         private Tensor Chunk(Tensor all, int row) => all.Slice(0, row, RowsFrom(row));

@@ -23,23 +23,24 @@ public abstract partial class Backend
 
     /// <summary>
     /// Gradients of the loss -sum_n tokenWeights[n] logProbabilities[n], recomputing the logits chunk by chunk:
-    /// dLogits[n, v] = tokenWeights[n] (softmax[v] - (v == target)), dHidden = dLogits W, dWeight += dLogits^T hidden.
+    /// dLogits[n, v] = tokenWeights[n] (softmax[v] - (v == target)), dHidden = dLogits W, dWeight = or += dLogits^T hidden.
     /// </summary>
     /// <param name="tokenWeights">
     /// (N) F32. What a stage minimises: 1/N in pretraining, mask/count in supervised finetuning; may be set after the forward pass.
     /// Rows whose target is negative count as 0.
     /// </param>
     /// <param name="dHidden">Shape and dtype of hidden; overwritten.</param>
-    /// <param name="dWeight">(Vpadded, C) F32; accumulated; padding rows get nothing; none where the weight is not trained.</param>
+    /// <param name="dWeight">(Vpadded, C) F32; added to, or overwritten where <paramref name="accumulate"/> is false; padding rows get zeros; none where the weight is not trained.</param>
+    /// <param name="accumulate">Whether to add to dWeight.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void LinearCrossEntropyBackward(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights,
-        Tensor dHidden, Tensor? dWeight)
+        Tensor dHidden, Tensor? dWeight, bool accumulate = true)
     {
         const string op = nameof(LinearCrossEntropyBackward);
         int n = hidden.Shape.Rows, c = hidden.Shape[-1];
         CheckLinearCrossEntropy(op, hidden, weight, targets, vocabulary, logSumExp);
         CheckLinearCrossEntropyGradients(op, hidden, weight, tokenWeights, dHidden, dWeight);
-        LinearCrossEntropyBackwardCore(hidden.View((n, c)), weight, targets.View(n), vocabulary, logSumExp, tokenWeights, dHidden.View((n, c)), dWeight);
+        LinearCrossEntropyBackwardCore(hidden.View((n, c)), weight, targets.View(n), vocabulary, logSumExp, tokenWeights, dHidden.View((n, c)), dWeight, accumulate);
     }
 
     /// <summary>
@@ -48,23 +49,23 @@ public abstract partial class Backend
     /// </summary>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void LinearCrossEntropyForwardBackward(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities, Tensor logSumExp,
-        Tensor dHidden, Tensor? dWeight)
+        Tensor dHidden, Tensor? dWeight, bool accumulate = true)
     {
         const string op = nameof(LinearCrossEntropyForwardBackward);
         int n = hidden.Shape.Rows, c = hidden.Shape[-1];
         CheckLinearCrossEntropy(op, hidden, weight, targets, vocabulary, logSumExp);
         Check.Shape(op, logProbabilities, n);
         CheckLinearCrossEntropyGradients(op, hidden, weight, tokenWeights, dHidden, dWeight);
-        LinearCrossEntropyForwardBackwardCore(hidden.View((n, c)), weight, targets.View(n), vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden.View((n, c)), dWeight);
+        LinearCrossEntropyForwardBackwardCore(hidden.View((n, c)), weight, targets.View(n), vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden.View((n, c)), dWeight, accumulate);
     }
 
     private protected abstract void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp);
 
     private protected abstract void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
-        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight);
+        Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate);
 
     private protected abstract void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
-        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight);
+        Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate);
 
     private static void CheckLinearCrossEntropyGradients(string op, Tensor hidden, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight)
     {

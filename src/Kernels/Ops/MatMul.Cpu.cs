@@ -25,11 +25,11 @@ internal sealed unsafe partial class CpuBackend<V>
         Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), Pointer(dx), accumulate, default(NoEpilogue));
     }
 
-    // dW (N, K) += dy^T (N, M) x (M, K);  db (N) += column sums of dy
-    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias)
+    // dW (N, K) = or += dy^T (N, M) x (M, K);  db (N) += column sums of dy
+    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = x.Shape[1];
-        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), Pointer(dWeight), accumulate: true, default(NoEpilogue));
+        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), Pointer(dWeight), accumulate, default(NoEpilogue));
         if (dBias is { } sums)
             AddColumnSums(Pointer(dy), m, n, Pointer(sums));
     }

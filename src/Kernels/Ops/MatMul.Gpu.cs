@@ -32,12 +32,12 @@ internal sealed partial class GpuBackend
             MatMulBackwardInput<Float32>(dy, weight, dx, accumulate);
     }
 
-    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias)
+    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate)
     {
         if (dy.DType == DType.BF16)
-            MatMulBackwardWeight<BFloat16>(dy, x, dWeight, dBias);
+            MatMulBackwardWeight<BFloat16>(dy, x, dWeight, dBias, accumulate);
         else
-            MatMulBackwardWeight<Float32>(dy, x, dWeight, dBias);
+            MatMulBackwardWeight<Float32>(dy, x, dWeight, dBias, accumulate);
     }
 
     private void MatMul<T, TY>(Tensor x, Tensor weight, Tensor? bias, Tensor y, bool accumulate) where T : unmanaged, IElement<T> where TY : unmanaged, IElement<TY>
@@ -60,12 +60,12 @@ internal sealed partial class GpuBackend
         Multiply(m, k, n, View<T>(dy), OperandLayout.DepthContiguous(n), View<T>(weight), OperandLayout.LineContiguous(k), ArrayView<float>.Empty, View<T>(dx), accumulate);
     }
 
-    // dW (N, K) += dy^T (N, M) x (M, K);  db (N) += column sums of dy
-    private void MatMulBackwardWeight<T>(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias) where T : unmanaged, IElement<T>
+    // dW (N, K) = or += dy^T (N, M) x (M, K);  db (N) += column sums of dy
+    private void MatMulBackwardWeight<T>(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate) where T : unmanaged, IElement<T>
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = x.Shape[1];
         Multiply(n, k, m, View<T>(dy), OperandLayout.LineContiguous(n), View<T>(x), OperandLayout.LineContiguous(k), ArrayView<float>.Empty, View<Float32>(dWeight),
-            accumulate: true);
+            accumulate);
         if (dBias is { } sums)
             ColumnSums(View<T>(dy), m, n, Floats(sums), startsAtFour: dy.Offset % 4 == 0);
     }

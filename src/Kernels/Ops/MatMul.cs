@@ -36,27 +36,28 @@ public abstract partial class Backend
         MatMulBackwardInputCore(dy.View((m, n)), weight, dx.View((m, k)), accumulate);
     }
 
-    /// <summary>Gradients of <see cref="MatMul"/> for its parameters: dW += dy^T x and db += sum over rows of dy.</summary>
+    /// <summary>Gradients of <see cref="MatMul"/> for its parameters: dW = or += dy^T x and db += sum over rows of dy.</summary>
     /// <param name="dy">(M, N) F32 or BF16.</param>
     /// <param name="x">(M, K), dtype of dy.</param>
-    /// <param name="dWeight">(N, K) F32; accumulated.</param>
-    /// <param name="dBias">(N) F32, accumulated, or none.</param>
+    /// <param name="dWeight">(N, K) F32; added to, or overwritten where <paramref name="accumulate"/> is false.</param>
+    /// <param name="dBias">(N) F32, added to, or none.</param>
+    /// <param name="accumulate">Whether to add to dW.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void MatMulBackwardWeight(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias)
+    public void MatMulBackwardWeight(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate = true)
     {
         int m = x.Shape.Rows, k = x.Shape[-1], n = dy.Shape[-1];
         CheckMatMul(nameof(MatMulBackwardWeight), x, dWeight, dy);
         Check.Shape(nameof(MatMulBackwardWeight), x, x.Shape, Check.Floating(nameof(MatMulBackwardWeight), dy));
         Check.Shape(nameof(MatMulBackwardWeight), dWeight, dWeight.Shape);
         Check.Shape(nameof(MatMulBackwardWeight), dBias, n);
-        MatMulBackwardWeightCore(dy.View((m, n)), x.View((m, k)), dWeight, dBias);
+        MatMulBackwardWeightCore(dy.View((m, n)), x.View((m, k)), dWeight, dBias, accumulate);
     }
 
     private protected abstract void MatMulCore(Tensor x, Tensor weight, Tensor? bias, Tensor y);
 
     private protected abstract void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate);
 
-    private protected abstract void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias);
+    private protected abstract void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate);
 
     private static void CheckMatMul(string op, Tensor x, Tensor weight, Tensor y)
     {

@@ -11,6 +11,7 @@ public sealed class AdamW : Optimizer
 {
     private readonly Gpt model;
     private readonly IReadOnlyList<Parameter> parameters;
+    private readonly Dictionary<Parameter, int> places; // of m and v
     private readonly Tensor[] m, v;
     private readonly Run[] runs;
 
@@ -26,7 +27,8 @@ public sealed class AdamW : Optimizer
         (this.model, this.parameters) = (model, parameters);
         m = [.. parameters.Select(p => arena.Add("m." + p.Name, p.Shape))];
         v = [.. parameters.Select(p => arena.Add("v." + p.Name, p.Shape))];
-        runs = [.. RunsOf(model, parameters).Select(range => MakeRun(range.First, range.Last, settings, arena))];
+        places = parameters.Select((p, i) => (p, i)).ToDictionary(pair => pair.p, pair => pair.i);
+        runs = [.. model.Trained.Runs(p => places.ContainsKey(p) ? Decays(p) : null).Select(run => MakeRun(run.First, run.Last, settings, arena))];
     }
 
     /// <inheritdoc/>
@@ -40,25 +42,11 @@ public sealed class AdamW : Optimizer
             model.Backend.AdamW(run.Values, run.Gradients, run.M, run.V, SumSquares, state.Buffer, run.Settings, run.Working);
     }
 
-    private Run MakeRun(int first, int last, AdamWSettings settings, Arena arena)
+    private Run MakeRun(Parameter first, Parameter last, AdamWSettings settings, Arena arena)
     {
-        var (a, b) = (parameters[first], parameters[last]);
-        return new Run(model.ValueRange(a, b), model.GradientRange(a, b), arena.Range(m[first], m[last]), arena.Range(v[first], v[last]),
-            Decays(a) ? settings : settings with { WeightDecay = 0 }, model.WorkingRange(a, b));
-    }
-
-    // First and last of those that follow each other in the model's table too and are treated alike.
-    private static IEnumerable<(int First, int Last)> RunsOf(Gpt model, IReadOnlyList<Parameter> parameters)
-    {
-        var places = model.Trained.All.Select((p, i) => (p, i)).ToDictionary(pair => pair.p, pair => pair.i);
-        int first = 0;
-        for (int i = 1; i <= parameters.Count; i++)
-        {
-            if (i < parameters.Count && places[parameters[i]] == places[parameters[i - 1]] + 1 && Decays(parameters[i]) == Decays(parameters[i - 1]))
-                continue;
-            yield return (first, i - 1);
-            first = i;
-        }
+        int a = places[first], b = places[last];
+        return new Run(model.ValueRange(first, last), model.GradientRange(first, last), arena.Range(m[a], m[b]), arena.Range(v[a], v[b]),
+            Decays(first) ? settings : settings with { WeightDecay = 0 }, model.WorkingRange(first, last));
     }
 
     private static bool Decays(Parameter parameter) => parameter.Group != ParameterGroup.Vector;

@@ -57,15 +57,9 @@ internal sealed class NewtonSchulz
         for (int i = 0; i < Iterations; i++)
         {
             if (tall)
-            {
-                backend.Fill(g, 0);
-                backend.MatMulBackwardWeight(current, current, g, null); // X^T X
-            }
+                backend.MatMulBackwardWeight(current, current, g, null, accumulate: false); // X^T X
             else
-            {
                 backend.MatMul(current, current, null, g); // X X^T
-            }
-
             if (type != DType.F32)
                 backend.Cast(g, gRounded);
             backend.MatMul(gRounded, gRounded, null, gg); // G G^T, and G is symmetric

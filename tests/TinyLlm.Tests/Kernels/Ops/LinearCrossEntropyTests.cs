@@ -38,17 +38,20 @@ public abstract class LinearCrossEntropyTests<TDevice> : BackendTests<TDevice> w
         Assert.All(targets.Index(), t => Assert.True(t.Item >= 0 || logProbabilities.Floats()[t.Index] == 0));
 
         // Weights of both signs, as DPO has them; the row that comes first counts nothing although it is scored.
-        TestTensor tokenWeights = Random(n), dHidden = Output((n, c)), dWeight = Random((padded, c)), exact = Of(n, expected.LogSumExp);
+        TestTensor tokenWeights = Random(n), dHidden = Output((n, c)), dWeight = Random((padded, c)), exact = Of(n, expected.LogSumExp), overwritten = Output((padded, c));
         if (n > 1)
             tokenWeights.Slice(0, 0, 1).Set([0]);
         var (expectedHidden, expectedWeight) = ReferenceOps.LinearCrossEntropyBackward(hidden.Doubles(), weight.Doubles(), targets, c, vocabulary, tokenWeights.Doubles());
         var before = dWeight.Doubles();
 
         Run(() => Backend.LinearCrossEntropyBackward(hidden, weight, ids, vocabulary, exact, tokenWeights, dHidden, dWeight), dHidden, dWeight);
+        Run(() => Backend.LinearCrossEntropyBackward(hidden, weight, ids, vocabulary, exact, tokenWeights, dHidden, overwritten, accumulate: false), dHidden, overwritten);
 
         if (vocabulary > 1)
             Close("dHidden", expectedHidden, dHidden, GradientTolerance);
         Close("dWeight", ReferenceOps.Add(before, expectedWeight), dWeight, GradientTolerance);
+        if (vocabulary > 1)
+            Close("dWeight overwritten", expectedWeight, overwritten, GradientTolerance);
         Compare.SameBits("dWeight of the padding", before.Skip(vocabulary * c).Select(v => (float)v).ToArray(), dWeight.Floats().AsSpan(vocabulary * c));
     }
 
@@ -62,16 +65,21 @@ public abstract class LinearCrossEntropyTests<TDevice> : BackendTests<TDevice> w
         TestTensor hidden = Random((n, c)), weight = Random((padded, c)), ids = Integers(n, [.. Values.Integers(n, -5, vocabulary).Select(t => Math.Max(t, -1))]), weights = Random(n);
         TestTensor logProbabilities = Output(n), logSumExp = Output(n), dHidden = Output((n, c)), dWeight = Random((padded, c));
         TestTensor sameLogProbabilities = Output(n), sameLogSumExp = Output(n), sameHidden = Output((n, c)), sameWeight = Output((padded, c)).Set(dWeight.Floats());
+        TestTensor overwritten = Output((padded, c)), sameOverwritten = Output((padded, c));
 
         Run(() => Backend.LinearCrossEntropy(hidden, weight, ids, vocabulary, logProbabilities, logSumExp), logProbabilities, logSumExp);
         Run(() => Backend.LinearCrossEntropyBackward(hidden, weight, ids, vocabulary, logSumExp, weights, dHidden, dWeight), dHidden, dWeight);
         Run(() => Backend.LinearCrossEntropyForwardBackward(hidden, weight, ids, vocabulary, weights, sameLogProbabilities, sameLogSumExp, sameHidden, sameWeight),
             sameLogProbabilities, sameLogSumExp, sameHidden, sameWeight);
+        Run(() => Backend.LinearCrossEntropyBackward(hidden, weight, ids, vocabulary, logSumExp, weights, dHidden, overwritten, accumulate: false), dHidden, overwritten);
+        Run(() => Backend.LinearCrossEntropyForwardBackward(hidden, weight, ids, vocabulary, weights, sameLogProbabilities, sameLogSumExp, sameHidden, sameOverwritten, accumulate: false),
+            sameLogProbabilities, sameLogSumExp, sameHidden, sameOverwritten);
 
         Compare.SameBits("logProbabilities", logProbabilities.Floats(), sameLogProbabilities.Floats());
         Compare.SameBits("logSumExp", logSumExp.Floats(), sameLogSumExp.Floats());
         Compare.SameBits("dHidden", dHidden.Floats(), sameHidden.Floats());
         Compare.SameBits("dWeight", dWeight.Floats(), sameWeight.Floats());
+        Compare.SameBits("dWeight overwritten", overwritten.Floats(), sameOverwritten.Floats());
     }
 
     [Fact]

@@ -52,16 +52,18 @@ public abstract class MatMulTests<TDevice> : BackendTests<TDevice> where TDevice
     [MemberData(nameof(MatMulSizes.All), MemberType = typeof(MatMulSizes))]
     public void BackwardWeight_MatchesReference(int m, int n, int k)
     {
-        TestTensor dy = Random((m, n)), x = Random((m, k)), dWeight = Random((n, k)), dBias = Random(n), dWeightAlone = Random((n, k));
+        TestTensor dy = Random((m, n)), x = Random((m, k)), dWeight = Random((n, k)), dBias = Random(n), dWeightAlone = Random((n, k)), overwritten = Output((n, k));
         var (expected, expectedBias) = ReferenceOps.MatMulBackwardWeight(dy.Doubles(), x.Doubles(), m, n, k);
         double[] before = dWeight.Doubles(), biasBefore = dBias.Doubles(), aloneBefore = dWeightAlone.Doubles();
 
         Run(() => Backend.MatMulBackwardWeight(dy, x, dWeight, dBias), dWeight, dBias);
         Run(() => Backend.MatMulBackwardWeight(dy, x, dWeightAlone, null), dWeightAlone);
+        Run(() => Backend.MatMulBackwardWeight(dy, x, overwritten, null, accumulate: false), overwritten);
 
         Close("dWeight", ReferenceOps.Add(before, expected), dWeight, Tolerance);
         Close("dBias", ReferenceOps.Add(biasBefore, expectedBias), dBias, Tolerance);
         Close("dWeight without bias", ReferenceOps.Add(aloneBefore, expected), dWeightAlone, Tolerance);
+        Close("dWeight overwritten", expected, overwritten, Tolerance);
     }
 
     [Fact]
