@@ -52,11 +52,7 @@ internal static class DpoStage
         {
             var (pairs, left) = PreferenceRows.Read(source);
             unpaired += left;
-            int cut = validation is null ? Math.Min(pairs.Count - 1, pairs.Count * 9 / 10) : pairs.Count;
-            if (cut < 1)
-                throw new TinyLlmException($"--data {source}: {pairs.Count} comparison; expected two or more, to have one for validation. Add rows or name others by --val-data.");
-            train.AddRange(pairs.Take(cut));
-            held.AddRange(pairs.Skip(cut));
+            HeldOut.Split(source, pairs, "comparison", validation is not null, train, held);
         }
 
         if (validation is not null)

@@ -38,7 +38,7 @@ internal sealed class GrpoStage : IDisposable
         if (train.Skipped + held.Skipped > 0)
             headings.Add(("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation rows without an answer, or whose prompt leaves no room for one"));
         headings.Add(("reward", rewards.Kl > 0 ? $"{rewards.Name}; the distance to the model of the beginning counts {rewards.Kl}" : rewards.Name));
-        int[] prompt = ChatTemplate.EncodePrompt(tokenizer, [.. rows.Validation[0].Messages.TakeWhile(m => m.Role != ChatTemplate.Assistant)]);
+        int[] prompt = ChatTemplate.EncodePrompt(tokenizer, rows.Validation[0].FirstPrompt);
         Stage = new Stage("finetune", model, tokenizer, train, held, prompt, "rewarded", headings, new RewardEvaluator(held, measured), new RewardObjective(train, rewards.Kl));
     }
 

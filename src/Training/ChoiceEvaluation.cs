@@ -25,11 +25,8 @@ public sealed record ChoiceEvaluation(IReadOnlyList<bool?> ByLikelihood, IReadOn
     public static ChoiceEvaluation? Run(Gpt model, Tokenizer tokenizer, IReadOnlyList<ChoiceRow> rows, int b, bool chat, CancellationToken stop = default)
     {
         var examples = new ChoiceExamples(rows, tokenizer, model.Config.Context, chat);
-        using var arena = new Arena(model.Backend, "evaluation");
-        var activations = new Activations(arena, model.Config, b, examples.Length, training: false);
-        arena.Allocate();
         var scores = new ExampleScore[examples.Count];
-        if (new Evaluator(examples, tokenizer, b).Evaluate(model, activations, scores, stop) is null)
+        if (new Evaluator(examples, tokenizer, b).Evaluate(model, b, scores, stop) is null)
             return null;
         bool?[] plain = new bool?[rows.Count], normalised = new bool?[rows.Count];
         for (int row = 0; row < rows.Count; row++)

@@ -60,6 +60,20 @@ public sealed class Evaluator : IEvaluator
     /// <summary>As below, for all examples together.</summary>
     public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default) => Evaluate(model, activations, null, stop);
 
+    /// <summary>As below, in memory of its own.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="rows">Examples that go through it at once.</param>
+    /// <param name="each">Room for what each example gives.</param>
+    /// <param name="stop">Ends it.</param>
+    /// <exception cref="TinyLlmException">The memory is not there.</exception>
+    public Evaluation? Evaluate(Gpt model, int rows, ExampleScore[] each, CancellationToken stop)
+    {
+        using var arena = new Arena(model.Backend, "evaluation");
+        var activations = new Activations(arena, model.Config, rows, pass.Length, training: false);
+        arena.Allocate();
+        return Evaluate(model, activations, each, stop);
+    }
+
     /// <summary>
     /// Runs the model over the examples, as many at once as the activations have rows, which must be as long; they are overwritten. The same tokens
     /// are measured whatever the number of rows.

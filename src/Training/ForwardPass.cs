@@ -13,6 +13,9 @@ internal sealed class ForwardPass(IExamples examples, long count)
     private int[] positions = [];
     private float[] logProbabilities = [];
 
+    /// <summary>Tokens of an example.</summary>
+    public int Length => examples.Length;
+
     /// <summary>What is done with a batch.</summary>
     /// <param name="first">The example in its first row; the others follow it.</param>
     /// <param name="batch">The batch.</param>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Ops;
@@ -13,9 +14,15 @@ internal sealed record Contest(string Op, double Flops, Action Ours, Action Thei
     // Long enough for the clock and the caches to settle, short enough for many rounds.
     private const double SecondsPerMeasurement = 0.05;
 
+    // .NET compiles what runs often once more, with all optimisations, a tenth of a second after it saw that.
+    private const double WarmUpSeconds = 0.4;
+
     /// <summary>Times all sides in turn; the times are of one call.</summary>
     public (Sample Ours, Sample Theirs, Sample? OpenBlas) Measure(int rounds)
     {
+        foreach (var call in ((Action?[])[Ours, Theirs, OpenBlas]).OfType<Action>())
+            WarmUp(call);
+        Rest.UntilThreadsSleep();
         var trial = new Sample();
         trial.Measure(Ours, 1);
         int calls = Math.Clamp((int)(SecondsPerMeasurement / trial.Median), 1, 1000);
@@ -32,5 +39,12 @@ internal sealed record Contest(string Op, double Flops, Action Ours, Action Thei
         }
 
         return (ours, theirs, openBlas);
+    }
+
+    private static void WarmUp(Action call)
+    {
+        var clock = Stopwatch.StartNew();
+        while (clock.Elapsed.TotalSeconds < WarmUpSeconds)
+            call();
     }
 }

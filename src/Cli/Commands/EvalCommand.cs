@@ -103,7 +103,7 @@ internal static class EvalCommand
         using var corpus = source.Rows is null ? OpenText(source.Name, source.Split, tokenizer, model.Config.Context, parse, stop) : null;
         IExamples examples = corpus?.Validation ?? new ChatExamples(source.Rows!, tokenizer, model.Config.Context);
         var each = new ExampleScore[examples.Count];
-        if (Evaluate(model, tokenizer, examples, b, each, stop) is not { } loss)
+        if (new Evaluator(examples, tokenizer, b).Evaluate(model, b, each, stop) is not { } loss)
             return null;
         if (!double.IsFinite(loss.Loss))
             throw new TinyLlmException($"{source.Name}: the loss is {loss.Loss}; expected a number. The model's weights are damaged or its training diverged: use an earlier checkpoint.");
@@ -121,14 +121,6 @@ internal static class EvalCommand
         var corpus = Corpus.Open(source, split, tokenizer, context, stop);
         PreparationView.ShowBadLines(corpus.Report);
         return corpus;
-    }
-
-    private static Evaluation? Evaluate(Gpt model, Tokenizer tokenizer, IExamples examples, int b, ExampleScore[] each, CancellationToken stop)
-    {
-        using var arena = new Arena(model.Backend, "evaluation");
-        var activations = new Activations(arena, model.Config, b, examples.Length, training: false);
-        arena.Allocate();
-        return new Evaluator(examples, tokenizer, b).Evaluate(model, activations, each, stop);
     }
 
     /// <summary>What a --data word names.</summary>

@@ -31,12 +31,7 @@ public static class ChatData
                 continue;
             }
 
-            var rows = Read(source, Split.Train);
-            int cut = validation is null ? Math.Min(rows.Count - 1, rows.Count * 9 / 10) : rows.Count;
-            if (cut < 1)
-                throw new TinyLlmException($"--data {source}: {rows.Count} row; expected two or more, to have one for validation. Add rows or name others by --val-data.");
-            train.AddRange(rows.Take(cut));
-            held.AddRange(rows.Skip(cut));
+            HeldOut.Split(source, Read(source, Split.Train), "row", validation is not null, train, held);
         }
 
         if (validation is not null)

@@ -7,7 +7,11 @@ namespace TinyLlm.Training.Data;
 
 /// <summary>One row of finetuning data.</summary>
 /// <param name="Messages">The turns in order, at least one.</param>
-public sealed record Conversation(IReadOnlyList<ChatMessage> Messages);
+public sealed record Conversation(IReadOnlyList<ChatMessage> Messages)
+{
+    /// <summary>What comes before the first answer.</summary>
+    public IReadOnlyList<ChatMessage> FirstPrompt => [.. Messages.TakeWhile(m => m.Role != ChatTemplate.Assistant)];
+}
 
 /// <summary>
 /// Reads finetuning rows from JSON Lines (one object a line, blank lines allowed; UTF-8, or what a byte order mark says; compressed or not). A row has one of these forms; other fields
