@@ -7,7 +7,16 @@ using TinyLlm.Training.Optimizers;
 namespace TinyLlm.Cli;
 
 /// <summary>Defaults of the training loop that differ from stage to stage.</summary>
-internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay, string Optimizer = LoopOptions.Muon, int? Warmup = null);
+/// <param name="Steps">Optimiser steps.</param>
+/// <param name="BatchSize">Rows of a batch.</param>
+/// <param name="LearningRate">Highest learning rate.</param>
+/// <param name="WeightDecay">Decoupled weight decay.</param>
+/// <param name="Optimizer">The optimiser's name.</param>
+/// <param name="Warmup">Steps of warm-up; none for a twentieth of all, at most 100.</param>
+/// <param name="Schedule">The schedule's name.</param>
+/// <param name="EndShare">Learning rate at the end, as a share of the highest.</param>
+internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay, string Optimizer = LoopOptions.Muon, int? Warmup = null,
+    string Schedule = "cosine", double EndShare = 0.1);
 
 /// <summary>The options of the training loop, the same for every stage.</summary>
 internal sealed class LoopOptions(LoopDefaults defaults)
@@ -33,9 +42,9 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; absent: {defaults.LearningRate.ToString(CultureInfo.InvariantCulture)}.");
     public readonly Option<string> Optimizer = Choice("--optimizer", "muon: the layers' matrices by Muon, the rest by AdamW; adamw: all by AdamW. Absent: muon, for adapters adamw.", AdamW, Muon);
     public readonly Option<double> MuonLearningRate = Real("--muon-lr", $"Highest learning rate of the matrices with --optimizer muon, which moves as that of the rest, --lr, does; absent: {DefaultMuonLearningRate.ToString(CultureInfo.InvariantCulture)}.");
-    public readonly Option<double> MinLearningRate = Real("--min-lr", "Learning rate at the end of the schedule; absent: a tenth of --lr.");
+    public readonly Option<double> MinLearningRate = Real("--min-lr", $"Learning rate at the end of the schedule; absent: {(defaults.EndShare == 0 ? "0" : $"{defaults.EndShare.ToString(CultureInfo.InvariantCulture)} of --lr")}.");
     public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
-    public readonly Option<string> Schedule = Choice("--schedule", "How the learning rate moves; absent: cosine.", "cosine", "wsd", "linear", "constant");
+    public readonly Option<string> Schedule = Choice("--schedule", $"How the learning rate moves; absent: {defaults.Schedule}.", "cosine", "wsd", "linear", "constant");
     public readonly Option<double> WeightDecay = Real("--weight-decay", $"Decoupled weight decay of matrices and embeddings; absent: {defaults.WeightDecay.ToString(CultureInfo.InvariantCulture)}.");
     public readonly Option<double> Beta1 = Real("--beta1", "AdamW's beta1; absent: 0.9.");
     public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2; absent: 0.99.");
@@ -77,9 +86,9 @@ internal sealed class LoopOptions(LoopDefaults defaults)
             MicroBatchMayChange = !reader.IsGiven(MicroBatch),
             Recompute = reader.Free(Recompute, false),
             Schedule = new Schedule(
-                Enum.Parse<ScheduleKind>(reader.Fixed(Schedule, "cosine"), ignoreCase: true),
+                Enum.Parse<ScheduleKind>(reader.Fixed(Schedule, defaults.Schedule), ignoreCase: true),
                 rate,
-                reader.Fixed(MinLearningRate, rate / 10),
+                reader.Fixed(MinLearningRate, rate * defaults.EndShare),
                 reader.Fixed(Warmup, defaults.Warmup ?? Math.Min(100, steps / 20)),
                 steps),
             Muon = ReadMuon(reader, defaults.Optimizer),

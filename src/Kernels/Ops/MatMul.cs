@@ -50,6 +50,8 @@ public abstract partial class Backend
         Check.Shape(nameof(MatMulBackwardWeight), x, x.Shape, Check.Floating(nameof(MatMulBackwardWeight), dy));
         Check.Shape(nameof(MatMulBackwardWeight), dWeight, dWeight.Shape);
         Check.Shape(nameof(MatMulBackwardWeight), dBias, n);
+        if (m == 0 && !accumulate)
+            Fill(dWeight, 0);
         MatMulBackwardWeightCore(dy.View((m, n)), x.View((m, k)), dWeight, dBias, accumulate);
     }
 

@@ -1,9 +1,12 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Objectives;
 using TinyLlm.Training.Optimizers;
+using TinyLlm.Training.Rewards;
 using Xunit;
 
 namespace TinyLlm.Tests.Training;
@@ -61,6 +64,59 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
             Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
     }
 
+    /// <summary>The losses whose token weights the host works out between the passes: comparisons, and rewards of what the model answered on the device.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void StepsOfAnObjective_AreThoseOfTheCpu(bool rewards)
+    {
+        using Backend cpu = Backend.Create("cpu"), gpu = TDevice.Create();
+        var expected = Learn(cpu, rewards);
+        var actual = Learn(gpu, rewards);
+
+        for (int step = 0; step < expected.Losses.Count; step++)
+            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
+    }
+
+    private static (List<double> Losses, float[] Weights) Learn(Backend backend, bool rewards)
+    {
+        const int chatContext = 40, rows = 4, steps = 2;
+        var tokenizer = CharTokenizer.Train("ab?!"u8);
+        using Gpt model = NewModel(3), reference = NewModel(4);
+        float[] before = Weights(model);
+        List<ChatMessage> question = [new("user", "a?")];
+        using var rollouts = rewards
+            ? new Rollouts(model, tokenizer, [new Conversation([.. question, new(ChatTemplate.Assistant, "b")])], new Lengths(), new RolloutSettings(2, 5, 1, rows, 5), reference, CancellationToken.None)
+            : null;
+        var pairs = new PreferenceExamples([new(question, "b!", "a"), new([new("user", "b?")], "b", "aab")], tokenizer, chatContext);
+        IObjective objective = rollouts is null
+            ? new PreferenceObjective(new PreferenceSettings(0.5, 0.1, PreferenceLossKind.SigmoidNorm), PreferenceObjective.LogProbabilities(reference, pairs, rows, CancellationToken.None))
+            : new RewardObjective(rollouts, kl: 0.1);
+        var settings = new TrainerSettings { BatchSize = rows, MicroBatch = rows, Schedule = new Schedule(ScheduleKind.Constant, 3e-3, 3e-3, 0, steps), Seed = 5 };
+        using var trainer = new Trainer(model, rollouts ?? (IExamples)pairs, null, settings, objective);
+        var state = new TrainerState();
+        var losses = new List<double>();
+        for (; state.Step < steps; state.Step++)
+            losses.Add(trainer.Step(state, settings.Schedule.At(state.Step)));
+        Assert.NotEqual(before, Weights(model));
+        return (losses, Weights(model));
+
+        Gpt NewModel(ulong seed)
+        {
+            var gpt = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, Heads, 8, chatContext, tokenizer.VocabularySize), backend);
+            gpt.Initialize(seed);
+            return gpt;
+        }
+    }
+
+    private static float[] Weights(Gpt model) => [.. model.Parameters.All.SelectMany(p => ModelRun.Read(p.Value))];
+
+    private sealed class Lengths : IReward
+    {
+        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select(a => (double)a.Completion.Length)];
+    }
+
     private TrainerSettings Settings => new()
     {
         BatchSize = batchSize,
@@ -79,6 +135,6 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var losses = new double[Steps];
         for (; state.Step < Steps; state.Step++)
             losses[state.Step] = trainer.Step(state, settings.Schedule.At(state.Step));
-        return (losses, [.. model.Parameters.All.SelectMany(p => ModelRun.Read(p.Value))]);
+        return (losses, Weights(model));
     }
 }

@@ -67,12 +67,14 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
     {
         foreach (var dtype in (ReadOnlySpan<DType>)[DType.F32, DType.BF16])
         {
-            TestTensor dy = Random((m, n), dtype: dtype), x = Random((m, k), dtype: dtype), dWeight = Random((n, k)), dBias = Random(n);
+            TestTensor dy = Random((m, n), dtype: dtype), x = Random((m, k), dtype: dtype), dWeight = Random((n, k)), dBias = Random(n), overwritten = Output((n, k));
             var (expected, expectedBias) = ReferenceOps.MatMulBackwardWeight(dy.Doubles(), x.Doubles(), m, n, k);
             double[] before = dWeight.Doubles(), biasBefore = dBias.Doubles();
 
             Run(() => Backend.MatMulBackwardWeight(dy, x, dWeight, dBias), dWeight, dBias);
+            Run(() => Backend.MatMulBackwardWeight(dy, x, overwritten, null, accumulate: false), overwritten);
 
+            Close($"dWeight of {dtype} overwritten", expected, overwritten, Tolerance(DType.F32));
             Close($"dWeight of {dtype}", ReferenceOps.Add(before, expected), dWeight, Tolerance(DType.F32));
             Close($"dBias of {dtype}", ReferenceOps.Add(biasBefore, expectedBias), dBias, Tolerance(DType.F32));
         }
@@ -112,6 +114,8 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
         Run(() => Backend.MatMulBackwardWeight(y, x, dWeight, dBias), dWeight, dBias);
         Close("dWeight", before, dWeight, 0);
         Close("dBias", biasBefore, dBias, 0);
+        Run(() => Backend.MatMulBackwardWeight(y, x, dWeight, dBias, accumulate: false), dWeight, dBias);
+        Assert.All(dWeight.Floats(), w => Assert.Equal(0, w));
     }
 
     // BF16 has 8 bits: a result is rounded by up to 2^-8 of itself.

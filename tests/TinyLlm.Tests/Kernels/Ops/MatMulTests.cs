@@ -97,9 +97,11 @@ public abstract class MatMulTests<TDevice> : BackendTests<TDevice> where TDevice
     }
 
     [Fact]
-    public void Forward_WithoutRowsDoesNothing()
+    public void WithoutRows_NothingIsDone_ButClearingAGradient()
     {
-        TestTensor x = Random((0, 5)), weight = Random((7, 5)), y = Output((0, 7));
+        TestTensor x = Random((0, 5)), weight = Random((7, 5)), y = Output((0, 7)), dWeight = Output((7, 5));
         Run(() => Backend.MatMul(x, weight, null, y));
+        Run(() => Backend.MatMulBackwardWeight(y, x, dWeight, null, accumulate: false), dWeight);
+        Assert.All(dWeight.Floats(), w => Assert.Equal(0, w));
     }
 }
