@@ -12,7 +12,9 @@ public sealed class PreferenceGoldenTests
 {
     private static readonly Dictionary<string, PreferenceLossKind> kinds = new()
     {
-        ["sigmoid"] = PreferenceLossKind.Sigmoid, ["sigmoid_norm"] = PreferenceLossKind.SigmoidNorm, ["ipo"] = PreferenceLossKind.Ipo,
+        ["sigmoid"] = PreferenceLossKind.Sigmoid,
+        ["sigmoid_norm"] = PreferenceLossKind.SigmoidNorm,
+        ["ipo"] = PreferenceLossKind.Ipo,
     };
 
     [Fact]
