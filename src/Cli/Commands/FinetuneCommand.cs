@@ -16,7 +16,7 @@ internal static class FinetuneCommand
 
     private static readonly Option<string?> ModelOption = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
-        "Rows (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, which is taken if absent; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
+        "Rows: a file, a folder or a glob (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, which is taken if absent; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
     private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
     private static readonly Option<string> Method = LoopOptions.Choice("--method",
         $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; absent options are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. grpo: the model's own answers to the prompts of conversations, by their reward; absent options are {GrpoStage.Defaults.Steps} steps of {GrpoStage.Defaults.BatchSize} prompts, AdamW at 2e-4, no decay. Absent: sft.", Sft, Dpo, Grpo);
@@ -52,7 +52,7 @@ internal static class FinetuneCommand
         string source = reader.Fixed(ModelOption, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string method = reader.Fixed(Method, Sft);
         bool dpo = method == Dpo, grpo = method == Grpo;
-        string[] sources = reader.Fixed(Data, dpo ? [] : [Builtin]);
+        string[] sources = RowFiles.Expand(reader.Fixed(Data, dpo ? [] : [Builtin]));
         string? validation = reader.Fixed(Validation, null);
         bool packed = reader.Fixed(Packing, false);
         var preferences = ReadPreferences(reader, dpo);
@@ -105,7 +105,7 @@ internal static class FinetuneCommand
         string found = ModelFolder.Find(folder), sizes = AdapterFolder.Is(found) ? AdapterFolder.Read(found).Base : found;
         var tokenizer = TokenizerFolder.Load(found);
         int context = ConfigFile.Read(Path.Combine(sizes, ConfigFile.Name)).Context;
-        string[] sources = parse.GetValue(Data) is { Length: > 0 } given ? given : [Builtin];
+        string[] sources = RowFiles.Expand(parse.GetValue(Data) is { Length: > 0 } given ? given : [Builtin]);
         IExamples examples = parse.GetValue(Method) == Dpo
             ? new PreferenceExamples(sources.SelectMany(source => PreferenceRows.Read(source).Pairs), tokenizer, context)
             : new ChatExamples(ChatData.Load(sources, parse.GetValue(Validation)).Train, tokenizer, context, packed: parse.GetValue(Packing));

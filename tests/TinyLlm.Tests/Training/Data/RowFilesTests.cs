@@ -1,0 +1,29 @@
+using TinyLlm.Tests.Support;
+using TinyLlm.Training.Data;
+using Xunit;
+
+namespace TinyLlm.Tests.Training.Data;
+
+/// <summary>Files of rows in folders and by patterns, as finetune takes them.</summary>
+public sealed class RowFilesTests
+{
+    [Fact]
+    public void FoldersAndPatterns_AreTheirFilesOfRows_InOrder()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string name in (string[])["b.jsonl", "a.jsonl", "notes.txt", "c.jsonl.gz"])
+            folder.Write(name, "{}\n");
+        string root = folder["."];
+
+        string[] all = RowFiles.Expand([root]);
+        Assert.Equal(["a.jsonl", "b.jsonl", "c.jsonl.gz"], all.Select(Path.GetFileName));
+        Assert.Equal(["a.jsonl", "b.jsonl"], RowFiles.Expand([folder["*.jsonl"]]).Select(Path.GetFileName));
+
+        // Words for one thing are left as they are, also where there is no such file: who reads it says so.
+        string[] single = ["builtin:questions", folder["b.jsonl"], folder["missing.jsonl"]];
+        Assert.Equal(single, RowFiles.Expand(single));
+
+        UserError.Expect(() => RowFiles.Expand([folder["*.txt"]]), "*.txt", "there are no rows");
+        UserError.Expect(() => RowFiles.Expand([folder["*.json"]]), "*.json", "no file matches");
+    }
+}
