@@ -10,7 +10,7 @@ namespace TinyLlm.Cli;
 internal sealed class GrpoStage : IDisposable
 {
     /// <summary>What the loop takes where no option says otherwise: many steps, because each learns only from prompts whose answers differ in what they earn.</summary>
-    public static readonly LoopDefaults Defaults = new(Steps: 600, BatchSize: 8, LearningRate: 5e-4, WeightDecay: 0, Optimizer: LoopOptions.AdamW);
+    public static readonly LoopDefaults Defaults = new(Steps: 600, BatchSize: 8, LearningRate: 2e-4, WeightDecay: 0, Optimizer: LoopOptions.AdamW);
 
     // Greedy answers of an evaluation: enough for a figure within some points.
     private const int MeasuredPrompts = 256;

@@ -86,7 +86,7 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [InlineData("--model base", "rows.jsonl --val-data missing.jsonl", "missing.jsonl: there is no such file")]
     [InlineData("--model base", "missing.jsonl", "missing.jsonl: there is no such file")]
     [InlineData("--model base", "empty.txt", "empty.txt: has no rows")]
-    [InlineData("--model base", "folder", "this is a folder")]
+    [InlineData("--model base", "folder", "there is no file in this folder")]
     [InlineData("--model base", "broken.jsonl", "broken.jsonl, line 3: no valid JSON")]
     [InlineData("--model base", "incomplete.jsonl", "incomplete.jsonl, line 2: \"answer\" is missing")]
     [InlineData("--model base", "questions.jsonl", "no row with an assistant's answer")]
