@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 using F = TorchSharp.torch.nn.functional;
 
@@ -12,7 +11,7 @@ namespace TinyLlm.Bench.Goldens;
 internal sealed class FinetuningGolden(string architecture, ulong seed)
 {
     private const int Pairs = 3, MuonSteps = 5;
-    private const double MuonRate = 0.02, Rate = 1e-2, Momentum = 0.95, Beta1 = 0.9, Beta2 = 0.95, Epsilon = 1e-4, WeightDecay = 0.1, Clip = 0.5;
+    private const double MuonRate = 0.02, Momentum = 0.95, Clip = 0.5;
 
     // Lengths of the documents in each row; the second row is not full.
     private static readonly int[][] packedRows = [[6, 4, 3], [1, 9]];
@@ -46,7 +45,7 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         TrainByMuon(tokens, targets);
         File.WriteAllText(Path.Combine(folder, "finetuning.json"), inputs.ToJsonString() + "\n");
         SafetensorsFile.Write(Path.Combine(folder, "finetuning.safetensors"), expected);
-        Console.WriteLine($"  finetuning: {string.Join(", ", expected.Where(e => e.Value.numel() <= 5).Select(e => $"{e.Name} {string.Join(' ', Values(e.Value).Select(v => v.ToString("F6", null)))}"))}");
+        Console.WriteLine($"  finetuning: {string.Join(", ", expected.Where(e => e.Value.numel() <= 5).Select(e => $"{e.Name} {string.Join(' ', GoldenCommand.Values(e.Value).Select(v => v.ToString("F6", null)))}"))}");
     }
 
     // The model with the weights of its file.
@@ -122,9 +121,7 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         var model = NewModel();
         static bool IsMatrix(GoldenParameter p) => p.Value.dim() == 2 && !p.Name.Contains("wte") && !p.Name.Contains("wpe") && !p.Name.Contains("embed") && !p.Name.Contains("lm_head");
         var matrices = model.Parameters.Where(IsMatrix).ToList();
-        var rest = model.Parameters.Where(p => !IsMatrix(p)).ToList();
-        var groups = rest.GroupBy(p => p.Value.dim() >= 2 ? WeightDecay : 0).Select(group => new AdamW.ParamGroup(group.Select(p => (Parameter)p.Value).ToArray(), Rate, Beta1, Beta2, Epsilon, group.Key));
-        var adamW = optim.AdamW(groups.ToArray(), Rate, Beta1, Beta2, Epsilon);
+        var adamW = GoldenCommand.NewAdamW(model.Parameters.Where(p => !IsMatrix(p)));
         var momenta = matrices.ConvertAll(p => zeros_like(p.Value));
         var losses = new double[MuonSteps];
         for (int step = 0; step < MuonSteps; step++)
@@ -162,7 +159,7 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
             return transposed ? direction.t() : direction;
         });
         var value = parameter.Value;
-        value.mul_(1 - MuonRate * WeightDecay).add_(cat([.. directions], transposed ? 1 : 0), -MuonRate);
+        value.mul_(1 - MuonRate * GoldenCommand.WeightDecay).add_(cat([.. directions], transposed ? 1 : 0), -MuonRate);
     }
 
     // Newton-Schulz as the reference has it: a wide matrix is iterated as it stands, a tall one transposed.
@@ -196,8 +193,6 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
     }
 
     private void AddGradients(string prefix, GoldenModel model) => expected.AddRange(model.Parameters.Select(p => (prefix + p.Name, p.Value.grad!.clone())));
-
-    private static double[] Values(Tensor value) => value.detach().contiguous().data<double>().ToArray();
 
     private static JsonArray Numbers(long[] values) => new([.. values.Select(v => (JsonNode)v)]);
 }

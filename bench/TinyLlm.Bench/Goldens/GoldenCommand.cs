@@ -10,7 +10,11 @@ namespace TinyLlm.Bench.Goldens;
 internal static class GoldenCommand
 {
     private const int BatchSize = 2, Length = 13, Steps = 10;
-    private const double LearningRate = 1e-2, Beta1 = 0.9, Beta2 = 0.95, Epsilon = 1e-4, WeightDecay = 0.1;
+    private const double LearningRate = 1e-2, Beta1 = 0.9, Beta2 = 0.95, Epsilon = 1e-4;
+
+    /// <summary>Decoupled weight decay, of Muon too.</summary>
+    internal const double WeightDecay = 0.1;
+
     private const double AdamWTolerance = 1e-12;
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -75,10 +79,7 @@ internal static class GoldenCommand
     /// <summary>Ten steps on the same batch. Returns the loss before each, and how far the optimizer is off the written-out formula.</summary>
     private static (Tensor Losses, double Difference) Train(GoldenModel model, Tensor tokens, Tensor targets)
     {
-        static double Decay(Tensor value) => value.dim() >= 2 ? WeightDecay : 0;
-        var groups = model.Parameters.GroupBy(p => Decay(p.Value)).Select(group => new AdamW.ParamGroup(
-            group.Select(p => (Parameter)p.Value).ToArray(), LearningRate, Beta1, Beta2, Epsilon, group.Key));
-        var optimizer = optim.AdamW(groups.ToArray(), LearningRate, Beta1, Beta2, Epsilon);
+        var optimizer = NewAdamW(model.Parameters);
         var formulas = model.Parameters.ConvertAll(p => new WrittenOutAdamW(Values(p.Value), LearningRate, Beta1, Beta2, Epsilon, Decay(p.Value)));
 
         double[] losses = new double[Steps];
@@ -105,6 +106,19 @@ internal static class GoldenCommand
         return (tensor(losses, dtype: ScalarType.Float64), largest);
     }
 
+    /// <summary>AdamW over these parameters; those of two dimensions decay.</summary>
+    internal static AdamW NewAdamW(IEnumerable<GoldenParameter> parameters)
+    {
+        var groups = parameters.GroupBy(p => Decay(p.Value)).Select(group => new AdamW.ParamGroup(
+            group.Select(p => (Parameter)p.Value).ToArray(), LearningRate, Beta1, Beta2, Epsilon, group.Key));
+        return optim.AdamW(groups.ToArray(), LearningRate, Beta1, Beta2, Epsilon);
+    }
+
+    /// <summary>A tensor's elements.</summary>
+    internal static double[] Values(Tensor value) => value.detach().contiguous().data<double>().ToArray();
+
+    private static double Decay(Tensor value) => value.dim() >= 2 ? WeightDecay : 0;
+
     private static Tensor Draw(GoldenRandom random)
     {
         long[] ids = new long[BatchSize * Length];
@@ -112,8 +126,6 @@ internal static class GoldenCommand
             ids[i] = random.Next(GoldenModel.Vocabulary);
         return tensor(ids, [BatchSize, Length]);
     }
-
-    private static double[] Values(Tensor value) => value.detach().contiguous().data<double>().ToArray();
 
     private static JsonArray Rows(Tensor ids) =>
         new([.. Enumerable.Range(0, BatchSize).Select(row => (JsonNode)new JsonArray([.. ids[row].data<long>().Select(id => (JsonNode)id)]))]);

@@ -61,13 +61,9 @@ public sealed class AdapterCommandTests
         run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
         run.Folder.Write("pairs.jsonl", string.Concat(Enumerable.Range(0, 20).Select(i => $"{{\"prompt\": \"{i}?\", \"chosen\": \"yes\", \"rejected\": \"no {i}\"}}\n")));
         string common = $"finetune --method dpo --model base --data pairs.jsonl --batch-size 3 --steps 10 --lr 0.003 --threads 1 --sample-every 5 {more}";
-        var whole = run.Succeed($"{common} --out whole");
+        var whole = ResumeToTheSameBits(run, common, stopAfter: 4);
         Assert.Contains("18 comparisons, 2 for validation", whole.Error, StringComparison.Ordinal);
         Assert.Contains("chosen ahead 100.0%", whole.Error, StringComparison.Ordinal);
-        run.Succeed($"{common} --out halves --stop-after 4");
-        run.Succeed("finetune --out halves --resume");
-        FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint("halves")!);
-        Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
         string[] lines = File.ReadAllLines(run["whole/metrics.jsonl"]);
         Assert.Contains("\"train_loss\":0.69314", lines[0], StringComparison.Ordinal);
         Assert.Contains("\"val_reward_accuracy\":1", lines[^1], StringComparison.Ordinal);
@@ -86,13 +82,9 @@ public sealed class AdapterCommandTests
         run.Folder.Write("a.jsonl", string.Concat(Enumerable.Range(0, 20).Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"a\"}}\n")));
         run.Succeed("finetune --model base --data ab.jsonl --batch-size 8 --steps 60 --lr 0.01 --threads 1 --sample-every 0 --out chat");
         string common = $"finetune --method grpo --model chat --data a.jsonl --batch-size 8 --group 8 --max-tokens 8 --steps 40 --schedule constant --threads 1 --sample-every 20 {more}";
-        var whole = run.Succeed($"{common} --out whole");
+        var whole = ResumeToTheSameBits(run, common, stopAfter: 13);
         Assert.Contains("18 prompts, 2 for validation; 8 answers each of at most 8 tokens", whole.Error, StringComparison.Ordinal);
         Assert.Contains("highest validation reward ", whole.Text, StringComparison.Ordinal);
-        run.Succeed($"{common} --out halves --stop-after 13");
-        run.Succeed("finetune --out halves --resume");
-        FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint("halves")!);
-        Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
 
         // Adapters of this size learn it too, but not in so few steps.
         int before = Exact("chat"), after = Exact("whole/best");
@@ -151,6 +143,17 @@ public sealed class AdapterCommandTests
         Assert.Contains("<|im_start|>user\nHi?<|im_end|>\n<|im_start|>assistant\n⟦Ho.<|im_end|>⟧", text, StringComparison.Ordinal);
         Assert.Contains("example 1 of 1: 4 of ", text, StringComparison.Ordinal);
         run.Refuse("finetune --model base --data one.jsonl --show-mask -1", "--show-mask -1");
+    }
+
+    // A finetuning run as a whole, and one that pauses and goes on: what the first printed.
+    private static CommandResult ResumeToTheSameBits(SmallRun run, string common, int stopAfter)
+    {
+        var whole = run.Succeed($"{common} --out whole");
+        run.Succeed($"{common} --out halves --stop-after {stopAfter}");
+        run.Succeed("finetune --out halves --resume");
+        FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint("halves")!);
+        Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
+        return whole;
     }
 
     private static double Loss(SmallRun run, string name, Index line)

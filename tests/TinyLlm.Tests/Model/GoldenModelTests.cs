@@ -1,4 +1,3 @@
-using System.Text.Json;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Tests.Support;
@@ -84,7 +83,7 @@ public class GoldenModelTests
             int at = row * t, start = 0;
             foreach (var document in rows[row].EnumerateArray())
             {
-                int[] ids = Numbers(document.GetProperty("tokens")), wanted = Numbers(document.GetProperty("targets"));
+                int[] ids = GoldenModel.Numbers(document.GetProperty("tokens")), wanted = GoldenModel.Numbers(document.GetProperty("targets"));
                 ids.CopyTo(tokens, at + start);
                 wanted.CopyTo(targets, at + start);
                 starts.AsSpan(at + start, t - start).Fill(start);
@@ -136,6 +135,4 @@ public class GoldenModelTests
             Compare.SameBits(tensor.Name, expected, actual);
         }
     }
-
-    private static int[] Numbers(JsonElement values) => [.. values.EnumerateArray().Select(v => v.GetInt32())];
 }

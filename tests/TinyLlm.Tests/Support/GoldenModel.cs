@@ -90,7 +90,10 @@ internal sealed class GoldenModel : IDisposable
 
     public void Dispose() => expected.Dispose();
 
+    /// <summary>The whole numbers of a JSON array.</summary>
+    public static int[] Numbers(JsonElement values) => [.. values.EnumerateArray().Select(v => v.GetInt32())];
+
     private static bool IsKeyBias(string name) => name.EndsWith("c_attn.bias", StringComparison.Ordinal);
 
-    private static int[] Rows(JsonElement rows) => rows.EnumerateArray().SelectMany(r => r.EnumerateArray()).Select(v => v.GetInt32()).ToArray();
+    private static int[] Rows(JsonElement rows) => rows.EnumerateArray().SelectMany(Numbers).ToArray();
 }

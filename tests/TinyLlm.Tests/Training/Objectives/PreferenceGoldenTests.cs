@@ -60,7 +60,7 @@ public sealed class PreferenceGoldenTests
     // Answers behind their prompts; what follows an answer is not scored.
     private sealed class Answers(JsonElement rows, int length) : IExamples
     {
-        private readonly (int[] Tokens, int[] Targets)[] rows = [.. rows.EnumerateArray().Select(row => (Numbers(row.GetProperty("tokens")), Numbers(row.GetProperty("targets"))))];
+        private readonly (int[] Tokens, int[] Targets)[] rows = [.. rows.EnumerateArray().Select(row => (GoldenModel.Numbers(row.GetProperty("tokens")), GoldenModel.Numbers(row.GetProperty("targets"))))];
 
         public int Length => length;
 
@@ -73,7 +73,5 @@ public sealed class PreferenceGoldenTests
             rows[index].Tokens.CopyTo(tokens);
             rows[index].Targets.CopyTo(targets);
         }
-
-        private static int[] Numbers(JsonElement values) => [.. values.EnumerateArray().Select(v => v.GetInt32())];
     }
 }
