@@ -77,10 +77,10 @@ internal static class FinetuneCommand
         using var owner = gpt;
         if (lora is not null && start.Checkpoint is null)
             gpt.InitializeAdapter(settings.Seed);
-        Func<Gpt>? openReference = start.Checkpoint is null ? null : () => ModelFolder.Load(source, device.Backend, device.ComputeType).Model;
-        using var generation = rewards is null ? null : new GrpoStage(gpt, tokenizer, openReference ?? (() => ModelFolder.Load(source, device.Backend, device.ComputeType).Model), sources, validation, rewards, settings, stop);
+        Func<Gpt> openReference = () => ModelFolder.Load(source, device.Backend, device.ComputeType).Model;
+        using var generation = rewards is null ? null : new GrpoStage(gpt, tokenizer, openReference, sources, validation, rewards, settings, stop);
         var stage = generation is not null ? generation.Stage : preferences is not null
-            ? DpoStage.Create(gpt, tokenizer, openReference, sources, validation, preferences, stop)
+            ? DpoStage.Create(gpt, tokenizer, start.Checkpoint is null ? null : openReference, sources, validation, preferences, stop)
             : SftStage.Create(gpt, tokenizer, sources, validation, packed);
         using var session = new RunSession(stage, settings, evaluateBatches, start, reader.Used);
         return session.Train(stop);
