@@ -73,7 +73,7 @@ public sealed class Gpt : IDisposable
         }
 
         if (!config.LearnedPositions)
-            backend.Write(ropeTable, Backend.RopeTable(config.Context, config.HeadSize, config.RopeBase));
+            backend.Write(ropeTable, Backend.RopeTable(config.Context, config.HeadSize, config.RopeBase, config.RopeDivisor));
 
         Parameter VocabularyTable(string name) => Parameters.Add(name, (config.PaddedVocabulary, config.Width), Init.Normal(InitDeviation),
             ParameterGroup.Embedding, [new FilePart(name, 0, config.VocabularySize)]);

@@ -5,7 +5,7 @@ namespace TinyLlm.Model;
 /// <summary>The layouts that the model can take. Each is one that other tools already load.</summary>
 public enum Architecture
 {
-    /// <summary>LayerNorm, learned positions, GELU (tanh), biases, tied head: Hugging Face <c>GPT2LMHeadModel</c>.</summary>
+    /// <summary>LayerNorm, learned positions, GELU (tanh), biases: Hugging Face <c>GPT2LMHeadModel</c>.</summary>
     Gpt2,
 
     /// <summary>RMSNorm, RoPE, grouped-query attention, SwiGLU, no biases: Hugging Face <c>LlamaForCausalLM</c>.</summary>
@@ -14,6 +14,21 @@ public enum Architecture
     /// <summary>As <see cref="Llama"/>, with an RMSNorm on each head's queries and keys: Hugging Face <c>Qwen3ForCausalLM</c>.</summary>
     Qwen3,
 }
+
+/// <summary>How RoPE's positions are stretched, for a context longer than the model was first trained with.</summary>
+public enum RopeScalingKind
+{
+    /// <summary>All positions divided by the factor (S. Chen et al., "Extending Context Window of Large Language Models", 2023).</summary>
+    Linear,
+
+    /// <summary>A larger base for sequences beyond the model's context. Within the context, which is all that is computed here, it changes nothing.</summary>
+    Dynamic,
+}
+
+/// <summary>A scaling of RoPE's positions, as <c>rope_scaling</c> in <c>config.json</c> has it.</summary>
+/// <param name="Kind">How.</param>
+/// <param name="Factor">How far, above 0.</param>
+public sealed record RopeScaling(RopeScalingKind Kind, double Factor);
 
 /// <summary>Sizes and kinds of a model: everything that its weights' shapes and its forward pass depend on.</summary>
 public sealed record GptConfig
@@ -57,6 +72,12 @@ public sealed record GptConfig
     /// <summary>Base of RoPE's angles; unused by gpt2.</summary>
     public double RopeBase { get; init; } = 10_000;
 
+    /// <summary>How RoPE's positions are scaled; null for not at all. Unused by gpt2.</summary>
+    public RopeScaling? RopeScaling { get; init; }
+
+    /// <summary>What RoPE's positions are divided by within the context.</summary>
+    public double RopeDivisor => RopeScaling is { Kind: RopeScalingKind.Linear } linear ? linear.Factor : 1;
+
     /// <summary>Added to the variance (gpt2) or the mean square in norms.</summary>
     public float NormEpsilon { get; init; } = 1e-6f;
 
@@ -93,7 +114,7 @@ public sealed record GptConfig
         get
         {
             double attention = HeadSize * (2.0 * Heads + 2.0 * KvHeads), mlp = (Architecture == Architecture.Gpt2 ? 2.0 : 3.0) * MlpWidth;
-            return Width * (Layers * (attention + mlp) + VocabularySize + (LearnedPositions ? Context : 0));
+            return Width * (Layers * (attention + mlp) + (TiedHead ? 1.0 : 2.0) * VocabularySize + (LearnedPositions ? Context : 0));
         }
     }
 
@@ -153,10 +174,12 @@ public sealed record GptConfig
             throw new TinyLlmException($"--kv-heads {KvHeads}: gpt2 has as many key heads as heads ({Heads}); leave it out or take --arch llama or qwen3.");
         if (Architecture != Architecture.Gpt2 && HeadSize % 2 != 0)
             throw new TinyLlmException($"The head size, --width {Width} over --heads {Heads}, is {HeadSize}; RoPE needs an even one.");
-        if (Architecture == Architecture.Gpt2 && (!TiedHead || Heads * HeadSize != Width))
-            throw new TinyLlmException($"gpt2 has a tied head and heads that fill the width; got {Heads} heads of {HeadSize} for width {Width}.");
+        if (Architecture == Architecture.Gpt2 && Heads * HeadSize != Width)
+            throw new TinyLlmException($"gpt2 has heads that fill the width; got {Heads} heads of {HeadSize} for width {Width}.");
         if (Dropout is not (>= 0 and < 1))
             throw new TinyLlmException($"--dropout {Dropout}: expected 0 or more and less than 1.");
+        if (RopeScaling is { } scaling && !(scaling.Factor > 0 && double.IsFinite(scaling.Factor)))
+            throw new TinyLlmException($"The factor of RoPE's scaling is {scaling.Factor}; expected more than 0.");
         if (!(NormEpsilon > 0) || !(RopeBase > 1))
             throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected more than 0 and more than 1.");
     }

@@ -20,7 +20,11 @@ public abstract partial class Backend
     public void RopeBackward(Tensor dy, Tensor positions, Tensor table, Tensor dx) => Rotate(nameof(RopeBackward), dy, positions, table, dx, inverse: true);
 
     /// <summary>The table that <see cref="Rope"/> reads: (<paramref name="context"/>, <paramref name="headSize"/>), row-major.</summary>
-    public static float[] RopeTable(int context, int headSize, double ropeBase)
+    /// <param name="context">Tmax: number of positions.</param>
+    /// <param name="headSize">D, even.</param>
+    /// <param name="ropeBase">Base of the angles.</param>
+    /// <param name="divisor">What positions are divided by (linear scaling); 1 for the positions themselves.</param>
+    public static float[] RopeTable(int context, int headSize, double ropeBase, double divisor = 1)
     {
         int half = headSize / 2;
         var table = new float[context * headSize];
@@ -28,7 +32,7 @@ public abstract partial class Backend
         {
             for (int i = 0; i < half; i++)
             {
-                double angle = position * Math.Pow(ropeBase, -2.0 * i / headSize);
+                double angle = position / divisor * Math.Pow(ropeBase, -2.0 * i / headSize);
                 table[position * headSize + i] = (float)Math.Cos(angle);
                 table[position * headSize + half + i] = (float)Math.Sin(angle);
             }

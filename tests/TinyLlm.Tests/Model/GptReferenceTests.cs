@@ -20,7 +20,9 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
     [Theory]
     [InlineData("gpt2", 0f)]
     [InlineData("gpt2", 0.1f)]
+    [InlineData("gpt2 untied", 0f)]
     [InlineData("llama", 0f)]
+    [InlineData("llama, linear scaling", 0f)]
     [InlineData("llama untied, grouped", 0f)]
     [InlineData("qwen3", 0f)]
     [InlineData("qwen3 grouped", 0.1f)]
@@ -60,6 +62,8 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
     private static ReferenceConfig Config(string name) => name switch
     {
         "gpt2" => new(ReferenceArchitecture.Gpt2, Layers: 2, Heads: 3, KvHeads: 3, HeadSize: 8, Width: 24, MlpWidth: 96, Context: 80, Vocabulary) { NormEpsilon = 1e-5f },
+        "gpt2 untied" => Config("gpt2") with { TiedHead = false },
+        "llama, linear scaling" => Config("llama") with { RopeDivisor = 2.5 },
         "llama" => new(ReferenceArchitecture.Llama, 2, 2, 2, 16, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
         "llama untied, grouped" => new(ReferenceArchitecture.Llama, 1, 4, 2, 10, 40, 33, 80, Vocabulary) { NormEpsilon = 1e-6f, TiedHead = false, RopeBase = 500 },
         "qwen3" => new(ReferenceArchitecture.Qwen3, 2, 2, 2, 16, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
@@ -80,6 +84,7 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
         Context = config.Context,
         VocabularySize = config.Vocabulary,
         RopeBase = config.RopeBase,
+        RopeScaling = config.RopeDivisor == 1 ? null : new RopeScaling(RopeScalingKind.Linear, config.RopeDivisor),
         NormEpsilon = (float)config.NormEpsilon,
         TiedHead = config.TiedHead,
         Dropout = dropout,

@@ -14,6 +14,9 @@ internal sealed record ReferenceConfig(ReferenceArchitecture Architecture, int L
 {
     public double RopeBase { get; init; } = 10000;
 
+    /// <summary>What RoPE's positions are divided by.</summary>
+    public double RopeDivisor { get; init; } = 1;
+
     public double NormEpsilon { get; init; } = 1e-6;
 
     public bool TiedHead { get; init; } = true;

@@ -99,7 +99,7 @@ internal sealed partial class ReferenceModel
     }
 
     private double[] Rotate(double[] x, Batch batch, int heads, bool inverse = false) =>
-        ReferenceOps.Rope(x, batch.Positions, heads, config.HeadSize, config.RopeBase, inverse);
+        ReferenceOps.Rope(x, batch.Positions, heads, config.HeadSize, config.RopeBase, inverse, config.RopeDivisor);
 
     private AttentionSizes Sizes(Batch batch) => new(batch.B, batch.T, batch.T, config.Heads, config.KvHeads, config.HeadSize);
 

@@ -13,15 +13,15 @@ internal sealed record AttentionSizes(int B, int Tq, int Tk, int H, int Hkv, int
 
 internal static partial class ReferenceOps
 {
-    /// <summary>Rotation of the pairs (x[i], x[i + D/2]) of x (B, T, H, D) by position * base^(-2i/D); by the opposite angle for the gradient.</summary>
-    public static double[] Rope(double[] x, int[] positions, int heads, int headSize, double ropeBase, bool inverse = false)
+    /// <summary>Rotation of the pairs (x[i], x[i + D/2]) of x (B, T, H, D) by position / divisor * base^(-2i/D); by the opposite angle for the gradient.</summary>
+    public static double[] Rope(double[] x, int[] positions, int heads, int headSize, double ropeBase, bool inverse = false, double divisor = 1)
     {
         var y = new double[x.Length];
         for (int row = 0; row < x.Length / headSize; row++)
         {
             for (int i = 0; i < headSize / 2; i++)
             {
-                double angle = positions[row / heads] * Math.Pow(ropeBase, -2.0 * i / headSize) * (inverse ? -1 : 1);
+                double angle = positions[row / heads] / divisor * Math.Pow(ropeBase, -2.0 * i / headSize) * (inverse ? -1 : 1);
                 int first = row * headSize + i, second = first + headSize / 2;
                 y[first] = x[first] * Math.Cos(angle) - x[second] * Math.Sin(angle);
                 y[second] = x[second] * Math.Cos(angle) + x[first] * Math.Sin(angle);
