@@ -39,22 +39,20 @@ public static class AdapterFolder
     }
 
     /// <summary>Reads what the adapters of a folder are, and of which base.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="note">Takes a line about fields that this program does not know.</param>
     /// <exception cref="TinyLlmException">The file is missing, damaged, or asks for something that does not exist here.</exception>
-    public static LoraSettings Read(string folder)
+    public static LoraSettings Read(string folder, Action<string>? note = null)
     {
         string path = Path.Combine(folder, ConfigName);
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return Read(document.RootElement, path);
+            using var document = ConfigFields.Parse(path);
+            return Read(new ConfigFields(path, document.RootElement), path, note);
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new TinyLlmException($"{path}: no valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
-        }
-        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or FormatException)
-        {
-            throw new TinyLlmException($"{path}: expected PEFT's r, lora_alpha, target_modules and base_model_name_or_path; one of them is missing or of another kind.", e);
+            throw new TinyLlmException($"{path}: no valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected PEFT's {ConfigName}.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -67,7 +65,8 @@ public static class AdapterFolder
     public static void Load(string folder, Gpt model)
     {
         using var reader = Open(folder, model);
-        foreach (var parameter in model.Adapter!.Parameters.All)
+        CheckPlaces(reader, [.. model.Adapter!.Parameters.All.Select(parameter => parameter.Name)]);
+        foreach (var parameter in model.Adapter.Parameters.All)
             model.Backend.Write(parameter.Value, values => ReadInto(reader, parameter.Name, parameter.Shape[0], parameter.Shape[1], values));
         model.UpdateWorking();
     }
@@ -77,9 +76,18 @@ public static class AdapterFolder
     public static void MergeInto(string folder, LoraSettings settings, Gpt model)
     {
         using var reader = Open(folder, model);
-        foreach (var parameter in model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix))
+        var matrices = model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix).ToList();
+        var covered = matrices.SelectMany(p => p.Parts).Where(part => settings.Covers(LoraAdapter.ModuleOf(part))).ToList();
+        CheckPlaces(reader, [.. covered.SelectMany(part => new[] { LoraAdapter.NameOfA(part), LoraAdapter.NameOfB(part) })]);
+        if (settings.Targets.FirstOrDefault(t => !covered.Exists(part => (settings with { Targets = [t] }).Covers(LoraAdapter.ModuleOf(part)))) is { } target)
         {
-            var parts = parameter.Parts.Where(part => settings.Covers(LoraAdapter.ModuleOf(part))).ToList();
+            throw new TinyLlmException($"{Path.Combine(folder, ConfigName)}: target_modules has \"{target}\", which is none of the linear layers that can have adapters here "
+                + $"({string.Join(", ", LoraSettings.LayersOf(model.Config.Architecture))}). Merge the adapters into their base with PEFT first.");
+        }
+
+        foreach (var parameter in matrices)
+        {
+            var parts = parameter.Parts.Where(covered.Contains).ToList();
             if (parts.Count == 0)
                 continue;
             var weights = new float[parameter.Shape.Count];
@@ -129,6 +137,16 @@ public static class AdapterFolder
         return reader;
     }
 
+    // A tensor that finds no place would be left out of what the adapters compute.
+    private static void CheckPlaces(SafetensorsReader reader, HashSet<string> places)
+    {
+        if (reader.Tensors.FirstOrDefault(tensor => !places.Contains(tensor.Name)) is { } other)
+        {
+            throw new TinyLlmException($"{reader.Path}: the tensor {other.Name} has no place in this model: only the linear layers of its blocks, as target_modules of {ConfigName} "
+                + "names them, can have adapters here. Merge the adapters into their base with PEFT first.");
+        }
+    }
+
     private static void ReadInto(SafetensorsReader reader, string name, int rows, int columns, Span<float> values)
     {
         var found = reader.Find(name) ?? throw new TinyLlmException($"{reader.Path}: the tensor {name} is missing; the file does not belong to its {ConfigName}, or to another base.");
@@ -163,27 +181,47 @@ public static class AdapterFolder
         ["modules_to_save"] = null,
     }, Json) + "\n";
 
-    private static LoraSettings Read(JsonElement config, string path)
+    // Fields of PEFT's LoraConfig that say how adapters are trained or found, not what they compute.
+    private static readonly HashSet<string> Harmless = new(StringComparer.Ordinal)
     {
-        Refuse(config.GetProperty("peft_type").GetString() != LoraType, "peft_type is not LORA");
-        foreach (string flag in (string[])["use_dora", "use_rslora"])
-            Refuse(config.TryGetProperty(flag, out var value) && value.ValueKind == JsonValueKind.True, $"{flag} is true");
-        foreach (string pattern in (string[])["rank_pattern", "alpha_pattern"])
-            Refuse(config.TryGetProperty(pattern, out var value) && value.ValueKind == JsonValueKind.Object && value.EnumerateObject().Any(), $"{pattern} is not empty");
-        Refuse(config.TryGetProperty("bias", out var bias) && bias.GetString() != "none", "bias is not none");
-        Refuse(config.TryGetProperty("modules_to_save", out var saved) && saved.ValueKind == JsonValueKind.Array && saved.GetArrayLength() > 0, "modules_to_save is not empty");
-        var targets = config.GetProperty("target_modules");
-        Refuse(targets.ValueKind != JsonValueKind.Array, "target_modules is no list");
-        float dropout = config.TryGetProperty("lora_dropout", out var value2) ? value2.GetSingle() : 0;
-        return new LoraSettings(config.GetProperty("r").GetInt32(), config.GetProperty("lora_alpha").GetSingle(), [.. targets.EnumerateArray().Select(t => t.GetString()!)], dropout)
-        {
-            Base = config.GetProperty("base_model_name_or_path").GetString()!,
-        };
+        "task_type", "inference_mode", "auto_mapping", "revision", "peft_version", "fan_in_fan_out", "loftq_config", "eva_config",
+        "corda_config", "megatron_config", "megatron_core", "runtime_config", "layers_pattern", "qalora_group_size",
+        "ensure_weight_tying", "unsloth_version",
+    };
 
-        void Refuse(bool condition, string what)
+    private static LoraSettings Read(ConfigFields config, string path, Action<string>? note)
+    {
+        const string Remedy = "plain LoRA adapters of linear layers: merge these into their base with PEFT first";
+        config.Expect("peft_type", LoraType);
+        foreach (string flag in (string[])["use_dora", "use_rslora", "use_qalora", "lora_bias"])
+            config.Expect(flag, false);
+        if (config.Text("bias") is { } bias && bias != "none")
+            throw config.Fault("bias", $"is \"{bias}\"", $"\"none\", {Remedy}");
+        foreach (string none in (string[])["modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform", "layer_replication", "exclude_modules",
+            "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "arrow_config"])
         {
-            if (condition)
-                throw new TinyLlmException($"{path}: {what}; expected plain LoRA adapters of linear layers. Merge them into their base with PEFT first.");
+            config.ExpectNone(none);
         }
+
+        CheckInit(config);
+        string[] unread = [.. config.Unread(new HashSet<string>(Harmless) { "r", "lora_alpha", "target_modules", "lora_dropout", "base_model_name_or_path" })];
+        if (unread.Length > 0)
+            note?.Invoke($"{path}: {string.Join(", ", unread)}: not known here and not read; where one of them changes what the adapters compute, the results are other than PEFT's.");
+        return new LoraSettings(config.Integer("r"), (float)config.Number("lora_alpha"), config.Texts("target_modules"), (float)config.Number("lora_dropout", 0))
+        {
+            Base = config.Text("base_model_name_or_path", "the folder of the base model"),
+        };
+    }
+
+    // Initialisations that also change the base's weights leave adapters that do not fit the base as it was.
+    private static void CheckInit(ConfigFields config)
+    {
+        if (config.IsText("init_lora_weights") && config.Text("init_lora_weights") is { } init
+            && !(init is "gaussian" or "eva" or "orthogonal"))
+        {
+            throw config.Fault("init_lora_weights", $"is \"{init}\", which changes the base's weights too", "true, false, \"gaussian\", \"eva\" or \"orthogonal\"");
+        }
+
+        config.Pass("init_lora_weights");
     }
 }

@@ -30,14 +30,15 @@ public static class ModelFolder
     /// <param name="weightType">F32, or I8 for a model that is only read.</param>
     /// <param name="lora">New adapters for a model, to be initialised.</param>
     /// <param name="keepAdapter">Whether adapters stay apart, to be trained on; else they are added to the weights.</param>
+    /// <param name="note">Takes a line about what was found and is worth knowing, such as fields of config.json that are not read.</param>
     /// <exception cref="TinyLlmException">The folder or a file is missing, damaged or of an unknown kind, or the parts do not belong together.</exception>
     public static (Gpt Model, Tokenizer Tokenizer) Load(string folder, Backend backend, DType computeType = DType.F32, float dropout = 0, DType weightType = DType.F32,
-        LoraSettings? lora = null, bool keepAdapter = false)
+        LoraSettings? lora = null, bool keepAdapter = false, Action<string>? note = null)
     {
         string found = Find(folder);
         if (AdapterFolder.Is(found))
-            return LoadWithAdapter(folder, found, backend, computeType, dropout, weightType, lora, keepAdapter);
-        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)) with { Dropout = dropout, ComputeType = computeType, WeightType = weightType, Lora = lora };
+            return LoadWithAdapter(folder, found, backend, computeType, dropout, weightType, lora, keepAdapter, note);
+        var config = ConfigFile.Read(Path.Combine(found, ConfigFile.Name), note) with { Dropout = dropout, ComputeType = computeType, WeightType = weightType, Lora = lora };
         var tokenizer = TokenizerFolder.Load(found);
         if (tokenizer.VocabularySize > config.VocabularySize)
         {
@@ -45,11 +46,19 @@ public static class ModelFolder
                 "the two files do not belong together.");
         }
 
-        CheckSize(Path.Combine(found, WeightsFile.Name), config);
+        using var weights = SafetensorsSet.Open(Path.Combine(found, WeightsFile.Name));
+        WeightsFile.Check(weights, config);
+        if (WeightsFile.HasOwnHead(weights, config))
+        {
+            // As transformers 5 does: what the file holds counts for more than the flag.
+            note?.Invoke($"{folder}: config.json ties the head to the token table, but the file has another head; the model has a head of its own.");
+            config = config with { TiedHead = false };
+        }
+
         var model = new Gpt(config, backend);
         try
         {
-            WeightsFile.Load(Path.Combine(found, WeightsFile.Name), model);
+            WeightsFile.Load(weights, model);
             return (model, tokenizer);
         }
         catch
@@ -60,17 +69,17 @@ public static class ModelFolder
     }
 
     private static (Gpt Model, Tokenizer Tokenizer) LoadWithAdapter(string folder, string found, Backend backend, DType computeType, float dropout, DType weightType, LoraSettings? lora,
-        bool keepAdapter)
+        bool keepAdapter, Action<string>? note)
     {
         if (lora is not null)
             throw new TinyLlmException($"{folder}: these are adapters; expected a model for new adapters. Merge them first: tinyllm merge --model {folder} --out DIR.");
         if (weightType != DType.F32)
             throw new TinyLlmException($"{folder}: these are adapters, which are added to weights in single precision. Merge them first: tinyllm merge --model {folder} --out DIR.");
-        var settings = AdapterFolder.Read(found);
+        var settings = AdapterFolder.Read(found, note);
         if (!Directory.Exists(settings.Base) || AdapterFolder.Is(settings.Base))
             throw new TinyLlmException($"{folder}: the base of these adapters, {settings.Base}, is no model's folder here. Put its path into {AdapterFolder.ConfigName}, base_model_name_or_path.");
 
-        var (model, _) = Load(settings.Base, backend, computeType, dropout, lora: keepAdapter ? settings : null);
+        var (model, _) = Load(settings.Base, backend, computeType, dropout, lora: keepAdapter ? settings : null, note: note);
         try
         {
             if (keepAdapter)
@@ -95,19 +104,18 @@ public static class ModelFolder
             return found;
         if (!File.Exists(Path.Combine(found, ConfigFile.Name)))
             throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
+        if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)) && Directory.GetFiles(found).FirstOrDefault(IsPickle) is { } pickle)
+        {
+            throw new TinyLlmException($"{folder}: its weights are PyTorch's ({Path.GetFileName(pickle)}), a format that can run code and is not read; expected {WeightsFile.Name}. "
+                + "Convert them, as save_pretrained(safe_serialization=True) of transformers does.");
+        }
+
         if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)))
             throw new TinyLlmException($"{folder}: there is no {WeightsFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
         return found;
     }
 
-    // A config.json that asks for more than the file can hold is refused before its memory is taken: half precision is the smallest accepted.
-    private static void CheckSize(string path, GptConfig config)
-    {
-        double least = 2 * config.MatrixWeights;
-        long bytes = SafetensorsSet.Bytes(path);
-        if (!(bytes >= least))
-            throw new TinyLlmException($"{path}: the file has {bytes} bytes; the model of config.json takes {least:F0} or more. It is truncated or belongs to another model.");
-    }
+    private static bool IsPickle(string file) => Path.GetExtension(file) is ".bin" or ".pt" or ".pth" or ".ckpt";
 
     private static string GenerationConfig(Tokenizer tokenizer) => JsonSerializer.Serialize(new Dictionary<string, object>
     {

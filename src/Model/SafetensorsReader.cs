@@ -80,6 +80,9 @@ public sealed class SafetensorsReader : IDisposable
         }
     }
 
+    /// <summary>Whether tensors of a dtype, as the format writes it, can be read as floats.</summary>
+    public static bool IsRead(string dtype) => dtype is "F32" or "BF16" or "F16";
+
     /// <summary>The tensor of this name, or null.</summary>
     public SafetensorsTensor? Find(string name) => byName.GetValueOrDefault(name);
 
@@ -104,7 +107,7 @@ public sealed class SafetensorsReader : IDisposable
         SafetensorsTensor tensor = this[name];
         if (start < 0 || start > tensor.Count - destination.Length)
             throw new ArgumentException($"Safetensors: elements {start} to {start + destination.Length} are not within {tensor}.", nameof(start));
-        if (tensor.DType is not ("F32" or "BF16" or "F16"))
+        if (!IsRead(tensor.DType))
             throw new TinyLlmException($"{Path}: tensor \"{name}\" has the dtype {tensor.DType}; expected F32, BF16 or F16. Convert the file to one of these.");
 
         int elementBytes = Safetensors.ElementBytes(tensor.DType);

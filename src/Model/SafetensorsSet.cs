@@ -67,6 +67,9 @@ internal sealed class SafetensorsSet : IDisposable
     /// <summary>Reads a tensor; see <see cref="SafetensorsReader.Read(string, Span{float})"/>.</summary>
     public void Read(string name, Span<float> destination) => fileOf[name].Read(name, destination);
 
+    /// <summary>Reads a part of a tensor; see <see cref="SafetensorsReader.Read(string, long, Span{float})"/>.</summary>
+    public void Read(string name, long start, Span<float> destination) => fileOf[name].Read(name, start, destination);
+
     public void Dispose() => files.ForEach(file => file.Dispose());
 
     private static IReadOnlyList<string> Parts(string path)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TinyLlm.Kernels;
 
 namespace TinyLlm.Model;
@@ -10,6 +11,11 @@ public static class WeightsFile
 {
     /// <summary>Name of the file in a model folder.</summary>
     public const string Name = "model.safetensors";
+
+    private const string HeadName = "lm_head.weight";
+
+    // Of two tables that are compared, at a time.
+    private const int ComparedElements = 1 << 20;
 
     // What other tools' files hold besides weights: causal masks, RoPE frequencies.
     private static readonly string[] Buffers = [".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq"];
@@ -48,7 +54,67 @@ public static class WeightsFile
     public static void Load(string path, Gpt model)
     {
         using var reader = SafetensorsSet.Open(path);
-        var unknown = reader.Tensors.Select(t => t.Name).Where(name => !Buffers.Any(name.EndsWith)).ToHashSet();
+        if (HasOwnHead(reader, model.Config))
+        {
+            throw new TinyLlmException($"{path}: {HeadName} differs from the token table, to which config.json ties the head; "
+                + "expected equal weights, or \"tie_word_embeddings\": false in config.json.");
+        }
+
+        Load(reader, model);
+    }
+
+    /// <summary>Whether a file has a head that differs from the token table to which the configuration ties it.</summary>
+    /// <exception cref="TinyLlmException">The file cannot be read.</exception>
+    internal static bool HasOwnHead(SafetensorsSet reader, GptConfig config)
+    {
+        string table = config.Architecture == Architecture.Gpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
+        if (!config.TiedHead || reader.Find(HeadName) is not { } head || Find(reader, table) is not { } found)
+            return false;
+        if (!head.Shape.SequenceEqual(reader[found].Shape))
+            return true;
+
+        // Bit by bit, so that a NaN equals itself; a part at a time, as the tables are the largest tensors.
+        float[] a = new float[ComparedElements], b = new float[ComparedElements];
+        for (long start = 0; start < head.Count; start += ComparedElements)
+        {
+            int count = (int)Math.Min(ComparedElements, head.Count - start);
+            reader.Read(HeadName, start, a.AsSpan(0, count));
+            reader.Read(found, start, b.AsSpan(0, count));
+            if (!MemoryMarshal.AsBytes(a.AsSpan(0, count)).SequenceEqual(MemoryMarshal.AsBytes(b.AsSpan(0, count))))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Refuses a file whose weights cannot be those of a model before its memory is taken: types that are not read, or fewer elements than
+    /// the model has.
+    /// </summary>
+    /// <exception cref="TinyLlmException">It is such a file.</exception>
+    internal static void Check(SafetensorsSet reader, GptConfig config)
+    {
+        var weights = reader.Tensors.Where(tensor => !IsBuffer(tensor.Name)).ToList();
+        if (weights.Find(tensor => tensor.Name.EndsWith(".weight", StringComparison.Ordinal) && !SafetensorsReader.IsRead(tensor.DType)) is { } other)
+        {
+            throw new TinyLlmException($"{reader.Path}: the tensor {other.Name} has the dtype {other.DType}; expected F32, BF16 or F16. "
+                + "Take the model's weights that are not quantised, or convert them.");
+        }
+
+        double elements = weights.Sum(tensor => (double)tensor.Count);
+        if (!(elements >= config.MatrixWeights))
+        {
+            throw new TinyLlmException($"{reader.Path}: the file has {elements:F0} weights; the model of config.json has {config.MatrixWeights:F0} or more. "
+                + "The two files do not belong together.");
+        }
+    }
+
+    /// <summary>Reads the weights of an open file; a head beside a tied one must have been looked at by <see cref="HasOwnHead"/>.</summary>
+    /// <exception cref="TinyLlmException">As <see cref="Load(string, Gpt)"/>.</exception>
+    internal static void Load(SafetensorsSet reader, Gpt model)
+    {
+        string path = reader.Path;
+        var unknown = reader.Tensors.Select(t => t.Name).Where(name => !IsBuffer(name)).ToHashSet();
         foreach (var parameter in model.Parameters.All)
         {
             foreach (var part in parameter.Parts)
@@ -62,7 +128,7 @@ public static class WeightsFile
 
         // A tied head is often written out once more.
         if (model.Config.TiedHead)
-            unknown.Remove("lm_head.weight");
+            unknown.Remove(HeadName);
         if (unknown.Count > 0)
             throw new TinyLlmException($"{path}: the tensor {unknown.Order().First()} has no place in this model; the file does not belong to this config.json.");
 
@@ -79,6 +145,8 @@ public static class WeightsFile
 
         model.UpdateWorking();
     }
+
+    private static bool IsBuffer(string name) => Buffers.Any(name.EndsWith);
 
     // GPT-2's own files leave the "transformer." out.
     private static string? Find(SafetensorsSet reader, string name)

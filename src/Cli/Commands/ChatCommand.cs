@@ -36,7 +36,8 @@ internal static class ChatCommand
         var sampling = Sampling.Read(parse);
         string folder = parse.GetValue(ModelFolderOption)!;
         using var device = Device.Open(parse);
-        var (model, tokenizer) = ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device));
+        var (model, tokenizer) = ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device),
+            note: Notes.Show);
         using var owner = model;
         if (!tokenizer.HasTurns)
         {

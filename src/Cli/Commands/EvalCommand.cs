@@ -49,7 +49,7 @@ internal static class EvalCommand
         var results = sources.Select(_ => new List<EvalResult>()).ToList();
         foreach (string folder in folders)
         {
-            var (model, tokenizer) = ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: weights);
+            var (model, tokenizer) = ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: weights, note: Notes.Show);
             using var owner = model;
             for (int i = 0; i < sources.Count; i++)
             {

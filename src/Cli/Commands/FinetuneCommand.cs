@@ -73,7 +73,8 @@ internal static class FinetuneCommand
         reader.CheckResume();
 
         using var device = openDevice();
-        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, device.Backend, device.ComputeType, dropout, lora: start.Checkpoint is null ? lora : null, keepAdapter: lora is not null);
+        var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, device.Backend, device.ComputeType, dropout, lora: start.Checkpoint is null ? lora : null, keepAdapter: lora is not null,
+            note: Notes.Show);
         using var owner = gpt;
         if (lora is not null && start.Checkpoint is null)
             gpt.InitializeAdapter(settings.Seed);

@@ -39,7 +39,8 @@ internal static class GenerateCommand
             throw new TinyLlmException("--chat: there is no prompt; give the message by --prompt or on standard input.");
 
         using var device = Device.Open(parse);
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device));
+        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device),
+            note: Notes.Show);
         using var owner = model;
         int[] ids = Encode(tokenizer, prompt, chat);
         int length = (int)Math.Min((long)ids.Length + sampling.MaxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);

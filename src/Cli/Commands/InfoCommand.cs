@@ -21,7 +21,7 @@ internal static class InfoCommand
     {
         string found = ModelFolder.Find(folder);
         using var backend = Backend.Create("cpu", 1);
-        var (model, tokenizer) = ModelFolder.Load(found, backend);
+        var (model, tokenizer) = ModelFolder.Load(found, backend, note: Notes.Show);
         using var owner = model;
         var c = model.Config;
         Line("architecture", c.Architecture.ToString().ToLowerInvariant());

@@ -23,7 +23,7 @@ internal static class MergeCommand
         if (Path.Exists(output))
             throw new TinyLlmException($"--out {output} exists; expected a new folder. Choose another one, or remove it.");
         using var backend = Backend.Create("cpu");
-        var (model, tokenizer) = ModelFolder.Load(folder, backend);
+        var (model, tokenizer) = ModelFolder.Load(folder, backend, note: Notes.Show);
         using var owner = model;
         AtomicFolder.Write(output, temporary => ModelFolder.Save(temporary, model, tokenizer));
         Console.WriteLine($"The merged model is in {output}: {model.Parameters.Count:N0} parameters.");

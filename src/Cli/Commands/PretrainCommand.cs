@@ -53,7 +53,8 @@ internal static class PretrainCommand
         reader.CheckResume();
 
         using var device = openDevice();
-        var (gpt, tokenizer) = initial is not null ? ModelFolder.Load(start.Checkpoint ?? initial, device.Backend, device.ComputeType, (float)dropout) : NewModel();
+        var (gpt, tokenizer) = initial is not null ? ModelFolder.Load(start.Checkpoint ?? initial, device.Backend, device.ComputeType, (float)dropout, note: Notes.Show)
+            : NewModel();
         using var owner = gpt;
         using var corpus = OpenCorpus(sources, held, tokenizer, gpt.Config.Context, CacheFolder(start.Folder), threads, stop);
         string summary = $"{string.Join(", ", words)}: {corpus.TrainTokens:N0} training and {corpus.ValidationTokens:N0} validation tokens ({tokenizer.Kind})";
