@@ -66,8 +66,8 @@ internal static class DataGetCommand
     {
         var files = folder.Set.Files.Where(file => file.Split == split).ToList();
         return files.Count > MostNames && files.Count == folder.Set.Files.Count()
-            ? $" {name} {folder.Path}"
-            : string.Concat(files.Select(file => $" {name} {folder.PathOf(file)}"));
+            ? $" {name} {Shell.Quote(folder.Path)}"
+            : string.Concat(files.Select(file => $" {name} {Shell.Quote(folder.PathOf(file))}"));
     }
 
     private static Uri? ReadHost(string? text)
