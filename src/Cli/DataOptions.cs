@@ -11,7 +11,7 @@ internal sealed class DataOptions
 
     private readonly Option<string?> textField = LoopOptions.Path<string?>("--text-field", "NAME", "Field of .jsonl rows and column of .parquet files that has the text; absent: text.");
     private readonly Option<string?> encoding = LoopOptions.Path<string?>("--encoding", "NAME", "Encoding of text files without a byte order mark, such as latin1; absent: bytes as they are, which is UTF-8 for most.");
-    private readonly Option<string?> separator = LoopOptions.Path<string?>("--document-separator", "TEXT",
+    private readonly Option<string?> separator = LoopOptions.Text("--document-separator", "TEXT",
         "Text files are cut into documents at the lines that are exactly this, such as <|endoftext|>; absent: a text file is one document.");
     private readonly Option<bool> strict = new("--strict") { Description = "Refuse data with a bad line; absent: bad lines are left out, counted and named." };
 

@@ -77,5 +77,5 @@ internal sealed class ModelOptions
     public Tokenizer MakeTokenizer(ModelSizes sizes, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int threads, CancellationToken stop) =>
         TokenizerKinds.IsTrained(sizes.Tokenizer)
             ? TokenizerKinds.Train(sizes.Tokenizer, sources, validation, sizes.VocabularySize, sizes.MinimumCount, threads, stop)
-            : TokenizerKinds.Open(sizes.Tokenizer);
+            : TokenizerKinds.Open(sizes.Tokenizer, mayTrain: true);
 }

@@ -50,6 +50,6 @@ internal static class ChatCommand
         if (ChatTerminal.IsLive)
             terminal.Remark($"{folder}. /help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.");
         loop.Run();
-        return ExitCode.Done;
+        return terminal.IsTerminated ? ExitCode.Interrupted : ExitCode.Done;
     }
 }

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Globalization;
+using TinyLlm.Cli.Terminal;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Training.Data.Sources;
@@ -53,11 +53,10 @@ internal static class TokenizerCommand
     private static Command CreateEncode()
     {
         var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { TokenizerOption, Input, Special };
-        command.SetAction(parse =>
+        SetAction(command, (parse, stop) =>
         {
-            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!).Encode(ReadInput(parse.GetValue(Input)), parse.GetValue(Special));
+            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!).Encode(ReadInput(parse.GetValue(Input), stop), parse.GetValue(Special));
             Console.Out.WriteLine(string.Join(' ', ids));
-            return ExitCode.Done;
         });
         return command;
     }
@@ -65,14 +64,13 @@ internal static class TokenizerCommand
     private static Command CreateDecode()
     {
         var command = new Command("decode", "Ids, separated by white space, to text on stdout.") { TokenizerOption, Input };
-        command.SetAction(parse =>
+        SetAction(command, (parse, stop) =>
         {
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
-            string text = System.Text.Encoding.UTF8.GetString(ReadInput(parse.GetValue(Input)));
+            string text = System.Text.Encoding.UTF8.GetString(ReadInput(parse.GetValue(Input), stop));
             int[] ids = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray();
-            using var output = Console.OpenStandardOutput();
+            using var output = StandardStreams.OpenOutput();
             output.Write(tokenizer.Decode(ids));
-            return ExitCode.Done;
         });
         return command;
     }
@@ -91,12 +89,19 @@ internal static class TokenizerCommand
         return command;
     }
 
-    private static int Parse(string word) => int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int id)
+    /// <summary>Has a command that only reads and shows do its work where a signal ends it at once, whatever it waits for.</summary>
+    public static void SetAction(Command command, Action<ParseResult, CancellationToken> action) => command.SetAction((parse, stop) => Task.FromResult(Interruptible.Run(() =>
+    {
+        action(parse, stop);
+        return ExitCode.Done;
+    }, stop)));
+
+    private static int Parse(string word) => NumberText.TryParse(word, out int id)
         ? id
         : throw new TinyLlmException($"tokenizer decode: \"{word}\" is no token id; expected whole numbers separated by white space.");
 
     /// <summary>The bytes of a file, or of standard input.</summary>
-    public static byte[] ReadInput(string? path)
+    public static byte[] ReadInput(string? path, CancellationToken stop)
     {
         if (path is not null)
         {
@@ -110,9 +115,6 @@ internal static class TokenizerCommand
             }
         }
 
-        using var input = Console.OpenStandardInput();
-        using var bytes = new MemoryStream();
-        input.CopyTo(bytes);
-        return bytes.ToArray();
+        return StandardStreams.ReadInput(stop);
     }
 }
