@@ -10,7 +10,7 @@ namespace TinyLlm.Cli.Commands;
 internal static class GenerateCommand
 {
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
-    private static readonly Option<string?> Prompt = LoopOptions.Text("--prompt", "TEXT", "What to go on from; absent: standard input, where it is no terminal.");
+    private static readonly Option<string?> Prompt = LoopOptions.Text("--prompt", "TEXT", "What to go on from; default: standard input, where it is no terminal.");
     private static readonly SamplingOptions Sampling = new();
     private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples, which go through the model together.", DefaultValueFactory = _ => 1 };
     private static readonly DeviceOptions Device = new();

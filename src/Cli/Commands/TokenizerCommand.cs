@@ -14,10 +14,10 @@ internal static class TokenizerCommand
         "--tokenizer", "DIR|cl100k|o200k", "Folder with a tokenizer.json (a model folder is one) or GPT-2's vocab.json and merges.txt, or a ready vocabulary.", required: true);
 
     /// <summary>What to read.</summary>
-    public static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; absent: standard input.");
+    public static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; default: standard input.");
 
     /// <summary>Whether the text may spell added tokens.</summary>
-    public static readonly Option<bool> Special = new("--special") { Description = "Take the names of added tokens such as <|endoftext|> in the text as those tokens; absent: as plain text." };
+    public static readonly Option<bool> Special = new("--special") { Description = "Take the names of added tokens such as <|endoftext|> in the text as those tokens; default: as plain text." };
 
     public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode(), TokenizerShowCommand.Create(), CreateExport() };
 
@@ -25,9 +25,9 @@ internal static class TokenizerCommand
     {
         var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
         var reading = new DataOptions();
-        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", [.. TokenizerKinds.Trained, "byte"]);
-        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
-        var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; absent: 1.");
+        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; default: bpe.", [.. TokenizerKinds.Trained, "byte"]);
+        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; default: 2048.");
+        var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; default: 1.");
         var threads = new ThreadsOption();
         var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
         var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, minimumCount, folder };

@@ -13,7 +13,7 @@ internal static class TokenizerShowCommand
 {
     private const int LongestLine = 1 << 20; // the terminal breaks lines, and loses no space at their ends
 
-    private static readonly Argument<string?> Text = new("TEXT") { Description = "What to show; absent: --input, or standard input.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Text = new("TEXT") { Description = "What to show; default: --input, or standard input.", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Style[] Styles = [new Style(Color.Black, Color.Aqua), new Style(Color.Black, Color.Yellow)];
 
     public static Command Create()
