@@ -2,37 +2,39 @@ using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using System.Text;
 using Spectre.Console;
+using TinyLlm.Cli.Terminal;
 
 namespace TinyLlm.Cli;
 
 /// <summary>
 /// Where a conversation is typed and shown: lines of the user, with a prompt where both ends are a terminal; answers on stdout; remarks of the program on stderr. Ctrl-C stops the
-/// answer that is being written; pressed again, without a line in between, it ends the input.
+/// answer that is being written; pressed again, without a line in between, it ends the input. SIGTERM and the end of the terminal end it at once, and so does Ctrl-C
+/// where a pipe has not had a line yet.
 /// </summary>
 internal sealed class ChatTerminal : IDisposable
 {
     private readonly Lock one = new();
     private readonly BlockingCollection<(bool IsLine, string? Line)> events = []; // lines, null at their end; Ctrl-C while none is being answered
     private readonly SemaphoreSlim wanted = new(0); // released for each line that is to be read: none is taken from the terminal before its time
-    private readonly PosixSignalRegistration interrupt;
+    private readonly PosixSignalRegistration[] signals;
     private readonly IAnsiConsole remarks = ErrorConsole.Open();
     private CancellationTokenSource? answer; // while one is being written
     private int interrupts; // since the last line
-    private bool ended;
+    private bool ended, begun;
+    private volatile bool terminated;
 
     public ChatTerminal()
     {
-        Output = Console.OpenStandardOutput();
+        Output = StandardStreams.OpenOutput();
         new Thread(ReadLines) { IsBackground = true }.Start(); // ends with the program: nothing wakes a thread that waits for a key
-        interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, context =>
-        {
-            context.Cancel = true;
-            Interrupt();
-        });
+        signals = [Signals.On(PosixSignal.SIGINT, Interrupt), Signals.On(PosixSignal.SIGTERM, Terminate), Signals.On(PosixSignal.SIGHUP, Terminate)];
     }
 
     /// <summary>Whether a person sits at both ends.</summary>
-    public static bool IsLive => !Console.IsInputRedirected && !Console.IsOutputRedirected;
+    public static bool IsLive => StandardStreams.IsInputTerminal && !Console.IsOutputRedirected;
+
+    /// <summary>Whether SIGTERM or the end of the terminal has ended the chat.</summary>
+    public bool IsTerminated => terminated;
 
     /// <summary>Standard output, as bytes.</summary>
     public Stream Output { get; }
@@ -41,7 +43,7 @@ internal sealed class ChatTerminal : IDisposable
     /// <param name="prompt">Shown on a terminal.</param>
     public string? ReadLine(string prompt)
     {
-        if (ended)
+        if (ended || terminated)
             return null;
         Ask(prompt);
         wanted.Release();
@@ -49,7 +51,11 @@ internal sealed class ChatTerminal : IDisposable
         {
             var (isLine, line) = events.Take();
             lock (one)
+            {
                 interrupts = isLine ? 0 : interrupts + 1;
+                begun |= isLine;
+            }
+
             ended = isLine ? line is null : interrupts > 1;
             if (isLine || ended)
             {
@@ -71,6 +77,8 @@ internal sealed class ChatTerminal : IDisposable
         using var stop = new CancellationTokenSource();
         lock (one)
             answer = stop;
+        if (terminated)
+            stop.Cancel();
         try
         {
             write(stop.Token);
@@ -90,12 +98,17 @@ internal sealed class ChatTerminal : IDisposable
     }
 
     /// <summary>A line of the program, on stderr.</summary>
-    public void Remark(string text) => remarks.WriteLine(text, new Style(decoration: Decoration.Dim));
+    public void Remark(string text)
+    {
+        foreach (string line in text.Split('\n').SelectMany(line => TextWrap.Lines(line, ErrorConsole.Width)))
+            remarks.WriteLine(line, new Style(decoration: Decoration.Dim));
+    }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        interrupt.Dispose();
+        foreach (var signal in signals)
+            signal.Dispose();
         Output.Dispose();
     }
 
@@ -117,20 +130,45 @@ internal sealed class ChatTerminal : IDisposable
             }
         }
 
-        events.Add((false, null));
+        // From a pipe that never had a line nothing is lost.
+        if (IsLive || begun)
+            events.Add((false, null));
+        else
+            Terminate();
+    }
+
+    private void Terminate()
+    {
+        terminated = true;
+        lock (one)
+            answer?.Cancel();
+        events.Add((true, null));
     }
 
     private void ReadLines()
     {
         // A terminal's own reader edits lines; what comes from a pipe is UTF-8, whatever the console believes in.
-        using var reader = Console.IsInputRedirected ? new StreamReader(Console.OpenStandardInput(), new UTF8Encoding(false)) : Console.In;
+        using var reader = StandardStreams.IsInputTerminal ? Console.In : new StreamReader(StandardStreams.OpenInput(), new UTF8Encoding(false));
         string? line;
         do
         {
             wanted.Wait();
-            line = reader.ReadLine();
+            line = ReadLine(reader);
             events.Add((true, line));
         }
         while (line is not null);
+    }
+
+    // A terminal that is gone has no more lines.
+    private static string? ReadLine(TextReader reader)
+    {
+        try
+        {
+            return reader.ReadLine();
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 }

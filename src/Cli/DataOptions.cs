@@ -9,11 +9,11 @@ internal sealed class DataOptions
     /// <summary>What <c>--data</c> takes.</summary>
     public const string Help = "Text: a file, a folder, a glob or builtin:NAME (.txt, .jsonl, .parquet, .gz, .zst, .bin, a folder of tokenize), with =WEIGHT behind it if wished; many times.";
 
-    private readonly Option<string?> textField = LoopOptions.Path<string?>("--text-field", "NAME", "Field of .jsonl rows and column of .parquet files that has the text; absent: text.");
-    private readonly Option<string?> encoding = LoopOptions.Path<string?>("--encoding", "NAME", "Encoding of text files without a byte order mark, such as latin1; absent: bytes as they are, which is UTF-8 for most.");
-    private readonly Option<string?> separator = LoopOptions.Path<string?>("--document-separator", "TEXT",
-        "Text files are cut into documents at the lines that are exactly this, such as <|endoftext|>; absent: a text file is one document.");
-    private readonly Option<bool> strict = new("--strict") { Description = "Refuse data with a bad line; absent: bad lines are left out, counted and named." };
+    private readonly Option<string?> textField = LoopOptions.Path<string?>("--text-field", "NAME", "Field of .jsonl rows and column of .parquet files that has the text; default: text.");
+    private readonly Option<string?> encoding = LoopOptions.Path<string?>("--encoding", "NAME", "Encoding of text files without a byte order mark, such as latin1; default: bytes as they are, which is UTF-8 for most.");
+    private readonly Option<string?> separator = LoopOptions.Text("--document-separator", "TEXT",
+        "Text files are cut into documents at the lines that are exactly this, such as <|endoftext|>; default: a text file is one document.");
+    private readonly Option<bool> strict = new("--strict") { Description = "Refuse data with a bad line; default: bad lines are left out, counted and named." };
 
     public void AddTo(Command command)
     {

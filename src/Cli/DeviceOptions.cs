@@ -8,10 +8,10 @@ internal sealed class DeviceOptions
 {
     private const string Auto = "auto", Fp32 = "fp32", Bf16 = "bf16";
 
-    private readonly Option<string> device = LoopOptions.Choice("--device", "Where to run; absent: auto, the best device there is (see tinyllm devices).", Auto, "cpu", "cuda", "opencl", "simulated");
-    private readonly Option<int> threads = LoopOptions.Number("--threads", "CPU threads, 0 for one a core; the result does not depend on it.");
+    private readonly Option<string> device = LoopOptions.Choice("--device", "Where to run; default: auto, the best device there is (see tinyllm devices).", Auto, "cpu", "cuda", "opencl", "simulated");
+    private readonly Option<int> threads = LoopOptions.Number("--threads", "CPU threads; 0, the default: one a core; the result does not depend on it.");
     private readonly Option<string> precision = LoopOptions.Choice("--precision",
-        "Type of activations and of the weights that products read; absent: auto, bf16 where the GPU has tensor cores for it, else fp32. Weights are trained and saved in fp32 either way.", Auto, Fp32, Bf16);
+        "Type of activations and of the weights that products read; default: auto, bf16 where the GPU has tensor cores for it, else fp32. Weights are trained and saved in fp32 either way.", Auto, Fp32, Bf16);
 
     public void AddTo(Command command)
     {

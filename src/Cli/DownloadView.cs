@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Spectre.Console;
+using TinyLlm.Cli.Terminal;
 using TinyLlm.Training.Data.Downloads;
 
 namespace TinyLlm.Cli;
@@ -10,12 +11,10 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
 {
     private static readonly TimeSpan PlainEvery = TimeSpan.FromSeconds(5);
 
-    private static readonly TimeSpan LiveEvery = TimeSpan.FromSeconds(0.1);
-
     private readonly IAnsiConsole console = ErrorConsole.Open();
     private readonly Stopwatch clock = new();
-    private ProgressContext? live;
-    private ProgressTask? task;
+    private readonly FieldLine fields = new();
+    private StatusLine? live;
     private string file = "";
     private long first;
     private TimeSpan shown;
@@ -24,21 +23,19 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
     public DownloadProgress Last { get; private set; }
 
     /// <summary>Runs the work inside the display.</summary>
-    public Task<bool> RunAsync(Func<Task<bool>> work) => !ErrorConsole.IsLive
-        ? work()
-        : console.Progress()
-            .Columns(new ProgressBarColumn { Width = 24 }, new TaskDescriptionColumn { Alignment = Justify.Left })
-            .StartAsync(context =>
-            {
-                live = context;
-                return work();
-            });
+    public async Task<bool> RunAsync(Func<Task<bool>> work)
+    {
+        using var line = new StatusLine(first: TimeSpan.Zero);
+        if (ErrorConsole.IsLive)
+            live = line;
+        return await work();
+    }
 
     /// <inheritdoc/>
     public void Report(DownloadProgress value)
     {
         if (value.Note is not null)
-            console.WriteLine($"{value.File}: {value.Note}");
+            Line($"{value.File}: {value.Note}");
         else
             Count(value);
         Last = value;
@@ -56,41 +53,40 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
     private void Count(DownloadProgress value)
     {
         // A new file, or one that begins anew. The bytes of earlier runs are no speed of this one.
-        bool begins = file != value.File || value.Bytes < first;
+        bool begins = file != value.File || value.Bytes < first, ends = value.Bytes == value.Total;
         if (begins)
         {
-            if (file != value.File)
-                task = live?.AddTask(Markup.Escape(value.File));
             (file, first, shown) = (value.File, value.Bytes, TimeSpan.Zero);
             clock.Restart();
         }
 
-        if (!begins && value.Bytes != value.Total && clock.Elapsed - shown < (live is null ? PlainEvery : LiveEvery))
+        if (!begins && !ends && live is null && clock.Elapsed - shown < PlainEvery)
             return;
         shown = clock.Elapsed;
-        if (task is null)
-            console.WriteLine(Describe(value));
+        if (live is null || ends)
+            Line(string.Join("  ", Describe(value).Select(field => field.Long)));
         else
-            Show(value, task);
+            live.ShowBar((double)value.Bytes / Math.Max(1, value.Total ?? 0), room => fields.Fit(room, Describe(value)));
     }
 
-    private void Show(DownloadProgress value, ProgressTask bar)
+    private void Line(string text)
     {
-        bar.IsIndeterminate = value.Total is null;
-        bar.MaxValue = value.Total ?? Math.Max(1, value.Bytes);
-        bar.Value = value.Bytes;
-        bar.Description = Markup.Escape(Describe(value));
+        if (live is null)
+            console.WriteLine(text);
+        else
+            live.Above(() => console.WriteLine(text));
     }
 
-    private string Describe(DownloadProgress value)
+    private Field[] Describe(DownloadProgress value)
     {
-        string line = value.Total is { } whole
-            ? string.Create(CultureInfo.InvariantCulture, $"{value.File}: {Size(value.Bytes)} of {Size(whole)} ({Math.Floor(100.0 * value.Bytes / Math.Max(1, whole)):F0}%)")
-            : $"{value.File}: {Size(value.Bytes)}";
+        string size = value.Total is { } whole
+            ? string.Create(CultureInfo.InvariantCulture, $"{Size(value.Bytes)} of {Size(whole)} ({Math.Floor(100.0 * value.Bytes / Math.Max(1, whole)):F0}%)")
+            : Size(value.Bytes);
+        Field name = new($"{value.File}: {size}", $"{value.File}: {Size(value.Bytes)}", 0);
         double speed = (value.Bytes - first) / Math.Max(1e-3, shown.TotalSeconds);
         if (speed <= 0)
-            return line;
-        string left = value.Total - value.Bytes is > 0 and { } rest ? $"  {ProgressView.Time(rest / speed)} left" : "";
-        return $"{line}  {Size((long)speed)}/s{left}";
+            return [name];
+        Field rate = new($"{Size((long)speed)}/s", 2);
+        return value.Total - value.Bytes is > 0 and { } rest ? [name, rate, new Field($"{ProgressView.Time(rest / speed)} left", 1)] : [name, rate];
     }
 }

@@ -11,6 +11,9 @@ internal static class ExitCode
     /// <summary>A value or file was refused, or a run failed; one line on stderr says why.</summary>
     public const int Failed = 2;
 
-    /// <summary>Ctrl-C or SIGTERM, after a checkpoint.</summary>
+    /// <summary>A fault in the program itself; one line on stderr says what to report.</summary>
+    public const int Fault = 70;
+
+    /// <summary>Ctrl-C, SIGTERM or the end of the terminal, after a checkpoint.</summary>
     public const int Interrupted = 130;
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
-using System.Globalization;
+using System.CommandLine.Parsing;
+using TinyLlm.Cli.Parsing;
 using TinyLlm.Kernels;
 using TinyLlm.Training;
 using TinyLlm.Training.Optimizers;
@@ -33,30 +34,30 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     /// <summary>The stage's defaults.</summary>
     public LoopDefaults Defaults => defaults;
 
-    public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; absent: the next free runs/NAME-N.");
-    public readonly Option<int> Steps = Number("--steps", $"Optimiser steps; absent: {defaults.Steps}.");
-    public readonly Option<int> BatchSize = Number("--batch-size", $"Rows of a batch; absent: {defaults.BatchSize}.");
-    public readonly Option<int> Accumulate = Number("--accumulate", "Batches of a step: it learns from batch-size x accumulate rows; absent: 1.");
-    public readonly Option<int> MicroBatch = Number(MicroBatchName, "Rows that go through the model at once, a divisor of --batch-size; 0 or absent: as many as fit into memory.");
+    public readonly Option<string?> Out = Path<string?>("--out", "DIR", "Folder of the run; default: the next free runs/NAME-N.");
+    public readonly Option<int> Steps = Number("--steps", $"Optimiser steps; default: {defaults.Steps}.");
+    public readonly Option<int> BatchSize = Number("--batch-size", $"Rows of a batch; default: {defaults.BatchSize}.");
+    public readonly Option<int> Accumulate = Number("--accumulate", "Batches of a step: it learns from batch-size x accumulate rows; default: 1.");
+    public readonly Option<int> MicroBatch = Number(MicroBatchName, "Rows that go through the model at once, a divisor of --batch-size; 0, the default: as many as fit into memory.");
     public readonly Option<bool> Recompute = new("--recompute") { Description = "Less memory, more time, the same result: the backward pass computes each block's activations once more." };
-    public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; absent: {defaults.LearningRate.ToString(CultureInfo.InvariantCulture)}.");
-    public readonly Option<string> Optimizer = Choice("--optimizer", "muon: the layers' matrices by Muon, the rest by AdamW; adamw: all by AdamW. Absent: muon, for adapters adamw.", AdamW, Muon);
-    public readonly Option<double> MuonLearningRate = Real("--muon-lr", $"Highest learning rate of the matrices with --optimizer muon, which moves as that of the rest, --lr, does; absent: {DefaultMuonLearningRate.ToString(CultureInfo.InvariantCulture)}.");
-    public readonly Option<double> MinLearningRate = Real("--min-lr", $"Learning rate at the end of the schedule; absent: {(defaults.EndShare == 0 ? "0" : $"{defaults.EndShare.ToString(CultureInfo.InvariantCulture)} of --lr")}.");
-    public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; absent: a twentieth of --steps, at most 100.");
-    public readonly Option<string> Schedule = Choice("--schedule", $"How the learning rate moves; absent: {defaults.Schedule}.", "cosine", "wsd", "linear", "constant");
-    public readonly Option<double> WeightDecay = Real("--weight-decay", $"Decoupled weight decay of matrices and embeddings; absent: {defaults.WeightDecay.ToString(CultureInfo.InvariantCulture)}.");
-    public readonly Option<double> Beta1 = Real("--beta1", "AdamW's beta1; absent: 0.9.");
-    public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2; absent: 0.99.");
-    public readonly Option<double> Clip = Real("--clip", "Largest global norm of the gradients, 0: no clipping; absent: 1.");
-    public readonly Option<double> Dropout = Real("--dropout", "Dropout probability; absent: 0.");
+    public readonly Option<double> LearningRate = Real("--lr", $"Highest learning rate; default: {NumberText.Short(defaults.LearningRate)}.");
+    public readonly Option<string> Optimizer = Choice("--optimizer", "muon: the layers' matrices by Muon, the rest by AdamW; adamw: all by AdamW. Default: muon, for adapters adamw.", AdamW, Muon);
+    public readonly Option<double> MuonLearningRate = Real("--muon-lr", $"Highest learning rate of the matrices with --optimizer muon, which moves as that of the rest, --lr, does; default: {NumberText.Short(DefaultMuonLearningRate)}.");
+    public readonly Option<double> MinLearningRate = Real("--min-lr", $"Learning rate at the end of the schedule; default: {(defaults.EndShare == 0 ? "0" : $"{NumberText.Short(defaults.EndShare)} of --lr")}.");
+    public readonly Option<int> Warmup = Number("--warmup", "Steps of linear warm-up; default: a twentieth of --steps, at most 100.");
+    public readonly Option<string> Schedule = Choice("--schedule", $"How the learning rate moves; default: {defaults.Schedule}.", "cosine", "wsd", "linear", "constant");
+    public readonly Option<double> WeightDecay = Real("--weight-decay", $"Decoupled weight decay of matrices and embeddings; default: {NumberText.Short(defaults.WeightDecay)}.");
+    public readonly Option<double> Beta1 = Real("--beta1", "AdamW's beta1; default: 0.9.");
+    public readonly Option<double> Beta2 = Real("--beta2", "AdamW's beta2; default: 0.99.");
+    public readonly Option<double> Clip = Real("--clip", "Largest global norm of the gradients, 0: no clipping; default: 1.");
+    public readonly Option<double> Dropout = Real("--dropout", "Dropout probability; default: 0.");
     public readonly DeviceOptions Device = new();
-    public readonly Option<ulong> Seed = new("--seed") { HelpName = "N", Description = "Seed of weights, order and dropout; absent: 1." };
-    public readonly Option<int> EvaluateEvery = Number("--eval-every", "Steps between evaluations, 0: at the end only; absent: a tenth of --steps.");
-    public readonly Option<int> EvaluateBatches = Number("--eval-batches", "Validation batches of an evaluation, the same every time; 0: the whole split.");
-    public readonly Option<int> SampleEvery = Number("--sample-every", "Steps between samples, 0: none; absent: a fifth of --steps.");
-    public readonly Option<int> CheckpointEvery = Number("--checkpoint-every", "Steps between checkpoints, 0: at the end only; absent: a fifth of --steps.");
-    public readonly Option<int> Keep = Number("--keep", "How many checkpoints are kept; absent: 1.");
+    public readonly Option<ulong> Seed = new("--seed") { HelpName = "N", Description = "Seed of weights, order and dropout; default: 1." };
+    public readonly Option<int> EvaluateEvery = Number("--eval-every", "Steps between evaluations, 0: at the end only; default: a tenth of --steps.");
+    public readonly Option<int> EvaluateBatches = Number("--eval-batches", "Validation batches of an evaluation, the same every time; 0, the default: the whole split.");
+    public readonly Option<int> SampleEvery = Number("--sample-every", "Steps between samples, 0: none; default: a fifth of --steps.");
+    public readonly Option<int> CheckpointEvery = Number("--checkpoint-every", "Steps between checkpoints, 0: at the end only; default: a fifth of --steps.");
+    public readonly Option<int> Keep = Number("--keep", "How many checkpoints are kept; default: 1.");
     public readonly Option<int> StopAfter = Number("--stop-after", "Pause after N steps of this session; a --resume goes on with the same schedule.");
     public readonly Option<bool> Resume = new("--resume") { Description = "Go on with the run in --out from its last checkpoint." };
     public readonly Option<bool> Force = new("--force") { Description = "Replace a run that --out holds." };
@@ -121,7 +122,8 @@ internal sealed class LoopOptions(LoopDefaults defaults)
 
     public static Option<double> Real(string name, string description) => new(name) { HelpName = "X", Description = description };
 
-    public static Option<string?> Text(string name, string help, string description) => new(name) { HelpName = help, Description = description };
+    /// <summary>An option whose value is a person's text: anything at all.</summary>
+    public static Option<string?> Text(string name, string help, string description) => new TextOption<string?>(name) { HelpName = help, Description = description };
 
     /// <summary>An option that names a file, a folder or a corpus: not nothing.</summary>
     public static Option<T> Path<T>(string name, string help, string description, bool required = false)
@@ -131,9 +133,15 @@ internal sealed class LoopOptions(LoopDefaults defaults)
         {
             if (result.Tokens.Any(token => token.Value.Length == 0))
                 result.AddError($"Option '{name}' is empty; expected {help}.");
+            if (result.Tokens.FirstOrDefault(token => IsOption(result, token.Value)) is { } taken)
+                result.AddError($"Option '{name}' has no value: {taken.Value} is an option; expected {help} behind {name}.");
         });
         return option;
     }
+
+    // The parser takes the next word for the value, whatever it is: --out --resume would write a folder --resume.
+    private static bool IsOption(OptionResult result, string word) =>
+        word.StartsWith('-') && result.Parent is CommandResult { Command: var command } && command.Options.Any(o => o.Name == word || o.Aliases.Contains(word));
 
     public static Option<string> Choice(string name, string description, params string[] values)
     {

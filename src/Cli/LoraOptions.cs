@@ -9,10 +9,10 @@ internal sealed class LoraOptions
 {
     private const string AllLayers = "all";
 
-    private readonly Option<int> rank = LoopOptions.Number("--lora-rank", "Train adapters of this rank in place of the weights; 0 or absent: the weights.");
-    private readonly Option<double> alpha = LoopOptions.Real("--lora-alpha", "The adapters' output is multiplied by alpha / rank; absent: twice the rank.");
-    private readonly Option<string[]> targets = new("--lora-targets") { HelpName = "NAME", AllowMultipleArgumentsPerToken = true, Description = "Layers that have adapters, such as q_proj v_proj; all or absent: all linear layers of the blocks." };
-    private readonly Option<double> dropout = LoopOptions.Real("--lora-dropout", "Dropout probability of what adapters read; absent: 0.");
+    private readonly Option<int> rank = LoopOptions.Number("--lora-rank", "Train adapters of this rank in place of the weights; 0, the default: the weights.");
+    private readonly Option<double> alpha = LoopOptions.Real("--lora-alpha", "The adapters' output is multiplied by alpha / rank; default: twice the rank.");
+    private readonly Option<string[]> targets = new("--lora-targets") { HelpName = "NAME", AllowMultipleArgumentsPerToken = true, Description = "Layers that have adapters, such as q_proj v_proj; all, the default: all linear layers of the blocks." };
+    private readonly Option<double> dropout = LoopOptions.Real("--lora-dropout", "Dropout probability of what adapters read; default: 0.");
 
     public void AddTo(Command command)
     {
@@ -38,7 +38,7 @@ internal sealed class LoraOptions
 
         string found = ModelFolder.Find(model);
         if (AdapterFolder.Is(found))
-            throw new TinyLlmException($"{model}: these are adapters; expected a model for new adapters. Merge them first: tinyllm merge --model {model} --out DIR.");
+            throw new TinyLlmException($"{model}: these are adapters; expected a model for new adapters. Merge them first: {Launcher.Command} merge --model {Shell.Quote(model)} --out DIR.");
         var architecture = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)).Architecture;
         var settings = new LoraSettings(r, a, names is [AllLayers] ? LoraSettings.LayersOf(architecture) : names, p) { Base = Path.GetFullPath(model) };
         settings.Validate(architecture);

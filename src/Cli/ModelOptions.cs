@@ -24,17 +24,17 @@ internal sealed class ModelOptions
         ["medium"] = (24, 16, 1024, 1024),
     };
 
-    private readonly Option<string> preset = LoopOptions.Choice("--preset", "Sizes to begin with: layers, heads, width, context; absent: default (4, 4, 128, 128).", [.. Presets.Keys]);
-    private readonly Option<string> architecture = LoopOptions.Choice("--arch", "Architecture; absent: qwen3.", "qwen3", "llama", "gpt2");
-    private readonly Option<int> layers = LoopOptions.Number("--layers", "Number of blocks; absent: the preset's, as the next four.");
+    private readonly Option<string> preset = LoopOptions.Choice("--preset", "Sizes to begin with: layers, heads, width, context; default: default (4, 4, 128, 128).", [.. Presets.Keys]);
+    private readonly Option<string> architecture = LoopOptions.Choice("--arch", "Architecture; default: qwen3.", "qwen3", "llama", "gpt2");
+    private readonly Option<int> layers = LoopOptions.Number("--layers", "Number of blocks; default: the preset's, as the next four.");
     private readonly Option<int> heads = LoopOptions.Number("--heads", "Query heads of a block.");
-    private readonly Option<int> kvHeads = LoopOptions.Number("--kv-heads", "Key and value heads of a block; absent: as many as heads.");
+    private readonly Option<int> kvHeads = LoopOptions.Number("--kv-heads", "Key and value heads of a block; default: as many as heads.");
     private readonly Option<int> width = LoopOptions.Number("--width", "Width of the residual stream.");
     private readonly Option<int> context = LoopOptions.Number("--context", "Tokens of a sequence.");
-    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "KIND|NAME|DIR", "Kind of tokenizer to train (bpe, char, byte, word), a ready one (cl100k, o200k), or a folder that has one; absent: that of prepared --data, else bpe.");
-    private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
+    private readonly Option<string?> tokenizer = LoopOptions.Path<string?>("--tokenizer", "KIND|NAME|DIR", "Kind of tokenizer to train (bpe, char, byte, word), a ready one (cl100k, o200k), or a folder that has one; default: that of prepared --data, else bpe.");
+    private readonly Option<int> vocabularySize = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; default: 2048.");
 
-    private readonly Option<int> minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; absent: 1.");
+    private readonly Option<int> minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; default: 1.");
 
     public void AddTo(Command command)
     {
@@ -77,5 +77,5 @@ internal sealed class ModelOptions
     public Tokenizer MakeTokenizer(ModelSizes sizes, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int threads, CancellationToken stop) =>
         TokenizerKinds.IsTrained(sizes.Tokenizer)
             ? TokenizerKinds.Train(sizes.Tokenizer, sources, validation, sizes.VocabularySize, sizes.MinimumCount, threads, stop)
-            : TokenizerKinds.Open(sizes.Tokenizer);
+            : TokenizerKinds.Open(sizes.Tokenizer, mayTrain: true);
 }

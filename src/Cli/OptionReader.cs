@@ -65,21 +65,30 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
         value = default!;
         if (saved is null || !saved.TryGetValue(option.Name, out string? text))
             return false;
-        Type type = Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T);
-        try
-        {
-            value = type == typeof(string[]) ? (T)(object)text.Split('\n') : (T)Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
-            return true;
-        }
-        catch (Exception e) when (e is FormatException or OverflowException)
-        {
-            throw new TinyLlmException($"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; expected what the option takes. The file was changed by hand.", e);
-        }
+        object saidBefore = ReadSaved(typeof(T), text) ?? throw new TinyLlmException(
+            $"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; expected what the option takes. The file was changed by hand.");
+        value = (T)saidBefore;
+        return true;
     }
+
+    // Null where it is no value of the type.
+    private static object? ReadSaved(Type type, string text) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    {
+        TypeCode.String => text,
+        TypeCode.Boolean => bool.TryParse(text, out bool value) ? value : null,
+        TypeCode.Int32 => NumberText.TryParse(text, out int value) ? value : null,
+        TypeCode.UInt64 => NumberText.TryParse(text, out ulong value) ? value : null,
+        TypeCode.Int64 => NumberText.TryParse(text, out long value) ? value : null,
+        TypeCode.Single => NumberText.TryParse(text, out float value) ? value : null,
+        TypeCode.Double => NumberText.TryParse(text, out double value) ? value : null,
+        _ when type == typeof(string[]) => text.Split('\n'),
+        _ => throw new NotSupportedException($"A checkpoint keeps no {type.Name}; add it here."),
+    };
 
     private static string Format<T>(T value) => value switch
     {
         string[] list => string.Join('\n', list),
+        double number => NumberText.Exact(number),
         IFormattable number => number.ToString(null, CultureInfo.InvariantCulture),
         _ => value?.ToString() ?? "",
     };

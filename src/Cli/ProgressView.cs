@@ -1,5 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
+using TinyLlm.Cli.Terminal;
+using TinyLlm.Kernels;
 using TinyLlm.Training;
 
 namespace TinyLlm.Cli;
@@ -10,18 +12,30 @@ namespace TinyLlm.Cli;
 /// </summary>
 internal sealed class ProgressView
 {
-    private readonly bool live = ErrorConsole.IsLive;
+    private const int HeadingIndent = 11, SampleIndent = 2;
+
     private readonly IAnsiConsole console = ErrorConsole.Open();
-    private ProgressTask? task;
+    private readonly FieldLine live = new(), evaluations = new(), rewarded = new();
+    private StatusLine? status;
     private int total, plainEvery, first;
-    private double lastLoss, speed;
+    private double lastLoss;
     private System.Diagnostics.Stopwatch clock = new();
 
     /// <summary>A line of the heading: a name and what it says.</summary>
-    public void Heading(string name, string text) => console.MarkupLineInterpolated($"  [grey]{name,-8}[/] {text}");
+    public void Heading(string name, string text)
+    {
+        // A long first word would not be broken: the name goes apart, for its colour.
+        string start = $"  {name,-8} ";
+        bool isFirst = true;
+        foreach (string line in TextWrap.Lines(start + text, ErrorConsole.Width, HeadingIndent))
+        {
+            console.MarkupLineInterpolated(isFirst ? (FormattableString)$"[grey]{line[..Math.Min(line.Length, start.Length)]}[/]{line[Math.Min(line.Length, start.Length)..]}" : $"{line}");
+            isFirst = false;
+        }
+    }
 
     /// <summary>A free line.</summary>
-    public void Line(string text) => console.WriteLine(text);
+    public void Line(string text) => Above(() => console.WriteLine(text));
 
     /// <summary>Runs the loop inside the display.</summary>
     /// <param name="done">Steps done before.</param>
@@ -31,16 +45,9 @@ internal sealed class ProgressView
     {
         (first, total, plainEvery) = (done, steps, Math.Max(1, steps / 40));
         clock = System.Diagnostics.Stopwatch.StartNew();
-        if (!live)
-            return loop();
-        return console.Progress().HideCompleted(true)
-            .Columns(new ProgressBarColumn { Width = 24 }, new PercentageColumn(), new TaskDescriptionColumn { Alignment = Justify.Left })
-            .Start(context =>
-            {
-                task = context.AddTask("starting", maxValue: steps);
-                task.Value = done;
-                return loop();
-            });
+        using var line = new StatusLine(first: TimeSpan.Zero);
+        status = line;
+        return loop();
     }
 
     /// <summary>A step is done.</summary>
@@ -48,16 +55,14 @@ internal sealed class ProgressView
     {
         // A running mean: single batches jump.
         lastLoss = lastLoss == 0 ? loss : 0.9 * lastLoss + 0.1 * loss;
-        speed = tokensPerSecond;
-        if (live && task is not null)
+        if (ErrorConsole.IsLive)
         {
-            task.Value = step;
-            if (step % 4 == 0 || step == total)
-                task.Description = string.Create(CultureInfo.InvariantCulture, $"step {step}/{total}  loss {lastLoss:F3}  {speed:N0} tokens/s  {Left(step)} left");
+            status?.ShowBar((double)step / total, room => live.Fit(room, new Field($"step {step}/{total}"), new Field(Text($"loss {lastLoss:F3}"), 1), Speed(tokensPerSecond, 3),
+                new Field($"{Left(step)} left", 2)));
         }
         else if (step % plainEvery == 0 || step == first + 1)
         {
-            Line(string.Create(CultureInfo.InvariantCulture, $"step {step,6}/{total}  loss {lastLoss:F4}  {speed:N0} tokens/s  {Left(step)} left"));
+            Line(Text($"step {step,6}/{total}  loss {lastLoss:F4}  {tokensPerSecond:N0} tokens/s  {Left(step)} left"));
         }
     }
 
@@ -65,27 +70,34 @@ internal sealed class ProgressView
     public void Evaluated(StepReport report)
     {
         var e = report.Evaluation!;
+        string width = $"{total}";
+        Field step = new($"step {report.Step,6}/{total}", $"step {report.Step.ToString(CultureInfo.InvariantCulture).PadLeft(width.Length)}/{total}", 0);
+        Field rate = new($"lr {NumberText.Short(report.LearningRate)}", 2);
         if (e.Rewards is { } rewards)
         {
-            Line(string.Create(CultureInfo.InvariantCulture,
-                $"step {report.Step,6}/{total}  reward {report.Rewards?.Mean:F3}  validation reward {rewards.Mean:F3}  {rewards.Truncated} of {rewards.Samples} answers too long  lr {report.LearningRate:G3}"));
+            Line(rewarded.Fit(ErrorConsole.Width, step, new Field(Text($"reward {report.Rewards?.Mean:F3}")),
+                new Field(Text($"validation reward {rewards.Mean:F3}"), Text($"val {rewards.Mean:F3}"), 0),
+                new Field($"{rewards.Truncated} of {rewards.Samples} answers too long", $"{rewards.Truncated}/{rewards.Samples} too long", 1), rate));
             return;
         }
 
-        string more = e.Preferences is { } p
-            ? string.Create(CultureInfo.InvariantCulture, $"margin {p.Margin / p.Pairs:F3}  chosen ahead {100.0 * p.Right / p.Pairs:F1}%")
-            : string.Create(CultureInfo.InvariantCulture, $"{e.BitsPerByte:F3} bits/byte");
-        Line(string.Create(CultureInfo.InvariantCulture,
-            $"step {report.Step,6}/{total}  loss {lastLoss:F4}  validation loss {e.Loss:F4}  {more}  lr {report.LearningRate:G3}  {report.TokensPerSecond:N0} tokens/s"));
+        Field loss = new(Text($"loss {lastLoss:F4}")), validation = new(Text($"validation loss {e.Loss:F4}"), Text($"val {e.Loss:F4}"), 0), speed = Speed(report.TokensPerSecond, 3);
+        Line(e.Preferences is { } p
+            ? evaluations.Fit(ErrorConsole.Width, step, loss, validation, new Field(Text($"margin {p.Margin / p.Pairs:F3}"), 1),
+                new Field(Text($"chosen ahead {100.0 * p.Right / p.Pairs:F1}%"), Text($"ahead {100.0 * p.Right / p.Pairs:F1}%"), 1), rate, speed)
+            : evaluations.Fit(ErrorConsole.Width, step, loss, validation, new Field(Text($"{e.BitsPerByte:F3} bits/byte"), 1), rate, speed));
     }
 
     /// <summary>A sample of the model's text.</summary>
-    public void Sample(int step, string text)
+    public void Sample(int step, string text) => Above(() =>
     {
         console.MarkupLineInterpolated($"[grey]sample at step {step}:[/]");
         foreach (string line in text.Trim().Split('\n'))
-            console.MarkupLineInterpolated($"  [italic]{Printable(line)}[/]");
-    }
+        {
+            foreach (string part in TextWrap.Lines("  " + Printable(line), ErrorConsole.Width, SampleIndent))
+                console.MarkupLineInterpolated($"[italic]{part}[/]");
+        }
+    });
 
     /// <summary>A time for people, such as 2m05s.</summary>
     public static string Time(double seconds) => seconds < 60
@@ -94,6 +106,18 @@ internal sealed class ProgressView
 
     // An untrained model writes any character: a control character could move the cursor or change the terminal.
     private static string Printable(string line) => new(line.TrimEnd().Select(c => c == '\t' ? ' ' : char.IsControl(c) ? '\uFFFD' : c).ToArray());
+
+    private static Field Speed(double tokensPerSecond, int rank) => new(Text($"{tokensPerSecond:N0} tokens/s"), rank);
+
+    private static string Text(FormattableString text) => FormattableString.Invariant(text);
+
+    private void Above(Action write)
+    {
+        if (status is null)
+            write();
+        else
+            status.Above(write);
+    }
 
     private string Left(int step) => Time(clock.Elapsed.TotalSeconds / (step - first) * (total - step));
 }

@@ -1,4 +1,4 @@
-using Spectre.Console;
+using TinyLlm.Cli.Terminal;
 
 namespace TinyLlm.Cli;
 
@@ -6,6 +6,9 @@ namespace TinyLlm.Cli;
 /// <param name="total">Bytes of input.</param>
 internal sealed class ReadingProgress(long total)
 {
+    private readonly FieldLine fields = new();
+    private long read;
+
     /// <summary>Does the work inside the display.</summary>
     /// <param name="work">Calls what it is given, from any thread, with each number of bytes that is read.</param>
     public T Run<T>(Func<Action<long>, T> work)
@@ -13,10 +16,11 @@ internal sealed class ReadingProgress(long total)
         if (!ErrorConsole.IsLive || total == 0)
             return work(_ => { });
 
-        return ErrorConsole.Open().Progress().AutoClear(true).Columns(new ProgressBarColumn { Width = 24 }, new PercentageColumn(), new TaskDescriptionColumn(), new RemainingTimeColumn()).Start(context =>
+        using var line = new StatusLine(first: TimeSpan.FromSeconds(0.3));
+        return work(bytes =>
         {
-            var task = context.AddTask("reading", maxValue: total);
-            return work(bytes => task.Increment(bytes));
+            double share = Math.Min(1, (double)Interlocked.Add(ref read, bytes) / total);
+            line.ShowBar(share, room => fields.Fit(room, new Field("reading"), new Field($"{ProgressView.Time(line.Clock.Elapsed.TotalSeconds * (1 - share) / share)} left", 1)));
         });
     }
 }

@@ -24,7 +24,7 @@ internal sealed record Recipe(string Preset, string Architecture, string Tokeniz
 
     /// <summary>--recipe.</summary>
     public static Option<string> Option() => LoopOptions.Choice("--recipe",
-        "What is taken where no option says otherwise; absent: default. nanogpt: gpt2 of preset tiny, characters, AdamW, 2,000 batches of 12, as nanoGPT trains on a laptop.", [.. All.Keys]);
+        "What is taken where no option says otherwise; default: default. nanogpt: gpt2 of preset tiny, characters, AdamW, 2,000 batches of 12, as nanoGPT trains on a laptop.", [.. All.Keys]);
 
     /// <summary>The recipe that the option names.</summary>
     public static Recipe Read(OptionReader reader, Option<string> option) => All[reader.Fixed(option, DefaultName)];

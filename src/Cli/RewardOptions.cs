@@ -17,14 +17,14 @@ internal sealed record RewardSettings(int Group, int MaxTokens, float Temperatur
 internal sealed class RewardOptions
 {
     private readonly Option<string> kind = LoopOptions.Choice("--reward",
-        "What an answer earns in grpo, 1 or 0: exact (the row's answer), numeric (its number: behind ####, else the last), regex (--reward-pattern), or what --reward-command says; absent: exact.", "exact", "numeric", "regex", "command");
+        "What an answer earns in grpo, 1 or 0: exact (the row's answer), numeric (its number: behind ####, else the last), regex (--reward-pattern), or what --reward-command says; default: exact.", "exact", "numeric", "regex", "command");
     private readonly Option<string?> pattern = LoopOptions.Text("--reward-pattern", "REGEX", "What an answer must match with --reward regex.");
     private readonly Option<string?> command = LoopOptions.Text("--reward-command", "COMMAND", "A program that reads {\"prompt\", \"answer\", \"completion\"} as JSON lines and writes a number a line, with --reward command.");
-    private readonly Option<double> timeout = LoopOptions.Real("--reward-timeout", "Seconds that the program has for a step; absent: 60.");
-    private readonly Option<int> group = LoopOptions.Number("--group", "Answers to each prompt in grpo, 2 to 16; absent: 8.");
-    private readonly Option<int> maxTokens = LoopOptions.Number("--max-tokens", "The most tokens of an answer in grpo; longer ones are left out; absent: 64.");
-    private readonly Option<double> temperature = LoopOptions.Real("--temperature", "Of sampling answers in grpo; absent: 1, the model's own distribution.");
-    private readonly Option<double> kl = LoopOptions.Real("--kl", "How much the distance to the model of the beginning counts in grpo; absent: 0.");
+    private readonly Option<double> timeout = LoopOptions.Real("--reward-timeout", "Seconds that the program has for a step; default: 60.");
+    private readonly Option<int> group = LoopOptions.Number("--group", "Answers to each prompt in grpo, 2 to 16; default: 8.");
+    private readonly Option<int> maxTokens = LoopOptions.Number("--max-tokens", "The most tokens of an answer in grpo; longer ones are left out; default: 64.");
+    private readonly Option<double> temperature = LoopOptions.Real("--temperature", "Of sampling answers in grpo; default: 1, the model's own distribution.");
+    private readonly Option<double> kl = LoopOptions.Real("--kl", "How much the distance to the model of the beginning counts in grpo; default: 0.");
 
     private Option[] All => [kind, pattern, command, timeout, group, maxTokens, temperature, kl];
 

@@ -162,7 +162,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     private int Finish(TrainerResult result, TrainerState state)
     {
         string best = state.BestLoss is not { } loss ? "" : stage.Objective is RewardObjective ? $", highest validation reward {-loss:F4}" : $", lowest validation loss {loss:F4}";
-        string resume = $"{Launcher.Command} {stage.Name} --out {run.Root} --resume";
+        string resume = $"{Launcher.Command} {stage.Name} --out {Shell.Quote(run.Root)} --resume";
         if (result == TrainerResult.Interrupted)
         {
             view.Line(run.LatestCheckpoint() is null
@@ -182,13 +182,13 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         Console.WriteLine("Try next:");
         if (stage.Name == "pretrain")
         {
-            Console.WriteLine($"  {Launcher.Command} generate --model {run.Root} --prompt \"Once upon a time\"");
-            Console.WriteLine($"  {Launcher.Command} finetune --model {run.Root}");
+            Console.WriteLine($"  {Launcher.Command} generate --model {Shell.Quote(run.Root)} --prompt \"Once upon a time\"");
+            Console.WriteLine($"  {Launcher.Command} finetune --model {Shell.Quote(run.Root)}");
         }
         else
         {
-            Console.WriteLine($"  {Launcher.Command} chat --model {run.Root}");
-            Console.WriteLine($"  {Launcher.Command} eval --model {run.Root} --data builtin:questions --exact-match");
+            Console.WriteLine($"  {Launcher.Command} chat --model {Shell.Quote(run.Root)}");
+            Console.WriteLine($"  {Launcher.Command} eval --model {Shell.Quote(run.Root)} --data builtin:questions --exact-match");
         }
 
         return ExitCode.Done;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyLlm.Cli.Parsing;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 
@@ -9,12 +10,12 @@ internal sealed class SamplingOptions
 {
     private readonly Option<int> maxTokens = new("--max-tokens") { HelpName = "N", Description = "Most tokens to write.", DefaultValueFactory = _ => 200 };
     private readonly Option<float> temperature = new("--temperature") { HelpName = "X", Description = "0: always the likeliest token; 1: as the model says.", DefaultValueFactory = _ => 0.8f };
-    private readonly Option<int> topK = new("--top-k") { HelpName = "N", Description = "Only the N likeliest tokens; 0: all." };
+    private readonly Option<int> topK = new("--top-k") { HelpName = "N", Description = "Only the N likeliest tokens; 0, the default: all." };
     private readonly Option<float> topP = new("--top-p") { HelpName = "X", Description = "Only the likeliest tokens that make up this probability.", DefaultValueFactory = _ => 1f };
-    private readonly Option<float> minP = new("--min-p") { HelpName = "X", Description = "Only tokens with this share of the likeliest one's probability." };
+    private readonly Option<float> minP = new("--min-p") { HelpName = "X", Description = "Only tokens with this share of the likeliest one's probability; default: 0." };
     private readonly Option<float> repetitionPenalty = new("--repetition-penalty") { HelpName = "X", Description = "Above 1: tokens that were there before become less likely.", DefaultValueFactory = _ => 1f };
-    private readonly Option<string[]> stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
-    private readonly Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; absent: another every time." };
+    private readonly TextOption<string[]> stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
+    private readonly Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; default: another every time." };
 
     public void AddTo(Command command)
     {

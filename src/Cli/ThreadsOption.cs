@@ -6,7 +6,7 @@ namespace TinyLlm.Cli;
 /// <summary><c>--threads</c> of commands that run no model.</summary>
 internal sealed class ThreadsOption
 {
-    private readonly Option<int> threads = LoopOptions.Number("--threads", "Threads that work, 0 for one a core; the result does not depend on it.");
+    private readonly Option<int> threads = LoopOptions.Number("--threads", "Threads that work; 0, the default: one a core; the result does not depend on it.");
 
     public void AddTo(Command command) => command.Options.Add(threads);
 

@@ -1,3 +1,4 @@
+using TinyLlm.Cli.Parsing;
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
@@ -14,14 +15,43 @@ internal static class TokenizerKinds
     /// <summary>Whether a value names a kind that learns from text.</summary>
     public static bool IsTrained(string value) => Trained.Contains(value);
 
+    // What other programs and papers call the kinds.
+    private static readonly Dictionary<string, string> OtherNames = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["subword"] = "bpe", ["subwords"] = "bpe", ["bbpe"] = "bpe", ["byte-bpe"] = "bpe", ["bytelevel-bpe"] = "bpe", ["byte-level-bpe"] = "bpe", ["wordpiece"] = "bpe",
+        ["unigram"] = "bpe", ["sentencepiece"] = "bpe", ["spm"] = "bpe", ["bytes"] = "byte", ["character"] = "char", ["characters"] = "char", ["words"] = "word",
+        ["whitespace"] = "word", ["gpt4"] = "cl100k", ["gpt-4"] = "cl100k", ["cl100k_base"] = "cl100k", ["tiktoken"] = "cl100k", ["gpt4o"] = "o200k", ["gpt-4o"] = "o200k",
+        ["o200k_base"] = "o200k",
+    };
+
     /// <summary>Opens a tokenizer that needs no text: <c>byte</c>, a ready vocabulary, or a folder's.</summary>
-    /// <exception cref="TinyLlmException">The folder has none that can be read.</exception>
-    public static Tokenizer Open(string value) => value switch
+    /// <param name="value">What <c>--tokenizer</c> says.</param>
+    /// <param name="mayTrain">Whether the command trains one where a kind is named.</param>
+    /// <exception cref="TinyLlmException">It is none of them, or the folder has none that can be read.</exception>
+    public static Tokenizer Open(string value, bool mayTrain = false) => value switch
     {
         "byte" => new ByteTokenizer(),
         _ when ReadyVocabularies.Names.Contains(value) => ReadyVocabularies.Load(value),
-        _ => TokenizerFolder.Load(value),
+        _ when Path.Exists(value) => TokenizerFolder.Load(value),
+        _ => throw Unknown(value, mayTrain),
     };
+
+    private static TinyLlmException Unknown(string value, bool mayTrain)
+    {
+        string ready = string.Join(", ", ReadyVocabularies.Names), start = $"--tokenizer {value}: there is no such folder";
+        if (!mayTrain && IsTrained(value))
+        {
+            return new TinyLlmException($"{start}, and a {value} tokenizer is one that is trained first; expected a folder that has a tokenizer, byte, or a ready one ({ready}). "
+                + $"To train it: {Launcher.Command} tokenizer train --tokenizer {value} --data PATH --out DIR.");
+        }
+
+        string[] kinds = mayTrain ? [.. Trained, "byte"] : ["byte"];
+        string expected = mayTrain ? $"a kind ({string.Join(", ", kinds)}), a ready one ({ready}) or a folder that has a tokenizer"
+            : $"a folder that has a tokenizer, as tokenizer train or pretrain writes it, byte, or a ready one ({ready})";
+        string? meant = OtherNames.GetValueOrDefault(value) ?? NearWord.Find(value, kinds.Concat(ReadyVocabularies.Names));
+        string hint = meant is null || !kinds.Concat(ReadyVocabularies.Names).Contains(meant) ? "" : $" Did you mean {meant}?";
+        return new TinyLlmException($"{start}, and no tokenizer has that name; expected {expected}.{hint}");
+    }
 
     /// <summary>Trains a tokenizer on all of the text. A char tokenizer must know the validation's characters too.</summary>
     /// <exception cref="TinyLlmException">A source is tokens already or cannot be read, or the vocabulary size or the text does not suit the kind.</exception>

@@ -9,7 +9,7 @@ internal sealed class WeightsOption
     private const string Int8 = "int8";
 
     private readonly Option<string> option = LoopOptions.Choice("--weights",
-        "Type of the weights in memory; absent: fp32. int8 takes little more than a quarter of its memory and time, on the CPU alone, and changes the results a little.", "fp32", Int8);
+        "Type of the weights in memory; default: fp32. int8 takes little more than a quarter of its memory and time, on the CPU alone, and changes the results a little.", "fp32", Int8);
 
     public void AddTo(Command command) => command.Options.Add(option);
 

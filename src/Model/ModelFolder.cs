@@ -72,9 +72,9 @@ public static class ModelFolder
         bool keepAdapter, Action<string>? note)
     {
         if (lora is not null)
-            throw new TinyLlmException($"{folder}: these are adapters; expected a model for new adapters. Merge them first: tinyllm merge --model {folder} --out DIR.");
+            throw new TinyLlmException($"{folder}: these are adapters; expected a model for new adapters. Merge them first: tinyllm merge --model {Shell.Quote(folder)} --out DIR.");
         if (weightType != DType.F32)
-            throw new TinyLlmException($"{folder}: these are adapters, which are added to weights in single precision. Merge them first: tinyllm merge --model {folder} --out DIR.");
+            throw new TinyLlmException($"{folder}: these are adapters, which are added to weights in single precision. Merge them first: tinyllm merge --model {Shell.Quote(folder)} --out DIR.");
         var settings = AdapterFolder.Read(found, note);
         if (!Directory.Exists(settings.Base) || AdapterFolder.Is(settings.Base))
             throw new TinyLlmException($"{folder}: the base of these adapters, {settings.Base}, is no model's folder here. Put its path into {AdapterFolder.ConfigName}, base_model_name_or_path.");
@@ -99,11 +99,11 @@ public static class ModelFolder
     /// <exception cref="TinyLlmException">There is none, or it holds no model.</exception>
     public static string Find(string folder)
     {
-        string found = AtomicFolder.Find(folder) ?? throw new TinyLlmException($"{folder}: there is no such folder; --model takes the folder that pretrain or finetune wrote.");
+        string found = AtomicFolder.Find(folder) ?? throw new TinyLlmException($"{folder}: there is no such folder; expected the folder of a model, as pretrain or finetune writes it.");
         if (AdapterFolder.Is(found))
             return found;
         if (!File.Exists(Path.Combine(found, ConfigFile.Name)))
-            throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
+            throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; expected the folder of a model, as pretrain or finetune writes it.");
         if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)) && Directory.GetFiles(found).FirstOrDefault(IsPickle) is { } pickle)
         {
             throw new TinyLlmException($"{folder}: its weights are PyTorch's ({Path.GetFileName(pickle)}), a format that can run code and is not read; expected {WeightsFile.Name}. "
@@ -111,7 +111,7 @@ public static class ModelFolder
         }
 
         if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)))
-            throw new TinyLlmException($"{folder}: there is no {WeightsFile.Name} in this folder; --model takes the folder that pretrain or finetune wrote.");
+            throw new TinyLlmException($"{folder}: there is no {WeightsFile.Name} in this folder; expected the folder of a model, as pretrain or finetune writes it.");
         return found;
     }
 

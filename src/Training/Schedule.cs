@@ -41,9 +41,13 @@ public sealed record Schedule(
     {
         // Written so that NaN fails every check. The optimiser takes the rate as a float.
         if (!(LearningRate > 0 && float.IsFinite((float)LearningRate)))
-            throw new TinyLlmException($"--lr is {LearningRate}; expected a number above 0, such as 3e-4.");
+            throw new TinyLlmException($"--lr is {NumberText.Exact(LearningRate)}; expected a number above 0, such as 3e-4.");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
-            throw new TinyLlmException($"--min-lr is {MinLearningRate}; expected 0 to the learning rate ({LearningRate}); lower it or raise --lr.");
+            {
+            throw new TinyLlmException($"--min-lr is {NumberText.Exact(MinLearningRate)}; expected 0 to the learning rate ({NumberText.Exact(LearningRate)}); "
+                + "lower it or raise --lr.");
+        }
+
         if (Steps < 1)
             throw new TinyLlmException($"--steps is {Steps}; expected at least 1.");
         if (Warmup < 0 || Warmup >= Steps)

@@ -11,7 +11,7 @@ internal static class ChatCommand
 {
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
     private static readonly Option<string?> SystemText = LoopOptions.Text("--system", "TEXT", "What the system says before the conversation.");
-    private static readonly Option<string?> Preferences = LoopOptions.Path<string?>("--preferences", "FILE", "Where /good, /bad and /compare write, a JSON object a line; absent: preferences.jsonl.");
+    private static readonly Option<string?> Preferences = LoopOptions.Path<string?>("--preferences", "FILE", "Where /good, /bad and /compare write, a JSON object a line; default: preferences.jsonl.");
     private static readonly SamplingOptions Sampling = new();
     private static readonly DeviceOptions Device = new();
     private static readonly WeightsOption Weights = new();
@@ -51,6 +51,6 @@ internal static class ChatCommand
         if (ChatTerminal.IsLive)
             terminal.Remark($"{folder}. /help lists the commands; Ctrl-C stops an answer, Ctrl-D ends.");
         loop.Run();
-        return ExitCode.Done;
+        return terminal.IsTerminated ? ExitCode.Interrupted : ExitCode.Done;
     }
 }

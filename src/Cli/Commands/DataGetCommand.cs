@@ -16,7 +16,7 @@ internal static class DataGetCommand
     public static Command Create()
     {
         var name = new Argument<string>("NAME") { Description = "Name of the set: see tinyllm data list." };
-        var folder = LoopOptions.Path<string?>("--out", "DIR", $"Folder of the set; absent: {DefaultRoot}/NAME.");
+        var folder = LoopOptions.Path<string?>("--out", "DIR", $"Folder of the set; default: {DefaultRoot}/NAME.");
         var host = LoopOptions.Text("--url-base", "URL", "Host that has the same paths as the set's own: a mirror.");
         var accept = new Option<bool>("--accept-new") { Description = "Take files other than the expected ones, and expect them from now on." };
         var command = new Command("get", "Download a data set, or go on with a download; files that are there are checked.") { name, folder, host, accept };
@@ -66,8 +66,8 @@ internal static class DataGetCommand
     {
         var files = folder.Set.Files.Where(file => file.Split == split).ToList();
         return files.Count > MostNames && files.Count == folder.Set.Files.Count()
-            ? $" {name} {folder.Path}"
-            : string.Concat(files.Select(file => $" {name} {folder.PathOf(file)}"));
+            ? $" {name} {Shell.Quote(folder.Path)}"
+            : string.Concat(files.Select(file => $" {name} {Shell.Quote(folder.PathOf(file))}"));
     }
 
     private static Uri? ReadHost(string? text)

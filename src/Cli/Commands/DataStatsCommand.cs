@@ -14,7 +14,7 @@ internal static class DataStatsCommand
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
-    private static readonly Option<string?> TokenizerOption = LoopOptions.Path<string?>("--tokenizer", "DIR|NAME", "Folder with a tokenizer.json, or byte, cl100k or o200k, to count tokens; absent: they are not counted.");
+    private static readonly Option<string?> TokenizerOption = LoopOptions.Path<string?>("--tokenizer", "DIR|NAME", "Folder with a tokenizer.json, or byte, cl100k or o200k, to count tokens; default: they are not counted.");
     private static readonly DataOptions Reading = new();
     private static readonly Option<string?> JsonFile = LoopOptions.Path<string?>("--json", "FILE", "Also write the figures to this file.");
 

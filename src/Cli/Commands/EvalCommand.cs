@@ -14,9 +14,9 @@ internal static class EvalCommand
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
     private static readonly Option<string[]> Compare = LoopOptions.Path<string[]>("--compare", "DIR ...", "More model folders: one table of all, with 95% confidence intervals.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations or multiple-choice rows (.jsonl, also .gz or .zst; its first row tells), or builtin:questions; many times.", required: true);
-    private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; absent: test.", "train", "validation", "test");
+    private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; default: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatchOption = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
-    private static readonly Option<bool> Chat = new("--chat") { Description = "Multiple choice only: ask by the chat template; absent: a choice goes on from the question as plain text." };
+    private static readonly Option<bool> Chat = new("--chat") { Description = "Multiple choice only: ask by the chat template; default: a choice goes on from the question as plain text." };
     private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
     private static readonly DataOptions Reading = new();
     private static readonly DeviceOptions Device = new();

@@ -16,16 +16,16 @@ internal static class FinetuneCommand
 
     private static readonly Option<string?> ModelOption = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
-        "Rows: a file, a folder or a glob (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, which is taken if absent; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
-    private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; absent: the last tenth of the data.");
+        "Rows: a file, a folder or a glob (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, the default; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
+    private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; default: the last tenth of the data.");
     private static readonly Option<string> Method = LoopOptions.Choice("--method",
-        $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; absent options are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. grpo: the model's own answers to the prompts of conversations, by their reward; absent options are {GrpoStage.Defaults.Steps} steps of {GrpoStage.Defaults.BatchSize} prompts, AdamW at 2e-4, no decay. Absent: sft.", Sft, Dpo, Grpo);
+        $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; the defaults are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. grpo: the model's own answers to the prompts of conversations, by their reward; the defaults are {GrpoStage.Defaults.Steps} steps of {GrpoStage.Defaults.BatchSize} prompts, AdamW at 2e-4, no decay. Default: sft.", Sft, Dpo, Grpo);
 
     private static readonly Option<bool> Packing = new("--packing") { Description = "Conversations share rows as long as the model's context; none sees another. More is learned in a step, and less of it is padding." };
     private static readonly Option<int> ShowMask = LoopOptions.Number("--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
-    private static readonly Option<double> Beta = LoopOptions.Real("--dpo-beta", "How much likelihoods beside the reference's count in dpo: the higher, the nearer the model stays; absent: 0.1.");
-    private static readonly Option<double> LabelSmoothing = LoopOptions.Real("--label-smoothing", "Chance that a comparison is wrong; absent: 0.");
-    private static readonly Option<string> Loss = LoopOptions.Choice("--dpo-loss", "Loss of a comparison; sigmoid-norm and ipo take means over an answer's tokens. Absent: sigmoid.", "sigmoid", "sigmoid-norm", "ipo");
+    private static readonly Option<double> Beta = LoopOptions.Real("--dpo-beta", "How much likelihoods beside the reference's count in dpo: the higher, the nearer the model stays; default: 0.1.");
+    private static readonly Option<double> LabelSmoothing = LoopOptions.Real("--label-smoothing", "Chance that a comparison is wrong; default: 0.");
+    private static readonly Option<string> Loss = LoopOptions.Choice("--dpo-loss", "Loss of a comparison; sigmoid-norm and ipo take means over an answer's tokens. Default: sigmoid.", "sigmoid", "sigmoid-norm", "ipo");
     private static readonly LoraOptions Lora = new();
     private static readonly RewardOptions Rewards = new();
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyLlm.Cli.Terminal;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Training;
@@ -8,6 +9,8 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm info</c>: what a model folder holds.</summary>
 internal static class InfoCommand
 {
+    private const int Indent = 14;
+
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
 
     public static Command Create()
@@ -45,12 +48,17 @@ internal static class InfoCommand
         Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in {ProgressView.Time(file.State.Seconds)}");
         if (file.State.BestLoss is { } best)
             Line("validation", $"lowest loss {best:F4}");
-        Line("options", string.Join(" ", file.Options.Select(o => $"{o.Key} {o.Value.ReplaceLineEndings(" ")}")));
+        var options = file.Options.SelectMany(option => option.Value.Split('\n').Select(value => $"{option.Key} {Word(value)}"));
+        foreach (string line in TextWrap.Pack(options.Prepend($"{"options",-13}"), " ", OutputConsole.Width ?? TerminalSize.Usual, Indent))
+            Console.WriteLine(line);
     }
+
+    // As it can be typed; a rate that an earlier version wrote as 5E-05 is 5e-5.
+    private static string Word(string value) => value.Contains('E') && NumberText.TryParse(value, out double number) ? NumberText.Exact(number) : Shell.Quote(value);
 
     private static long CacheBytes(GptConfig c) => 2L * c.Layers * c.Context * c.KvHeads * c.HeadSize * sizeof(float);
 
     private static string MiB(long bytes) => $"{bytes / 1048576.0:F1} MiB";
 
-    private static void Line(string name, string text) => Console.WriteLine($"{name,-13} {text}");
+    private static void Line(string name, string text) => OutputConsole.WriteLine($"{name,-13} {text}", Indent);
 }

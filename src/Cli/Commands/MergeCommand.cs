@@ -27,7 +27,8 @@ internal static class MergeCommand
         using var owner = model;
         AtomicFolder.Write(output, temporary => ModelFolder.Save(temporary, model, tokenizer));
         Console.WriteLine($"The merged model is in {output}: {model.Parameters.Count:N0} parameters.");
-        Console.WriteLine($"Try next: {Launcher.Command} generate --model {output} --chat --prompt \"What is 3 plus 4?\"");
+        string next = tokenizer.HasTurns ? "--chat --prompt \"What is 3 plus 4?\"" : "--prompt \"Once upon a time\"";
+        Console.WriteLine($"Try next: {Launcher.Command} generate --model {Shell.Quote(output)} {next}");
         return ExitCode.Done;
     }
 }

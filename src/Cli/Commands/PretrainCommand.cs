@@ -18,8 +18,8 @@ internal static class PretrainCommand
     {
         var loop = new LoopOptions(Recipe.Default.Loop);
         var model = new ModelOptions();
-        var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help + " Absent: builtin:stories.");
-        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text, as --data; absent: the last tenth of each --data, a million tokens at most.");
+        var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help + " Default: builtin:stories.");
+        var validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation text, as --data; default: the last tenth of each --data, a million tokens at most.");
         var init = LoopOptions.Path<string?>("--init", "DIR", "Go on from this model, with its tokenizer: a folder of pretrain, or one of Hugging Face's of the same architectures.");
         var reading = new DataOptions();
         var command = new Command("pretrain", "Train a model from raw text; without options, a small one on the built-in stories.") { data, validation, init, RecipeOption };

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Globalization;
+using TinyLlm.Cli.Terminal;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Training.Data.Sources;
@@ -14,10 +14,10 @@ internal static class TokenizerCommand
         "--tokenizer", "DIR|cl100k|o200k", "Folder with a tokenizer.json (a model folder is one) or GPT-2's vocab.json and merges.txt, or a ready vocabulary.", required: true);
 
     /// <summary>What to read.</summary>
-    public static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; absent: standard input.");
+    public static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; default: standard input.");
 
     /// <summary>Whether the text may spell added tokens.</summary>
-    public static readonly Option<bool> Special = new("--special") { Description = "Take the names of added tokens such as <|endoftext|> in the text as those tokens; absent: as plain text." };
+    public static readonly Option<bool> Special = new("--special") { Description = "Take the names of added tokens such as <|endoftext|> in the text as those tokens; default: as plain text." };
 
     public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode(), TokenizerShowCommand.Create(), CreateExport() };
 
@@ -25,9 +25,9 @@ internal static class TokenizerCommand
     {
         var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
         var reading = new DataOptions();
-        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; absent: bpe.", [.. TokenizerKinds.Trained, "byte"]);
-        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; absent: 2048.");
-        var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; absent: 1.");
+        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; default: bpe.", [.. TokenizerKinds.Trained, "byte"]);
+        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; default: 2048.");
+        var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; default: 1.");
         var threads = new ThreadsOption();
         var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
         var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, minimumCount, folder };
@@ -53,11 +53,10 @@ internal static class TokenizerCommand
     private static Command CreateEncode()
     {
         var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { TokenizerOption, Input, Special };
-        command.SetAction(parse =>
+        SetAction(command, (parse, stop) =>
         {
-            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!).Encode(ReadInput(parse.GetValue(Input)), parse.GetValue(Special));
+            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!).Encode(ReadInput(parse.GetValue(Input), stop), parse.GetValue(Special));
             Console.Out.WriteLine(string.Join(' ', ids));
-            return ExitCode.Done;
         });
         return command;
     }
@@ -65,14 +64,13 @@ internal static class TokenizerCommand
     private static Command CreateDecode()
     {
         var command = new Command("decode", "Ids, separated by white space, to text on stdout.") { TokenizerOption, Input };
-        command.SetAction(parse =>
+        SetAction(command, (parse, stop) =>
         {
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
-            string text = System.Text.Encoding.UTF8.GetString(ReadInput(parse.GetValue(Input)));
+            string text = System.Text.Encoding.UTF8.GetString(ReadInput(parse.GetValue(Input), stop));
             int[] ids = text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Select(Parse).ToArray();
-            using var output = Console.OpenStandardOutput();
+            using var output = StandardStreams.OpenOutput();
             output.Write(tokenizer.Decode(ids));
-            return ExitCode.Done;
         });
         return command;
     }
@@ -91,12 +89,19 @@ internal static class TokenizerCommand
         return command;
     }
 
-    private static int Parse(string word) => int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int id)
+    /// <summary>Has a command that only reads and shows do its work where a signal ends it at once, whatever it waits for.</summary>
+    public static void SetAction(Command command, Action<ParseResult, CancellationToken> action) => command.SetAction((parse, stop) => Task.FromResult(Interruptible.Run(() =>
+    {
+        action(parse, stop);
+        return ExitCode.Done;
+    }, stop)));
+
+    private static int Parse(string word) => NumberText.TryParse(word, out int id)
         ? id
         : throw new TinyLlmException($"tokenizer decode: \"{word}\" is no token id; expected whole numbers separated by white space.");
 
     /// <summary>The bytes of a file, or of standard input.</summary>
-    public static byte[] ReadInput(string? path)
+    public static byte[] ReadInput(string? path, CancellationToken stop)
     {
         if (path is not null)
         {
@@ -110,9 +115,6 @@ internal static class TokenizerCommand
             }
         }
 
-        using var input = Console.OpenStandardInput();
-        using var bytes = new MemoryStream();
-        input.CopyTo(bytes);
-        return bytes.ToArray();
+        return StandardStreams.ReadInput(stop);
     }
 }

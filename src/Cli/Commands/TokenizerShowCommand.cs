@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Spectre.Console;
+using TinyLlm.Cli.Terminal;
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
 
@@ -12,7 +13,7 @@ internal static class TokenizerShowCommand
 {
     private const int LongestLine = 1 << 20; // the terminal breaks lines, and loses no space at their ends
 
-    private static readonly Argument<string?> Text = new("TEXT") { Description = "What to show; absent: --input, or standard input.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Text = new("TEXT") { Description = "What to show; default: --input, or standard input.", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Style[] Styles = [new Style(Color.Black, Color.Aqua), new Style(Color.Black, Color.Yellow)];
 
     public static Command Create()
@@ -21,14 +22,13 @@ internal static class TokenizerShowCommand
         {
             Text, TokenizerCommand.TokenizerOption, TokenizerCommand.Input, TokenizerCommand.Special,
         };
-        command.SetAction(parse =>
+        TokenizerCommand.SetAction(command, (parse, stop) =>
         {
-            byte[] text = parse.GetValue(Text) is not { } words ? TokenizerCommand.ReadInput(parse.GetValue(TokenizerCommand.Input))
+            byte[] text = parse.GetValue(Text) is not { } words ? TokenizerCommand.ReadInput(parse.GetValue(TokenizerCommand.Input), stop)
                 : parse.GetValue(TokenizerCommand.Input) is null ? Encoding.UTF8.GetBytes(words)
                 : throw new TinyLlmException("tokenizer show: there is both a TEXT and an --input; expected one of them.");
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerCommand.TokenizerOption)!);
             Write(tokenizer, tokenizer.Encode(text, parse.GetValue(TokenizerCommand.Special)), text.Length);
-            return ExitCode.Done;
         });
         return command;
     }
@@ -74,7 +74,7 @@ internal static class TokenizerShowCommand
         bool coloured = !Console.IsOutputRedirected;
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out), Ansi = coloured ? AnsiSupport.Detect : AnsiSupport.No });
         console.Profile.Width = LongestLine;
-        using var plain = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        using var plain = new StreamWriter(StandardStreams.OpenOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
         for (int start = 0, end; start < ids.Length; start = end)
         {
             end = start;

@@ -1,4 +1,3 @@
-using System.Globalization;
 using TinyLlm.Kernels;
 
 namespace TinyLlm.Training.Data.Sources;
@@ -19,8 +18,12 @@ internal readonly record struct SourceWord(string Name, double? Weight)
         string name = word[..equals], weight = word[(equals + 1)..];
         if (name.Length == 0)
             throw new TinyLlmException($"--data {word}: there is no path before the weight; expected PATH=WEIGHT.");
-        if (!double.TryParse(weight, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !(value > 0) || double.IsInfinity(value))
-            throw new TinyLlmException($"--data {word}: there is no file of that name, and \"{weight}\" is no weight; expected a positive number after the equals sign, as in {name}=0.7.");
+        if (!NumberText.TryParse(weight, out double value) || !(value > 0))
+        {
+            throw new TinyLlmException($"--data {word}: there is no file of that name, and \"{weight}\" is no weight; "
+                + $"expected a positive number after the equals sign, as in {name}=0.7.");
+        }
+
         return new SourceWord(name, value);
     }
 }

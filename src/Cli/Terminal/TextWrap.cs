@@ -1,0 +1,67 @@
+using System.Text;
+using Spectre.Console;
+
+namespace TinyLlm.Cli.Terminal;
+
+/// <summary>Texts in lines that fit a terminal, broken between words.</summary>
+internal static class TextWrap
+{
+    /// <summary>Cells that a text takes on a terminal: a character of Chinese takes two.</summary>
+    public static int Cells(string text) => text.GetCellWidth();
+
+    /// <summary>The lines of one line of text. A word that is longer than a line stays whole, so that a path can still be copied.</summary>
+    /// <param name="text">The text, without line breaks.</param>
+    /// <param name="width">Cells of a line.</param>
+    /// <param name="indent">Cells that all lines but the first begin with.</param>
+    public static IEnumerable<string> Lines(string text, int width, int indent = 0)
+    {
+        if (Cells(text) <= width)
+            return [text];
+        return Pack(text.Split(' '), " ", width, indent);
+    }
+
+    /// <summary>Lines of items, none of which is broken.</summary>
+    public static IEnumerable<string> Pack(IEnumerable<string> items, string separator, int width, int indent)
+    {
+        var line = new StringBuilder();
+        int cells = 0;
+        bool any = false;
+        foreach (string item in items)
+        {
+            int more = Cells(item);
+            if (any && cells + separator.Length + more > width)
+            {
+                yield return line.ToString().TrimEnd();
+                line.Clear().Append(' ', indent);
+                (cells, any) = (indent, false);
+            }
+
+            if (any)
+                line.Append(separator);
+            line.Append(item);
+            cells += more + (any ? separator.Length : 0);
+            any = true;
+        }
+
+        yield return line.ToString();
+    }
+
+    /// <summary>The beginning of a text that takes at most <paramref name="width"/> cells.</summary>
+    public static string Cut(string text, int width)
+    {
+        if (Cells(text) <= width)
+            return text;
+        var line = new StringBuilder();
+        int cells = 0;
+        foreach (var rune in text.EnumerateRunes())
+        {
+            string character = rune.ToString();
+            cells += Cells(character);
+            if (cells > width)
+                break;
+            line.Append(character);
+        }
+
+        return line.ToString();
+    }
+}
