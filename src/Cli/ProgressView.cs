@@ -94,7 +94,7 @@ internal sealed class ProgressView
         console.MarkupLineInterpolated($"[grey]sample at step {step}:[/]");
         foreach (string line in text.Trim().Split('\n'))
         {
-            foreach (string part in TextWrap.Lines("  " + Printable(line), ErrorConsole.Width, SampleIndent))
+            foreach (string part in TextWrap.Lines("  " + Printable(line), ErrorConsole.Width, SampleIndent, breakWords: true))
                 console.MarkupLineInterpolated($"[italic]{part}[/]");
         }
     });

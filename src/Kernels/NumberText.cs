@@ -28,6 +28,9 @@ public static class NumberText
         return true;
     }
 
+    /// <summary>Whether a text has the form of a real, also where it is too large or too small for any type.</summary>
+    public static bool IsReal(string text) => HasForm(text, whole: false, out _);
+
     /// <summary>Whether a type has no fractions.</summary>
     public static bool IsInteger<T>()
         where T : struct, INumber<T> => T.IsZero(T.One / (T.One + T.One));

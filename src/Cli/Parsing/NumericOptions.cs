@@ -77,12 +77,16 @@ internal static class NumericOptions
         return value;
     }
 
+    // Of the powers of ten that the type holds.
+    private static int Exponent<T>()
+        where T : struct, INumber<T>, IMinMaxValue<T> => (int)Math.Log10(double.CreateSaturating(T.MaxValue));
+
     // The limits are told only to whom they are news.
     private static string Expected<T>(string text)
         where T : struct, INumber<T>, IMinMaxValue<T>
     {
         if (!NumberText.IsInteger<T>())
-            return "a number such as 0.001";
+            return NumberText.IsReal(text) ? $"a number such as 0.001, of 1e-{Exponent<T>()} to 1e{Exponent<T>()} in size" : "a number such as 0.001";
         return BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
             ? $"a whole number from {T.MinValue} to {T.MaxValue}"
             : "a whole number such as 100";

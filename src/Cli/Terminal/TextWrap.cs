@@ -9,15 +9,28 @@ internal static class TextWrap
     /// <summary>Cells that a text takes on a terminal: a character of Chinese takes two.</summary>
     public static int Cells(string text) => text.GetCellWidth();
 
-    /// <summary>The lines of one line of text. A word that is longer than a line stays whole, so that a path can still be copied.</summary>
+    /// <summary>The lines of one line of text.</summary>
     /// <param name="text">The text, without line breaks.</param>
     /// <param name="width">Cells of a line.</param>
     /// <param name="indent">Cells that all lines but the first begin with.</param>
-    public static IEnumerable<string> Lines(string text, int width, int indent = 0)
+    /// <param name="breakWords">Whether a word that is longer than a line is broken, too; else it stays whole, so that a path can still be copied.</param>
+    public static IEnumerable<string> Lines(string text, int width, int indent = 0, bool breakWords = false)
     {
         if (Cells(text) <= width)
             return [text];
-        return Pack(text.Split(' '), " ", width, indent);
+        var words = text.Split(' ').AsEnumerable();
+        return Pack(breakWords ? words.SelectMany(word => Parts(word, Math.Max(1, width - indent))) : words, " ", width, indent);
+    }
+
+    private static IEnumerable<string> Parts(string word, int width)
+    {
+        while (Cells(word) > width && Cut(word, width) is { Length: > 0 } part)
+        {
+            yield return part;
+            word = word[part.Length..];
+        }
+
+        yield return word;
     }
 
     /// <summary>Lines of items, none of which is broken.</summary>

@@ -90,10 +90,10 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
     [Fact]
     public void ThePrompt_ComesFromStandardInput_WithoutItsLastLineBreak()
     {
-        string expected = Generate("--seed 5 --max-tokens 10", "--prompt", "two lines\nof text");
-        Assert.Equal(expected, Generate(Strict.GetBytes("two lines\nof text"), "--seed 5 --max-tokens 10"));
-        Assert.Equal(expected, Generate(Strict.GetBytes("two lines\nof text\n"), "--seed 5 --max-tokens 10"));
-        Assert.Equal(expected, Generate(Strict.GetBytes("two lines\nof text\r\n"), "--seed 5 --max-tokens 10"));
+        string expected = Generate("--seed 5 --max-tokens 10", "--prompt", "two lines\nof");
+        Assert.Equal(expected, Generate(Strict.GetBytes("two lines\nof"), "--seed 5 --max-tokens 10"));
+        Assert.Equal(expected, Generate(Strict.GetBytes("two lines\nof\n"), "--seed 5 --max-tokens 10"));
+        Assert.Equal(expected, Generate(Strict.GetBytes("two lines\nof\r\n"), "--seed 5 --max-tokens 10"));
 
         // No prompt at all: a text from its beginning.
         Assert.Equal(Generate("--seed 5 --max-tokens 10"), Generate("--seed 5 --max-tokens 10", "--prompt", ""));
@@ -107,7 +107,7 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
     public void AnyBytes_AreAPrompt_AndTheOutputIsValidUtf8(byte[] prompt)
     {
         Generate(prompt, "--seed 5 --max-tokens 20");
-        Generate(prompt, "--seed 5 --max-tokens 20 --chat");
+        Generate(prompt, "--seed 5 --max-tokens 20 --chat", "long");
     }
 
     [Fact]
@@ -117,8 +117,29 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         string text = Generate("--prompt cat --temperature 0 --max-tokens 100 --repetition-penalty 1.3");
         Assert.InRange(text.Length, 60, 110);
 
-        string prompt = string.Concat(Enumerable.Repeat("the cat sat. ", 20));
-        Assert.StartsWith(prompt, Generate("--seed 1 --max-tokens 40", "--prompt", prompt), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void APromptLongerThanTheContext_IsSaid_WithHowManyTokensAreLeftOut()
+    {
+        // A token a byte, and the one that begins a text.
+        foreach (var (letters, leftOut) in new[] { (15, 0), (16, 1), (260, 245) })
+        {
+            string prompt = string.Concat(Enumerable.Repeat("the cat sat. ", 20))[..letters];
+            var result = run.CommandLine.Run(Command("--seed 1 --max-tokens 4"), "--prompt", prompt);
+            Assert.Equal(0, result.ExitCode);
+            Assert.StartsWith(prompt, result.Text, StringComparison.Ordinal);
+            Assert.Equal(leftOut == 0 ? [] : [$"The prompt takes {letters + 1} tokens, its start included, and the model's context is 16: the first {leftOut} tokens are left out."],
+                result.ErrorLines);
+        }
+    }
+
+    [Fact]
+    public void AQuestionLongerThanTheContext_IsRefused()
+    {
+        run.Refuse("generate --model long --threads 1 --chat --prompt " + new string('x', 64), "--chat: the question takes 83 of the 64 tokens of the model's context", "expected fewer");
+        run.Refuse("generate --model long --threads 1 --chat --prompt " + new string('x', 45), "takes 64 of the 64 tokens");
+        run.Succeed("generate --model long --threads 1 --chat --max-tokens 4 --prompt " + new string('x', 44));
     }
 
     [Fact]
@@ -135,9 +156,9 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
     [Fact]
     public void Chat_AnswersWithoutThePrompt()
     {
-        string answer = Generate("--chat --seed 1 --max-tokens 12", "--prompt", "What is this?");
+        string answer = Generate("--chat --seed 1 --max-tokens 12 --model long", "--prompt", "What is this?");
         Assert.DoesNotContain("What is this?", answer, StringComparison.Ordinal);
-        Assert.Equal(answer, Generate(Strict.GetBytes("What is this?\n"), "--chat --seed 1 --max-tokens 12"));
+        Assert.Equal(answer, Generate(Strict.GetBytes("What is this?\n"), "--chat --seed 1 --max-tokens 12", "long"));
     }
 
     [Fact]
@@ -149,10 +170,10 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
 
     private string Generate(string options, params string[] more) => Check(run.CommandLine.Run(Command(options), more));
 
-    private string Generate(byte[] input, string options) => Check(run.CommandLine.Run(input, Command(options)));
+    private string Generate(byte[] input, string options, string model = "base") => Check(run.CommandLine.Run(input, Command(options, model)));
 
-    private static string Command(string options) =>
-        $"generate --model base {options}{(options.Contains("--threads", StringComparison.Ordinal) ? "" : " --threads 1")}";
+    private static string Command(string options, string model = "base") =>
+        $"generate {(options.Contains("--model", StringComparison.Ordinal) ? "" : $"--model {model}")} {options}{(options.Contains("--threads", StringComparison.Ordinal) ? "" : " --threads 1")}";
 
     private static string Check(CommandResult result)
     {
@@ -171,6 +192,7 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         {
             Run = new SmallRun();
             Run.Succeed($"{SmallRun.Pretrain} --steps 40 --out base");
+            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 2 --sample-every 0 --out long");
         }
 
         public SmallRun Run { get; }

@@ -12,12 +12,13 @@ namespace TinyLlm.Tests.Cli;
 [Trait("Speed", "Slow")]
 public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture) : IClassFixture<InterruptionTests.Fixture>
 {
-    private const int Interrupt = 2, Kill = 9, Terminate = 15;
+    private const int HangUp = 1, Interrupt = 2, Kill = 9, Terminate = 15;
     private const string Long = $"{SmallRun.Pretrain} --steps 3000";
 
     [Theory]
     [InlineData(Interrupt)]
     [InlineData(Terminate)]
+    [InlineData(HangUp)]
     public void ASignal_EndsTheRunWithACheckpoint_FromWhichItGoesOnToTheSameBits(int signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
@@ -40,6 +41,19 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
         run.Succeed($"pretrain --out {name} --resume");
         FolderContent.SameCheckpoint(run.Checkpoint("whole")!, run.Checkpoint(name)!);
         Assert.Equal(run.Metrics("whole"), run.Metrics(name));
+    }
+
+    [Fact]
+    public void UnderNohup_TheEndOfTheTerminal_IsNoSignal()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
+        using var run = new SmallRun();
+        using var command = run.CommandLine.StartInShell($"trap '' HUP; exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 400 --out run");
+        command.WaitForLine("step     20/400");
+        command.Signal(HangUp);
+        var result = command.Finish();
+        Assert.True(result.ExitCode == 0, result.Error);
+        Assert.StartsWith("Done: 400 steps", result.Text, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -45,6 +45,9 @@ public class WeightedSourcesTests
     [InlineData("--data text.txt=0.7 --data text.txt", "no weight", "weights on all sources or on none")]
     [InlineData("--data text.txt=0", "\"0\" is no weight", "positive number")]
     [InlineData("--data text.txt=much", "\"much\" is no weight", "positive number")]
+    [InlineData("--data text.txt=0,5", "\"0,5\" is no weight", "positive number", "text.txt=0.7")]
+    [InlineData("--data text.txt=NaN", "\"NaN\" is no weight", "positive number")]
+    [InlineData("--data text.txt=0x1", "\"0x1\" is no weight", "positive number")]
     [InlineData("--data missing.txt=0.7", "missing.txt", "no such file")]
     public void Weights_ThatAreNone_AreRefused(string data, params string[] parts)
     {

@@ -37,10 +37,13 @@ public sealed class CommandLine(string folder)
     /// <summary>Starts a command.</summary>
     public RunningCommand Start(string words, params string[] more) => Launch(Executable, [.. words.Split(' ', StringSplitOptions.RemoveEmptyEntries), .. more]);
 
+    /// <summary>Starts a command of a shell, in which $TINYLLM is the program.</summary>
+    public RunningCommand StartInShell(string script) => Launch("/bin/sh", ["-c", script]);
+
     /// <summary>Runs a command of a shell, in which $TINYLLM is the program.</summary>
     public CommandResult RunInShell(string script)
     {
-        using var command = Launch("/bin/sh", ["-c", script]);
+        using var command = StartInShell(script);
         command.Write([]);
         return command.Finish();
     }
@@ -122,7 +125,7 @@ public sealed class RunningCommand : IDisposable
         }
     }
 
-    /// <summary>Sends a signal: 2 SIGINT, 9 SIGKILL, 15 SIGTERM.</summary>
+    /// <summary>Sends a signal: 1 SIGHUP, 2 SIGINT, 9 SIGKILL, 15 SIGTERM.</summary>
     public void Signal(int number)
     {
         if (Kill(process.Id, number) != 0 && !process.HasExited)
@@ -131,6 +134,10 @@ public sealed class RunningCommand : IDisposable
 
     /// <summary>The files that it has in its memory so far, programs and libraries among them. Linux only.</summary>
     public string[] MappedFiles => [.. File.ReadLines($"/proc/{process.Id}/maps").Where(line => line.Contains('/')).Select(line => Path.GetFileName(line)).Distinct()];
+
+    /// <summary>Waits until it handles SIGHUP, which the program does from the beginning of a command on that a signal cancels. Linux only.</summary>
+    public void WaitForSignalHandlers() => WaitFor(() => File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("SigCgt:", StringComparison.Ordinal)) is { } line
+        && (Convert.ToUInt64(line["SigCgt:".Length..].Trim(), 16) & 1) == 1, "handling signals");
 
     /// <summary>Waits for the end.</summary>
     public CommandResult Finish()
