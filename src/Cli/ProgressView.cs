@@ -74,6 +74,7 @@ internal sealed class ProgressView
 
         string more = e.Preferences is { } p
             ? string.Create(CultureInfo.InvariantCulture, $"margin {p.Margin / p.Pairs:F3}  chosen ahead {100.0 * p.Right / p.Pairs:F1}%")
+            : e.Unknown > 0 ? string.Create(CultureInfo.InvariantCulture, $"- bits/byte ({e.Unknown:N0} unknown)")
             : string.Create(CultureInfo.InvariantCulture, $"{e.BitsPerByte:F3} bits/byte");
         Line(string.Create(CultureInfo.InvariantCulture,
             $"step {report.Step,6}/{total}  loss {lastLoss:F4}  validation loss {e.Loss:F4}  {more}  lr {report.LearningRate:G3}  {report.TokensPerSecond:N0} tokens/s"));
