@@ -82,10 +82,11 @@ internal sealed class ProgressView
         }
 
         Field loss = new(Text($"loss {lastLoss:F4}")), validation = new(Text($"validation loss {e.Loss:F4}"), Text($"val {e.Loss:F4}"), 0), speed = Speed(report.TokensPerSecond, 3);
+        var bits = e.Unknown > 0 ? new Field(Text($"- bits/byte ({e.Unknown:N0} unknown)"), "- bits/byte", 1) : new Field(Text($"{e.BitsPerByte:F3} bits/byte"), 1);
         Line(e.Preferences is { } p
             ? evaluations.Fit(ErrorConsole.Width, step, loss, validation, new Field(Text($"margin {p.Margin / p.Pairs:F3}"), 1),
                 new Field(Text($"chosen ahead {100.0 * p.Right / p.Pairs:F1}%"), Text($"ahead {100.0 * p.Right / p.Pairs:F1}%"), 1), rate, speed)
-            : evaluations.Fit(ErrorConsole.Width, step, loss, validation, new Field(Text($"{e.BitsPerByte:F3} bits/byte"), 1), rate, speed));
+            : evaluations.Fit(ErrorConsole.Width, step, loss, validation, bits, rate, speed));
     }
 
     /// <summary>A sample of the model's text.</summary>

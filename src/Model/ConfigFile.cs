@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using TinyLlm.Kernels;
+using TinyLlm.Model.Tokenizers;
 
 namespace TinyLlm.Model;
 
@@ -38,13 +39,15 @@ public static class ConfigFile
         "original_max_position_embeddings", // of RoPE scalings other than those that are read
     };
 
-    /// <summary>The file's text for a model whose documents begin and end with these tokens.</summary>
-    public static string Format(GptConfig config, int documentStart, int endOfText)
+    /// <summary>The file's text for a model whose documents begin and end with a tokenizer's tokens, or with what the tokenizer's folder says instead.</summary>
+    public static string Format(GptConfig config, Tokenizer tokenizer)
     {
         var json = config.Architecture == Architecture.Gpt2 ? FormatGpt2(config) : FormatLlama(config);
         json["vocab_size"] = config.VocabularySize;
-        json["bos_token_id"] = documentStart;
-        json["eos_token_id"] = endOfText;
+        json["bos_token_id"] = tokenizer.DocumentStart;
+        json["eos_token_id"] = tokenizer.EndOfText;
+        foreach (var (name, value) in tokenizer.Notes.Model)
+            json[name] = JsonNode.Parse(value.GetRawText());
         json["initializer_range"] = Gpt.InitDeviation;
         json["tie_word_embeddings"] = config.TiedHead;
         json["torch_dtype"] = "float32";

@@ -20,9 +20,9 @@ public static class ModelFolder
             return;
         }
 
-        AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer.DocumentStart, tokenizer.EndOfText));
-        AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(tokenizer));
-        TokenizerFolder.Save(tokenizer, folder, model.Config.Context);
+        AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer));
+        AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), tokenizer.Notes.Generation ?? GenerationConfig(tokenizer));
+        TokenizerFolder.SaveBesideModel(tokenizer, folder, model.Config.Context);
         WeightsFile.Save(Path.Combine(folder, WeightsFile.Name), model);
     }
 
@@ -79,14 +79,16 @@ public static class ModelFolder
         if (!Directory.Exists(settings.Base) || AdapterFolder.Is(settings.Base))
             throw new TinyLlmException($"{folder}: the base of these adapters, {settings.Base}, is no model's folder here. Put its path into {AdapterFolder.ConfigName}, base_model_name_or_path.");
 
-        var (model, _) = Load(settings.Base, backend, computeType, dropout, lora: keepAdapter ? settings : null, note: note);
+        var (model, ofBase) = Load(settings.Base, backend, computeType, dropout, lora: keepAdapter ? settings : null, note: note);
         try
         {
             if (keepAdapter)
                 AdapterFolder.Load(found, model);
             else
                 AdapterFolder.MergeInto(found, settings, model);
-            return (model, TokenizerFolder.Load(found));
+            var tokenizer = TokenizerFolder.Load(found);
+            tokenizer.Tell(tokenizer.Notes.Over(ofBase.Notes));
+            return (model, tokenizer);
         }
         catch
         {
@@ -117,7 +119,8 @@ public static class ModelFolder
 
     private static bool IsPickle(string file) => Path.GetExtension(file) is ".bin" or ".pt" or ".pth" or ".ckpt";
 
-    private static string GenerationConfig(Tokenizer tokenizer) => JsonSerializer.Serialize(new Dictionary<string, object>
+    /// <summary>The text of <c>generation_config.json</c> for a model whose folder had none.</summary>
+    internal static string GenerationConfig(Tokenizer tokenizer) => JsonSerializer.Serialize(new Dictionary<string, object>
     {
         ["bos_token_id"] = tokenizer.DocumentStart,
         ["eos_token_id"] = tokenizer.AddedTokens.Ends,

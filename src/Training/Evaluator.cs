@@ -8,10 +8,16 @@ namespace TinyLlm.Training;
 
 /// <summary>How well a model predicts a text.</summary>
 /// <param name="Loss">Mean cross-entropy of the scored tokens, in nats a token.</param>
-/// <param name="BitsPerByte">The same in bits for each byte of the scored tokens' text: comparable between tokenizers.</param>
+/// <param name="BitsPerByte">
+/// The same in bits for each byte of the scored tokens' text: comparable between tokenizers. Not a number where one of them stands for an unknown word: its bytes are not known, and a
+/// model that says that a word is unknown has not said the word.
+/// </param>
 /// <param name="Tokens">Number of scored tokens.</param>
 public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
 {
+    /// <summary>Scored tokens that stand for unknown words.</summary>
+    public long Unknown { get; init; }
+
     /// <summary>Of comparisons, which have a loss of their own and no bits: what they show, all together.</summary>
     public PreferenceFigures? Preferences { get; init; }
 
@@ -25,7 +31,7 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
 /// <summary>What was measured on one example.</summary>
 /// <param name="Loss">Cross-entropy of its scored tokens together, in nats: minus the log-likelihood.</param>
 /// <param name="Tokens">Number of scored tokens.</param>
-/// <param name="Bytes">Bytes of their text.</param>
+/// <param name="Bytes">Bytes of their text, but for unknown words.</param>
 public readonly record struct ExampleScore(double Loss, long Tokens, long Bytes);
 
 /// <summary>Measures a model on a fixed set of examples: all of them, each token once, or the same first batches every time.</summary>
@@ -33,6 +39,7 @@ public sealed class Evaluator : IEvaluator
 {
     private readonly ForwardPass pass;
     private readonly int[] tokenBytes;
+    private readonly int? unknown;
     private readonly long count; // examples that are measured
 
     /// <summary>Prepares the evaluation.</summary>
@@ -48,7 +55,8 @@ public sealed class Evaluator : IEvaluator
         count = batches == 0 ? examples.Count : Math.Min((long)batches * b, examples.Count);
         pass = new ForwardPass(examples, count);
 
-        // Added tokens stand for no bytes of the text.
+        // Marks stand for no bytes of the text.
+        unknown = tokenizer.Unknown;
         tokenBytes = new int[tokenizer.VocabularySize];
         for (int id = 0; id < tokenBytes.Length; id++)
             tokenBytes[id] = tokenizer.IsText(id) ? tokenizer.TokenBytes(id).Length : 0;
@@ -80,12 +88,13 @@ public sealed class Evaluator : IEvaluator
     /// </summary>
     /// <param name="each">Room for what each example gives, or nothing where only all together count.</param>
     /// <returns>What was measured, or nothing where it was asked to stop before all was.</returns>
+    /// <exception cref="TinyLlmException">No token of the examples is scored.</exception>
     public Evaluation? Evaluate(Gpt model, Activations activations, ExampleScore[]? each, CancellationToken stop = default)
     {
         if (each is not null && each.Length != count)
             throw new ArgumentException($"Evaluator: room for {each.Length} examples; expected {count}.", nameof(each));
         double loss = 0;
-        long tokens = 0, bytes = 0;
+        long tokens = 0, bytes = 0, unknownTokens = 0;
         bool done = pass.Run(model, activations, (first, batch, _, logProbabilities) =>
         {
             for (int n = 0; n < logProbabilities.Length; n++)
@@ -95,6 +104,7 @@ public sealed class Evaluator : IEvaluator
                 loss -= logProbabilities[n];
                 tokens++;
                 bytes += tokenBytes[batch.Targets[n]];
+                unknownTokens += batch.Targets[n] == unknown ? 1 : 0;
                 if (each is null)
                     continue;
                 ref var score = ref each[first + n / activations.T];
@@ -103,6 +113,9 @@ public sealed class Evaluator : IEvaluator
         }, stop);
         if (!done)
             return null;
-        return new Evaluation(loss / tokens, loss / Math.Log(2) / Math.Max(bytes, 1), tokens);
+        if (tokens == 0)
+            throw new TinyLlmException("There is no token to score: the data has nothing but what begins a document. Give more text.");
+        double bitsPerByte = unknownTokens > 0 ? double.NaN : loss / Math.Log(2) / Math.Max(bytes, 1);
+        return new Evaluation(loss / tokens, bitsPerByte, tokens) { Unknown = unknownTokens };
     }
 }

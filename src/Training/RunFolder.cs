@@ -121,15 +121,15 @@ public sealed class RunFolder
     // Only what a run writes: the folder may hold other files of the user's.
     private void Clear()
     {
-        foreach (string folder in new[] { Checkpoints, BestFolder })
+        // What not every tokenizer has is not written over, and would seem to be the new one's.
+        var optional = TokenizerFolder.OptionalFiles.Select(name => Path.Combine(Root, name));
+        foreach (string item in optional.Concat(WeightFiles).Concat([Checkpoints, BestFolder, MetricsFile]))
         {
-            if (Directory.Exists(folder))
-                Directory.Delete(folder, recursive: true);
+            if (Directory.Exists(item))
+                Directory.Delete(item, recursive: true);
+            else
+                File.Delete(item);
         }
-
-        File.Delete(MetricsFile);
-        foreach (string file in WeightFiles)
-            File.Delete(file);
     }
 
     private static void Delete(string folder)

@@ -16,7 +16,7 @@ internal static class TextPieces
             length += file.ReadAtLeast(buffer.AsSpan(length), buffer.Length - length, throwOnEndOfStream: false);
             if (length < buffer.Length)
                 break;
-            int cut = TextCut.Last(buffer);
+            int cut = TextCut.Any.Last(buffer);
             if (cut == 0)
                 throw new InvalidOperationException($"{path}: expected a place to cut within {bytes} bytes.");
             yield return buffer.AsMemory(0, cut);

@@ -76,6 +76,7 @@ internal static class FinetuneCommand
         var (gpt, tokenizer) = ModelFolder.Load(start.Checkpoint ?? source, device.Backend, device.ComputeType, dropout, lora: start.Checkpoint is null ? lora : null, keepAdapter: lora is not null,
             note: Notes.Show);
         using var owner = gpt;
+        tokenizer.LearnsToChat();
         if (lora is not null && start.Checkpoint is null)
             gpt.InitializeAdapter(settings.Seed);
         Func<Gpt> openReference = () => ModelFolder.Load(source, device.Backend, device.ComputeType).Model;

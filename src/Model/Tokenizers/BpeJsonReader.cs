@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace TinyLlm.Model.Tokenizers;
@@ -11,11 +12,13 @@ internal sealed class BpeJsonReader(JsonView view)
         var model = view.Get(root, "model");
         var preTokenizer = ReadPreTokenizer(view.Get(root, "pre_tokenizer"));
         CheckPlain(model);
-        var addedTokens = ReadAdded(root, added, endOfText);
+        var addedTokens = ReadAdded(root, added, endOfText, normalizes);
+        var merges = BpeMerges.Resolve(view.Get(model, "merges").EnumerateArray().Select(Parts), ids, view.Fail);
+        var merged = CheckMerged(merges, tokens, ids, addedTokens);
         var bytes = new byte[tokens.Length][];
         for (int id = 0; id < tokens.Length; id++)
         {
-            bytes[id] = addedTokens.Find(id) is not null ? [] : ByteLevelAlphabet.ToBytes(tokens[id])
+            bytes[id] = addedTokens.Find(id) is not null && !merged.Contains(id) ? [] : ByteLevelAlphabet.ToBytes(tokens[id])
                 ?? throw view.Fail($"the token '{JsonView.Show(tokens[id])}' (id {id}) is not in byte-level characters");
         }
 
@@ -25,7 +28,6 @@ internal sealed class BpeJsonReader(JsonView view)
                 throw view.Fail($"byte 0x{b:X2} has no token; expected all 256");
         }
 
-        var merges = BpeMerges.Resolve(view.Get(model, "merges").EnumerateArray().Select(Parts), ids, view.Fail);
         if (preTokenizer is not null)
             return new ByteLevelBpeTokenizer(bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", absent: false), normalizes);
         if (normalizes)
@@ -76,26 +78,57 @@ internal sealed class BpeJsonReader(JsonView view)
         }
     }
 
+    /// <summary>The added tokens that merges are of or make. A text may become one only where it is the same text either way.</summary>
+    private HashSet<int> CheckMerged(List<(int Left, int Right)> merges, string[] tokens, Dictionary<string, int> ids, AddedTokens added)
+    {
+        var among = added.Items.Where(t => ids.ContainsKey(t.Text)).ToDictionary(t => t.Text, t => t.Id, StringComparer.Ordinal);
+        var amongIds = among.Values.ToHashSet();
+        var lengths = among.Keys.Select(name => name.Length).ToHashSet();
+        var merged = new HashSet<int>();
+        foreach (var (left, right) in merges)
+        {
+            foreach (int id in (ReadOnlySpan<int>)[left, right])
+            {
+                if (amongIds.Contains(id))
+                    merged.Add(id);
+            }
+
+            if (lengths.Contains(tokens[left].Length + tokens[right].Length) && among.TryGetValue(tokens[left] + tokens[right], out int made))
+                merged.Add(made);
+        }
+
+        foreach (int id in merged)
+        {
+            if (!added.IsText(id) || ByteLevelAlphabet.ToBytes(tokens[id]) is not { } bytes || !bytes.SequenceEqual(Encoding.UTF8.GetBytes(tokens[id])))
+                throw view.Fail($"a merge makes or takes the added token '{JsonView.Show(tokens[id])}' (id {id}), which is no ordinary text; expected merges of ordinary tokens");
+        }
+
+        return merged;
+    }
+
     // Both forms of a merge: "a b" and ["a", "b"].
     private static string[] Parts(JsonElement merge) => merge.ValueKind == JsonValueKind.Array
         ? [.. merge.EnumerateArray().Select(p => p.GetString() ?? "")]
         : (merge.GetString() ?? "").Split(' ');
 
-    private AddedTokens ReadAdded(JsonElement root, List<AddedToken> added, string? endOfText)
+    private AddedTokens ReadAdded(JsonElement root, List<AddedToken> added, string? endOfText, bool normalizes)
     {
-        string? start = ReadDocumentStart(root, added);
+        var around = ReadPostProcessor(root, added);
         if (!added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) && !added.Any(t => t.Text == endOfText))
             throw view.Fail($"no added token ends a text; expected {string.Join(" or ", AddedTokens.KnownEnds)}, or eos_token in tokenizer_config.json");
-        return new AddedTokens(added, added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) ? null : endOfText, start);
+        var same = added.Where(t => t.IsNormalized && normalizes).GroupBy(t => Nfc.Normalize(t.Text).ToString(), StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
+        if (same is not null)
+            throw view.Fail($"the added tokens with ids {string.Join(" and ", same.Select(t => t.Id))} are one text under the normalizer, '{JsonView.Show(same.Key)}'; expected distinct tokens");
+        return new AddedTokens(added, added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) ? null : endOfText, around, normalizes);
     }
 
-    /// <summary>The token that a TemplateProcessing puts before a text, null if there is none.</summary>
-    private string? ReadDocumentStart(JsonElement root, List<AddedToken> added)
+    /// <summary>What the post-processor puts around a text, null if there is none or nothing.</summary>
+    private AroundText? ReadPostProcessor(JsonElement root, List<AddedToken> added)
     {
         if (JsonView.TryGet(root, "post_processor") is not { ValueKind: not JsonValueKind.Null } processor)
             return null;
 
-        string? start = null;
+        AroundText? around = null;
         foreach (var step in view.Steps(processor, "processors"))
         {
             string type = view.TypeOf(step);
@@ -103,19 +136,11 @@ internal sealed class BpeJsonReader(JsonView view)
                 continue; // changes offsets alone
             if (type != "TemplateProcessing")
                 throw view.Fail($"the post-processor is {type}; expected ByteLevel or TemplateProcessing");
-
-            var before = view.Get(step, "single").EnumerateArray().TakeWhile(part => JsonView.TryGet(part, "Sequence") is null).ToArray();
-            if (before.Length > 1)
-                throw view.Fail($"the post-processor puts {before.Length} tokens before a text; expected one or none");
-            if (before.Length == 0)
-                continue;
-
-            string name = view.Get(view.Get(before[0], "SpecialToken"), "id").GetString() ?? "";
-            var ids = view.Get(view.Get(view.Get(step, "special_tokens"), name), "ids").EnumerateArray().Select(id => id.GetInt32()).ToArray();
-            start = ids.Length == 1 && added.Find(t => t.Id == ids[0]) is { } token ? token.Text
-                : throw view.Fail($"the post-processor puts '{JsonView.Show(name)}' before a text; expected one of the added tokens");
+            if (around is not null)
+                throw view.Fail("the post-processor has two TemplateProcessing; expected one");
+            around = AroundText.Read(step, view, added);
         }
 
-        return start;
+        return around;
     }
 }

@@ -6,9 +6,9 @@ internal sealed class BpeVocabulary
     private readonly int[] byteIds = new int[256];
     private readonly Dictionary<string, int> idByText; // in the byte-level alphabet
 
-    /// <summary>Takes tokens by id, those at the ids of added tokens left out, and merges in the order of their learning.</summary>
+    /// <summary>Takes tokens by id, null or empty where an added token is no ordinary one as well, and merges in the order of their learning.</summary>
     /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token that does not exist.</exception>
-    public BpeVocabulary(IReadOnlyList<byte[]?> tokens, AddedTokens added, IReadOnlyList<(int Left, int Right)> merges)
+    public BpeVocabulary(IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges)
     {
         Merges = merges;
         idByText = new Dictionary<string, int>(tokens.Count, StringComparer.Ordinal);
@@ -16,7 +16,7 @@ internal sealed class BpeVocabulary
         for (int id = 0; id < texts.Length; id++)
         {
             texts[id] = "";
-            if (tokens[id] is not { } token || added.Find(id) is not null)
+            if (tokens[id] is not { Length: > 0 } token)
                 continue;
             texts[id] = ByteLevelAlphabet.ToText(token);
             idByText.Add(texts[id], id);

@@ -32,13 +32,13 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     {
     }
 
-    /// <summary>Builds any tokenizer: ordinary tokens by id (not looked at where an added token has the id), merges, added tokens and pattern.</summary>
+    /// <summary>Builds any tokenizer: ordinary tokens by id (null or empty where an added token has the id), merges, added tokens and pattern.</summary>
     /// <exception cref="ArgumentException">As above.</exception>
     internal ByteLevelBpeTokenizer(
         IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added, PreTokenizer preTokenizer, bool ignoresMerges = false, bool normalizes = false)
         : base(tokens, added)
     {
-        vocabulary = new BpeVocabulary(tokens, added, merges);
+        vocabulary = new BpeVocabulary(tokens, merges);
         (PreTokenizer, IgnoresMerges, Normalizes) = (preTokenizer, ignoresMerges, normalizes);
     }
 
@@ -69,12 +69,12 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     public static ByteLevelBpeTokenizer Train(ReadOnlySpan<byte> text, int vocabularySize) => BpeTrainer.Train(text, vocabularySize);
 
     /// <inheritdoc/>
-    public override void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids)
+    private protected override void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
     {
-        using var blocks = new Utf8Blocks(text);
+        using var blocks = new Utf8Blocks(text, AddedTokens.Cut);
         while (blocks.Read())
         {
-            EncodeText(Normalizes ? Nfc.Normalize(blocks.Text) : blocks.Text, ids);
+            EncodeBlock(Normalizes ? Nfc.Normalize(blocks.Text) : blocks.Text, allowSpecial, ids);
             foreach (byte b in blocks.Invalid)
                 ids.Write([vocabulary.IdOf(b)]);
         }
@@ -83,8 +83,21 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     /// <summary>The same vocabulary with a memory of its own.</summary>
     public override Tokenizer ForAnotherThread() => new ByteLevelBpeTokenizer(this);
 
-    /// <summary>The tokens of valid text.</summary>
-    private void EncodeText(ReadOnlySpan<char> text, IBufferWriter<int> ids)
+    // The tokens of valid, normalised text.
+    private void EncodeBlock(ReadOnlySpan<char> text, bool allowSpecial, IBufferWriter<int> ids)
+    {
+        while (AddedTokens.FindFirst(text, allowSpecial, out int place, out int length, out int id))
+        {
+            EncodeOrdinary(text[..place], ids);
+            ids.Write([id]);
+            text = text[(place + length)..];
+        }
+
+        EncodeOrdinary(text, ids);
+    }
+
+    /// <summary>The ordinary tokens of valid text.</summary>
+    private void EncodeOrdinary(ReadOnlySpan<char> text, IBufferWriter<int> ids)
     {
         var room = ids.GetSpan(3 * text.Length); // no more tokens than bytes, no more bytes than this
         int count = 0;

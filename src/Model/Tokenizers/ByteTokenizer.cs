@@ -9,7 +9,7 @@ public sealed class ByteTokenizer() : Tokenizer([.. Enumerable.Range(0, 256).Sel
     public override string Kind => "byte";
 
     /// <inheritdoc/>
-    public override void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids)
+    private protected override void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
     {
         var room = ids.GetSpan(text.Length);
         for (int i = 0; i < text.Length; i++)

@@ -54,7 +54,7 @@ public sealed class CharTokenizer : Tokenizer
     public static CharTokenizer Train(ReadOnlySpan<byte> text) => Train([text.ToArray()]);
 
     /// <inheritdoc/>
-    public override void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids)
+    private protected override void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
     {
         var room = ids.GetSpan(text.Length);
         int count = 0;

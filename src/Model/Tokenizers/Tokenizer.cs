@@ -7,7 +7,7 @@ namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
 /// Text to token ids and back. Text is bytes, so that any file round-trips; every id from 0 on is an ordinary token or an added one
-/// (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token, whatever the text says, unless the caller allows it.
+/// (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token but those that stand for text, whatever the text says, unless the caller allows it.
 /// </summary>
 public abstract class Tokenizer
 {
@@ -31,13 +31,19 @@ public abstract class Tokenizer
     }
 
     /// <summary>Shares the tokens of another tokenizer.</summary>
-    private protected Tokenizer(Tokenizer other) => (tokens, AddedTokens) = (other.tokens, other.AddedTokens);
+    private protected Tokenizer(Tokenizer other) => (tokens, AddedTokens, Notes) = (other.tokens, other.AddedTokens, other.Notes);
 
     /// <summary>What <c>--tokenizer</c> calls this kind: bpe, byte, char or word.</summary>
     public abstract string Kind { get; }
 
-    /// <summary>The tokens that stand for no text, and which of them mark documents and turns.</summary>
-    public AddedTokens AddedTokens { get; }
+    /// <summary>The tokens that text is not cut into, and which of them mark documents and turns.</summary>
+    public AddedTokens AddedTokens { get; private set; }
+
+    /// <summary>Where long text can be cut into pieces that are encoded alone, with the same ids.</summary>
+    public TextCut Cut => AddedTokens.Cut;
+
+    /// <summary>What the files said that lay beside the vocabulary: saving writes it again.</summary>
+    public TokenizerNotes Notes { get; private set; } = TokenizerNotes.None;
 
     /// <summary>Number of token ids, the added tokens included.</summary>
     public int VocabularySize => tokens.Length;
@@ -47,6 +53,9 @@ public abstract class Tokenizer
 
     /// <summary>Id of the token that begins each document: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; elsewhere the end of the document before.</summary>
     public int DocumentStart => AddedTokens.DocumentStart;
+
+    /// <summary>Id of a token that begins documents and does nothing else: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; null where the vocabulary has none.</summary>
+    public int? BeginOfText => DocumentStart == EndOfText ? null : DocumentStart;
 
     /// <summary>Whether the vocabulary has the two tokens of <see cref="ChatTemplate"/>.</summary>
     public bool HasTurns => AddedTokens.Find(SpecialTokens[1]) is not null && AddedTokens.Find(SpecialTokens[2]) is not null;
@@ -62,11 +71,14 @@ public abstract class Tokenizer
     /// <summary>Id of the token for what the vocabulary has no token for (word); null where there is none because text never needs it.</summary>
     public virtual int? Unknown => null;
 
-    /// <summary>SHA-256 of what <see cref="Save"/> writes as <c>tokenizer.json</c>, in hexadecimal: equal hashes, equal ids for every text.</summary>
-    public string Hash => hash ??= Convert.ToHexStringLower(SHA256.HashData(TokenizerFolder.Format(this)));
+    /// <summary>
+    /// SHA-256 of what <see cref="Save"/> writes as <c>tokenizer.json</c>, in hexadecimal: equal hashes, equal ids for every text. Where added tokens are found in text, the hash is of their
+    /// ids too: which they are depends on the files beside it, and earlier versions of this program found none.
+    /// </summary>
+    public string Hash => hash ??= ComputeHash();
 
-    /// <summary>Whether an id is an ordinary token, which stands for bytes of a text.</summary>
-    public bool IsText(int id) => (uint)id < (uint)tokens.Length && AddedTokens.Find(id) is null && id != Unknown;
+    /// <summary>Whether an id stands for bytes of a text: an ordinary token, or an added one that is found in text.</summary>
+    public bool IsText(int id) => (uint)id < (uint)tokens.Length && (AddedTokens.Find(id) is null || AddedTokens.IsText(id)) && id != Unknown;
 
     /// <summary>Whether a generated id ends a text: the end of the document or of the turn, an unused id, or padding that no token has.</summary>
     public bool EndsText(int id) => (uint)id >= (uint)tokens.Length || AddedTokens.Ends.Contains(id) || AddedTokens.IsUnused(id);
@@ -75,7 +87,7 @@ public abstract class Tokenizer
     /// Encodes text, any bytes for the byte-level kinds, and appends the ids. For several threads at once see <see cref="ForAnotherThread"/>.
     /// </summary>
     /// <exception cref="TinyLlmException">The kind cannot write this text (char: a character it does not know, or invalid UTF-8).</exception>
-    public abstract void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids);
+    public void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids) => Encode(text, allowSpecial: false, ids);
 
     /// <summary>The bytes of one token; those of an added token are its name in UTF-8.</summary>
     /// <exception cref="TinyLlmException">The id is not in the vocabulary.</exception>
@@ -108,19 +120,63 @@ public abstract class Tokenizer
     public int[] Encode(ReadOnlySpan<byte> text, bool allowSpecial = false)
     {
         var ids = new ArrayBufferWriter<int>(Math.Max(1, text.Length / 3));
-        while (allowSpecial && AddedTokens.FindFirst(text, out int place, out int length, out int id))
+        Encode(text, allowSpecial, ids);
+        return ids.WrittenSpan.ToArray();
+    }
+
+    /// <summary>Its model is taught to chat by <see cref="ChatTemplate"/>: from now on saving says so, and what ends a turn ends a text in other programs too.</summary>
+    public void LearnsToChat()
+    {
+        if (HasTurns)
+            Tell(Notes.WithTurns(TurnEnd));
+    }
+
+    /// <summary>It serves a new model, which is sampled in no way that another one's folder recommends.</summary>
+    public void ServesNewModel() => Tell(Notes with { Generation = null });
+
+    /// <summary>Encodes a string as its UTF-8 bytes.</summary>
+    public int[] Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Takes what the files say that lie beside the vocabulary, before anyone else uses this tokenizer.</summary>
+    /// <exception cref="TinyLlmException">A token or an id in them is none of the vocabulary.</exception>
+    internal void Tell(TokenizerNotes notes)
+    {
+        Notes = notes;
+        AddedTokens = AddedTokens.With(notes.EndIds(this), notes.Marks, notes.TemplateText);
+        hash = null;
+    }
+
+    /// <summary>The id of a token by its text, an added one before others; null if there is none.</summary>
+    internal int? Find(string text)
+    {
+        if (AddedTokens.Find(text) is int added)
+            return added;
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        int id = Array.FindIndex(tokens, token => token.AsSpan().SequenceEqual(bytes));
+        return id < 0 ? null : id;
+    }
+
+    private string ComputeHash()
+    {
+        byte[] file = TokenizerFolder.Format(this);
+        return Convert.ToHexStringLower(SHA256.HashData(AddedTokens.HaveText ? [.. file, .. Encoding.UTF8.GetBytes($"text: {string.Join(' ', AddedTokens.Text)}")] : file));
+    }
+
+    /// <summary>Appends the ids of text in which no added token is spelt out, but those that are looked for in normalised text.</summary>
+    private protected abstract void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids);
+
+    // As Hugging Face does: added tokens are cut out of the raw text first, and what is between them is encoded, each part alone.
+    private void Encode(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
+    {
+        while (AddedTokens.FindFirst(text, allowSpecial, out int place, out int length, out int id))
         {
-            Encode(text[..place], ids);
+            EncodeText(text[..place], allowSpecial, ids);
             ids.Write([id]);
             text = text[(place + length)..];
         }
 
-        Encode(text, ids);
-        return ids.WrittenSpan.ToArray();
+        EncodeText(text, allowSpecial, ids);
     }
-
-    /// <summary>Encodes a string as its UTF-8 bytes.</summary>
-    public int[] Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
 
     private int TurnToken(string name) => AddedTokens.Find(name) ?? throw new TinyLlmException(
         $"The tokenizer has no token {name}; expected {SpecialTokens[1]} and {SpecialTokens[2]}, which a chat needs; use a model with a tokenizer that has them: bpe, byte, char, word, cl100k, o200k or Qwen's.");

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using TinyLlm.Kernels;
@@ -7,15 +8,19 @@ namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
 /// A tokenizer as a folder that Hugging Face opens too: <c>tokenizer.json</c> holds the vocabulary and says how text is cut,
-/// <c>tokenizer_config.json</c> tells other programs which token ends a text and how a chat is laid out.
+/// <c>tokenizer_config.json</c> tells other programs which token ends a text and how a chat is laid out. What the files beside the vocabulary say is kept
+/// (<see cref="TokenizerNotes"/>).
 /// </summary>
 public static class TokenizerFolder
 {
     /// <summary>The file that <see cref="Load"/> reads.</summary>
     public const string TokenizerFile = "tokenizer.json";
 
-    /// <summary>The file for other programs; <see cref="Load"/> does not need it.</summary>
+    /// <summary>The file for other programs; <see cref="Load"/> keeps what it says of the ends of a text and of chats, and needs none.</summary>
     public const string ConfigFile = "tokenizer_config.json";
+
+    /// <summary>Files and a folder that <see cref="Save"/> writes for some tokenizers only.</summary>
+    public static readonly IReadOnlyList<string> OptionalFiles = [TokenizerNotesReader.GenerationFile, TokenizerNotesReader.TemplateFile, TokenizerNotesReader.TemplateFolder];
 
     private static readonly JsonWriterOptions writerOptions = new()
     {
@@ -24,14 +29,27 @@ public static class TokenizerFolder
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, // the files are read as JSON, never pasted into HTML
     };
 
-    /// <summary>Writes both files, each whole or not at all (<see cref="AtomicFile"/>).</summary>
+    /// <summary>
+    /// Writes both files, each whole or not at all (<see cref="AtomicFile"/>), chat templates that were files of their own, and <c>generation_config.json</c> where a text ends with ids that
+    /// the other files do not tell.
+    /// </summary>
     /// <param name="folder">The folder, made if it is missing.</param>
     /// <param name="maxLength">The model's context in tokens, for <c>model_max_length</c>; left out when null.</param>
     /// <exception cref="TinyLlmException">A file cannot be written.</exception>
     public static void Save(Tokenizer tokenizer, string folder, int? maxLength = null)
     {
+        SaveBesideModel(tokenizer, folder, maxLength);
+        if (tokenizer.Notes.GenerationBeside(tokenizer.AddedTokens, tokenizer.Notes.EndTokenId(tokenizer)) is { } generation)
+            AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), generation);
+    }
+
+    /// <summary>The same for a model's folder, which has files that tell the ids.</summary>
+    internal static void SaveBesideModel(Tokenizer tokenizer, string folder, int? maxLength)
+    {
         AtomicFile.Write(Path.Combine(folder, TokenizerFile), file => file.Write(Format(tokenizer)));
         AtomicFile.Write(Path.Combine(folder, ConfigFile), file => file.Write(Format(writer => WriteConfig(writer, tokenizer, maxLength))));
+        foreach (var (path, text) in tokenizer.Notes.TemplateFiles)
+            AtomicFile.Write(Path.Combine(folder, path), file => file.Write(text));
     }
 
     /// <summary>What <see cref="Save"/> writes as <see cref="TokenizerFile"/>.</summary>
@@ -47,24 +65,29 @@ public static class TokenizerFolder
     /// </exception>
     public static Tokenizer Load(string folder)
     {
-        string path = Path.Combine(folder, TokenizerFile), vocabulary = Path.Combine(folder, Gpt2Files.VocabularyFile), merges = Path.Combine(folder, Gpt2Files.MergesFile);
-        if (ReadFile(path) is { } bytes)
-            return TokenizerJsonReader.Read(bytes, path, ReadEndOfText(Path.Combine(folder, ConfigFile)));
-        return (ReadFile(vocabulary), ReadFile(merges)) switch
+        string path = Path.Combine(folder, TokenizerFile), vocabularyPath = Path.Combine(folder, Gpt2Files.VocabularyFile), mergesPath = Path.Combine(folder, Gpt2Files.MergesFile);
+        byte[]? json = ReadFile(path), vocabulary = json is null ? ReadFile(vocabularyPath) : null, merges = json is null ? ReadFile(mergesPath) : null;
+        if (json is null && vocabulary is null && merges is null)
+            throw new TinyLlmException($"There is no {path}; expected the folder of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote.");
+        if (json is null && (vocabulary is null || merges is null))
         {
-            ({ } v, { } m) => Gpt2Files.Read(v, vocabulary, m, merges),
-            ({ }, null) => throw new TinyLlmException($"There is {vocabulary} but no {Gpt2Files.MergesFile}; expected both, or a {TokenizerFile}; copy the other file too."),
-            (null, { }) => throw new TinyLlmException($"There is {merges} but no {Gpt2Files.VocabularyFile}; expected both, or a {TokenizerFile}; copy the other file too."),
-            _ => throw new TinyLlmException($"There is no {path}; expected the folder of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote."),
-        };
+            var (there, missing) = merges is null ? (vocabularyPath, Gpt2Files.MergesFile) : (mergesPath, Gpt2Files.VocabularyFile);
+            throw new TinyLlmException($"There is {there} but no {missing}; expected both, or a {TokenizerFile}; copy the other file too.");
+        }
+
+        var notes = TokenizerNotesReader.Read(folder);
+        Tokenizer tokenizer = json is not null ? TokenizerJsonReader.Read(json, path, notes.EndToken) : Gpt2Files.Read(vocabulary!, vocabularyPath, merges!, mergesPath);
+        tokenizer.Tell(notes);
+        return tokenizer;
     }
 
-    /// <summary>The bytes of a file, null if there is none.</summary>
-    private static byte[]? ReadFile(string path)
+    /// <summary>The bytes of a file without a byte order mark, which some editors put first; null if there is none.</summary>
+    internal static byte[]? ReadFile(string path)
     {
         try
         {
-            return File.ReadAllBytes(path);
+            byte[] bytes = File.ReadAllBytes(path);
+            return bytes.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? bytes[Encoding.UTF8.Preamble.Length..] : bytes;
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -76,35 +99,18 @@ public static class TokenizerFolder
         }
     }
 
-    // eos_token: a name, or an object that has it as content. Other programs write this file, and what it says otherwise is theirs.
-    private static string? ReadEndOfText(string path)
-    {
-        if (ReadFile(path) is not { } bytes)
-            return null;
-        try
-        {
-            using var document = JsonDocument.Parse(bytes);
-            var name = JsonView.TryGet(document.RootElement, "eos_token");
-            if (name is { ValueKind: JsonValueKind.Object })
-                name = JsonView.TryGet(name.Value, "content");
-            return name is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw new TinyLlmException($"{path} is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected a Hugging Face tokenizer_config.json; copy the file again.", e);
-        }
-    }
-
     private static void WriteConfig(Utf8JsonWriter writer, Tokenizer tokenizer, int? maxLength)
     {
-        bool hasStart = tokenizer.DocumentStart != tokenizer.EndOfText;
+        var told = tokenizer.Notes.Config;
         writer.WriteStartObject();
         // The class that takes tokenizer.json as it stands; Qwen2Tokenizer would put Unicode normalisation in front.
         writer.WriteString("tokenizer_class", "PreTrainedTokenizerFast");
         writer.WriteBoolean("add_prefix_space", false);
-        writer.WriteBoolean("add_bos_token", hasStart);
+        if (!WriteTold("add_bos_token"))
+            writer.WriteBoolean("add_bos_token", tokenizer.BeginOfText is not null);
+        WriteTold("add_eos_token");
         writer.WriteBoolean("clean_up_tokenization_spaces", false);
-        WriteToken("bos_token", hasStart ? tokenizer.DocumentStart : null);
+        WriteToken("bos_token", tokenizer.BeginOfText);
         WriteToken("eos_token", tokenizer.EndOfText);
         WriteToken("pad_token", tokenizer.EndOfText);
         WriteToken("unk_token", tokenizer.Unknown);
@@ -118,16 +124,30 @@ public static class TokenizerFolder
         writer.WriteEndArray();
         if (maxLength is int length)
             writer.WriteNumber("model_max_length", length);
-        if (tokenizer.HasTurns)
-            writer.WriteString("chat_template", ChatTemplate.Jinja);
+
+        // A tokenizer from elsewhere has its own, or none until its model is taught to chat.
+        if (!WriteTold(TokenizerNotes.TemplateField) && told is null && tokenizer.Notes.TemplateFiles.Count == 0 && tokenizer.HasTurns)
+            writer.WriteString(TokenizerNotes.TemplateField, ChatTemplate.Jinja);
         writer.WriteEndObject();
 
         void WriteToken(string property, int? id)
         {
+            if (WriteTold(property))
+                return;
             if (id is int token)
                 writer.WriteString(property, tokenizer.TokenBytes(token));
             else
                 writer.WriteNull(property);
+        }
+
+        // As it was read.
+        bool WriteTold(string property)
+        {
+            if (told?.TryGetValue(property, out var value) != true)
+                return false;
+            writer.WritePropertyName(property);
+            value.WriteTo(writer);
+            return true;
         }
     }
 

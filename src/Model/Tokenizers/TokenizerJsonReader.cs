@@ -102,7 +102,8 @@ internal sealed class TokenizerJsonReader
                     throw view.Fail($"the added token '{JsonView.Show(name)}' has {flag}; expected false");
             }
 
-            added.Add(new AddedToken(name, id, JsonView.Flag(element, "special", absent: true)));
+            bool isSpecial = JsonView.Flag(element, "special", absent: true);
+            added.Add(new AddedToken(name, id, isSpecial, JsonView.Flag(element, "normalized", absent: false)));
         }
 
         return added;

@@ -65,7 +65,7 @@ internal static class TokenizerJsonWriter
             writer.WriteBoolean("single_word", false);
             writer.WriteBoolean("lstrip", false);
             writer.WriteBoolean("rstrip", false);
-            writer.WriteBoolean("normalized", false);
+            writer.WriteBoolean("normalized", token.IsNormalized);
             writer.WriteBoolean("special", token.IsSpecial);
             writer.WriteEndObject();
         }
@@ -97,54 +97,13 @@ internal static class TokenizerJsonWriter
         writer.WriteEndObject();
     }
 
-    // What a caller of Hugging Face's library gets before each text, as in the tokenizer that this one was read from.
+    // What a caller of Hugging Face's library gets around each text, as in the tokenizer that this one was read from.
     private static void WritePostProcessor(Utf8JsonWriter writer, Tokenizer tokenizer)
     {
-        if (tokenizer.DocumentStart == tokenizer.EndOfText)
-        {
+        if (tokenizer.AddedTokens.Around is { } around)
+            around.Write(writer);
+        else
             writer.WriteNull("post_processor");
-            return;
-        }
-
-        string start = tokenizer.AddedTokens.Find(tokenizer.DocumentStart)!.Text;
-        writer.WriteStartObject("post_processor");
-        writer.WriteString("type", "TemplateProcessing");
-        WriteTemplate("single", ["A"]);
-        WriteTemplate("pair", ["A", "B"]);
-        writer.WriteStartObject("special_tokens");
-        writer.WriteStartObject(start);
-        writer.WriteString("id", start);
-        writer.WriteStartArray("ids");
-        writer.WriteNumberValue(tokenizer.DocumentStart);
-        writer.WriteEndArray();
-        writer.WriteStartArray("tokens");
-        writer.WriteStringValue(start);
-        writer.WriteEndArray();
-        writer.WriteEndObject();
-        writer.WriteEndObject();
-        writer.WriteEndObject();
-
-        void WriteTemplate(string property, string[] sequences)
-        {
-            writer.WriteStartArray(property);
-            for (int i = 0; i < sequences.Length; i++)
-            {
-                WritePart("SpecialToken", start, i);
-                WritePart("Sequence", sequences[i], i);
-            }
-
-            writer.WriteEndArray();
-        }
-
-        void WritePart(string kind, string id, int type)
-        {
-            writer.WriteStartObject();
-            writer.WriteStartObject(kind);
-            writer.WriteString("id", id);
-            writer.WriteNumber("type_id", type);
-            writer.WriteEndObject();
-            writer.WriteEndObject();
-        }
     }
 
     private static void WriteSplit(Utf8JsonWriter writer, string? property, string regex)

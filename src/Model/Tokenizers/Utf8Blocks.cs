@@ -13,11 +13,16 @@ internal ref struct Utf8Blocks
     // Large enough that the cost per block vanishes, small enough to stay in the cache.
     private const int BlockBytes = 64 * 1024;
 
+    private readonly TextCut cuts;
     private ReadOnlySpan<byte> block, rest;
     private char[] buffer = [];
 
-    /// <summary>Starts to read <paramref name="bytes"/>.</summary>
-    public Utf8Blocks(ReadOnlySpan<byte> bytes) => rest = bytes;
+    /// <summary>Starts to read <paramref name="bytes"/>; <paramref name="cuts"/> says where blocks may end, null: as for tokenizers without added tokens that are text.</summary>
+    public Utf8Blocks(ReadOnlySpan<byte> bytes, TextCut? cuts = null)
+    {
+        rest = bytes;
+        this.cuts = cuts ?? TextCut.Any;
+    }
 
     /// <summary>The text of the block that was read, empty where it was invalid. The next <see cref="Read"/> overwrites it.</summary>
     public ReadOnlySpan<char> Text { get; private set; }
@@ -59,7 +64,7 @@ internal ref struct Utf8Blocks
         int length = Math.Min(rest.Length, BlockBytes);
         while (length < rest.Length)
         {
-            int cut = TextCut.Last(rest[..length]);
+            int cut = cuts.Last(rest[..length]);
             if (cut > 0)
             {
                 length = cut;

@@ -67,7 +67,7 @@ public sealed class WordTokenizer : Tokenizer
     }
 
     /// <inheritdoc/>
-    public override void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids)
+    private protected override void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
     {
         var lookup = this.ids.GetAlternateLookup<ReadOnlySpan<char>>();
         using var blocks = new Utf8Blocks(text);

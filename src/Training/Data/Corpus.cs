@@ -81,7 +81,7 @@ public sealed class Corpus : IDisposable
         try
         {
             ITokens tokens = source.IsTokens ? corpus.Map(source) : corpus.Encode(source, split);
-            corpus.Validation = new Windows(tokens, context, keepRest: true, source.Name);
+            corpus.Validation = new Windows(tokens, context, keepRest: true, source.Name, tokenizer.BeginOfText);
             corpus.ValidationTokens = tokens.Count;
             return corpus;
         }
@@ -119,12 +119,13 @@ public sealed class Corpus : IDisposable
         Train = sources[0].Weight is null
             ? Cut(train, "training")
             : new Mixture([.. sources.Select((source, i) => (Cut([train[i]], $"training ({source.Name})"), source.Weight!.Value))]);
-        Validation = new Windows(new TokenParts(held), settings.Context, keepRest: true, "validation");
+        Validation = new Windows(new TokenParts(held), settings.Context, keepRest: true, "validation", tokenizer.BeginOfText);
     }
 
     private static (ITokens Tokens, long First, long Count) Whole(ITokens tokens) => (tokens, 0, tokens.Count);
 
-    private IExamples Cut(IReadOnlyList<(ITokens Tokens, long First, long Count)> parts, string what) => new Windows(new TokenParts(parts), settings.Context, keepRest: false, what);
+    private IExamples Cut(IReadOnlyList<(ITokens Tokens, long First, long Count)> parts, string what) =>
+        new Windows(new TokenParts(parts), settings.Context, keepRest: false, what, tokenizer.BeginOfText);
 
     private ITokens Tokens(DataSource source, Split split)
     {
@@ -133,7 +134,7 @@ public sealed class Corpus : IDisposable
         return source.Bytes <= SmallText ? Encode(source, split) : Prepare(source);
     }
 
-    private TokenArray Encode(DataSource source, Split split) => DocumentEncoder.ToMemory(source.Text(split), tokenizer, Report, stop);
+    private TokenArray Encode(DataSource source, Split split) => DocumentEncoder.ToMemory(source.Text(split, tokenizer.Cut), tokenizer, Report, stop);
 
     private TokenParts Map(DataSource source) => new([.. source.Files.Select(Map)]);
 

@@ -1,14 +1,18 @@
 using System.Security.Cryptography;
 using TinyLlm.Kernels;
+using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data.Tokens;
 
 namespace TinyLlm.Training.Data;
 
 /// <summary>
 /// A stream of tokens, cut into windows of T + 1: T tokens and, one further, their targets. Neighbouring windows share one token, so each token
-/// of the stream but the first is a target exactly once.
+/// of the stream but the first is a target exactly once, unless it is one that is never scored.
 /// </summary>
 /// <remarks>
+/// A token that only begins documents is never a target, neither in evaluation nor in training: what follows the end of a document is no matter of the text. Published models never learned it,
+/// their perplexities leave it out, and no text that is generated goes that far.
+/// <para/>
 /// For training, each epoch cuts the stream at other places: its windows begin some tokens later, as far as the stream's end allows. A model that
 /// sees a text several times then meets a token at several positions and behind several contexts.
 /// </remarks>
@@ -19,6 +23,7 @@ public sealed class Windows : IExamples
 
     private readonly ITokens stream;
     private readonly long room; // tokens by which the windows can be shifted
+    private readonly int? unscored;
 
     /// <summary>Cuts a stream.</summary>
     /// <param name="stream">Token ids.</param>
@@ -27,8 +32,9 @@ public sealed class Windows : IExamples
     /// Whether a last window that is not full counts, its missing targets unscored: evaluation sees every token, training only full windows.
     /// </param>
     /// <param name="what">What messages call the data.</param>
+    /// <param name="unscored">A token that is never a target, such as <see cref="Tokenizer.BeginOfText"/>; null for none.</param>
     /// <exception cref="TinyLlmException">The stream is too short.</exception>
-    public Windows(ITokens stream, int length, bool keepRest, string what)
+    public Windows(ITokens stream, int length, bool keepRest, string what, int? unscored = null)
     {
         int least = keepRest ? 2 : length + 1;
         if (stream.Count < least)
@@ -37,7 +43,7 @@ public sealed class Windows : IExamples
                 (keepRest ? "." : $", one more than --context {length}. Give more text or a shorter context."));
         }
 
-        this.stream = stream;
+        (this.stream, this.unscored) = (stream, unscored);
         Length = length;
         Count = keepRest ? (stream.Count - 2) / length + 1 : (stream.Count - 1) / length;
         if (keepRest)
@@ -49,8 +55,8 @@ public sealed class Windows : IExamples
 
     /// <summary>Cuts tokens in memory.</summary>
     /// <exception cref="TinyLlmException">There are too few.</exception>
-    public Windows(ReadOnlyMemory<int> tokens, int length, bool keepRest, string what)
-        : this(new TokenArray(tokens), length, keepRest, what)
+    public Windows(ReadOnlyMemory<int> tokens, int length, bool keepRest, string what, int? unscored = null)
+        : this(new TokenArray(tokens), length, keepRest, what, unscored)
     {
     }
 
@@ -70,6 +76,8 @@ public sealed class Windows : IExamples
         stream.Read(start + count, targets.Slice(count - 1, 1));
         tokens[count..].Clear();
         targets[count..].Fill(-1);
+        if (unscored is int id)
+            targets[..count].Replace(id, -1);
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using TinyLlm.Model;
+using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
 using Xunit;
 
@@ -136,13 +137,13 @@ public sealed class ConfigFileTests : IDisposable
         foreach (string whole in new[] { Llama, Llama.Replace("\"llama\"", "\"qwen3\"", StringComparison.Ordinal) })
         {
             var config = Read(whole, fields);
-            folder.Write("again.json", ConfigFile.Format(config, 1, 2));
+            folder.Write("again.json", ConfigFile.Format(config, new ByteTokenizer()));
             Assert.Equal(config, ConfigFile.Read(folder["again.json"], notes.Add));
             Assert.Empty(notes);
         }
 
         var gpt2 = Read(Gpt2, """{"tie_word_embeddings": false}""");
-        folder.Write("again.json", ConfigFile.Format(gpt2, 1, 2));
+        folder.Write("again.json", ConfigFile.Format(gpt2, new ByteTokenizer()));
         Assert.Equal(gpt2, ConfigFile.Read(folder["again.json"], notes.Add));
     }
 

@@ -33,7 +33,7 @@ internal sealed class JsonLinesReader : ByteReader
                 continue;
             }
 
-            foreach (var piece in TextPieces.Cut(text.Value, report))
+            foreach (var piece in TextPieces.Cut(text.Value, report, Options.Cut))
                 yield return piece;
         }
 

@@ -41,7 +41,7 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
                 var rows = Guard(() => ReadAsync(reader, stream, group, column, footer));
                 for (int row = 0; row < rows.Count; row++)
                 {
-                    foreach (var piece in TextPieces.Cut(rows.Get(row, ref utf8), report))
+                    foreach (var piece in TextPieces.Cut(rows.Get(row, ref utf8), report, Options.Cut))
                         yield return piece;
                 }
 

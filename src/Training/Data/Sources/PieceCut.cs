@@ -11,39 +11,23 @@ internal static class PieceCut
     /// <summary>The longest piece in bytes: text that cannot be cut before is cut between two characters here.</summary>
     public const int Longest = 16 << 20;
 
-    // What a cut depends on: a character of up to 4 bytes on each side, and the line feed.
-    internal const int Context = 16;
-
     /// <summary>The length of the piece that <paramref name="text"/> begins with; 0 if that depends on more text.</summary>
     /// <param name="text">The rest of the document, or as much of it as is there.</param>
     /// <param name="isComplete">Whether the document ends where <paramref name="text"/> ends.</param>
-    public static int Next(ReadOnlySpan<byte> text, bool isComplete)
+    /// <param name="cuts">Where text can be cut.</param>
+    public static int Next(ReadOnlySpan<byte> text, bool isComplete, TextCut cuts)
     {
         if (text.Length <= Target)
             return isComplete ? text.Length : 0;
 
-        int cut = TextCut.Last(text[..Target]);
+        int cut = cuts.Last(text[..Target]);
         if (cut == 0)
-            cut = AtOrAfter(text[..Math.Min(text.Length, Longest)], Target - Context);
+            cut = cuts.First(text[..Math.Min(text.Length, Longest)], Target - cuts.Context);
         if (cut > 0)
             return cut;
-        if (text.Length < Longest + Context)
+        if (text.Length < Longest + cuts.Context)
             return isComplete ? CharacterStart(text, Math.Min(text.Length, Longest)) : 0;
         return CharacterStart(text, Longest);
-    }
-
-    /// <summary>The smallest place at or after <paramref name="place"/>, and below the length, where the text can be cut; 0 if there is none. The context before it counts.</summary>
-    public static int AtOrAfter(ReadOnlySpan<byte> text, int place)
-    {
-        int start = Math.Max(0, place - Context);
-        while (TextCut.First(text[start..]) is > 0 and int found)
-        {
-            start += found;
-            if (start >= place)
-                return start;
-        }
-
-        return 0;
     }
 
     /// <summary>The first place at or after <paramref name="place"/>, at most 3 bytes on, that does not lie inside a UTF-8 character.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Unicode;
+using TinyLlm.Model.Tokenizers;
 
 namespace TinyLlm.Training.Data.Sources;
 
@@ -10,14 +11,15 @@ internal static class TextPieces
     /// <param name="file">The file, which counts once in the report if it is not valid UTF-8.</param>
     /// <param name="endsDocument">Whether the document ends with the stream.</param>
     /// <param name="report">Counts what was read.</param>
-    public static IEnumerable<TextPiece> Read(Stream stream, SourceFile file, bool endsDocument, ReadReport report)
+    /// <param name="cuts">Where text can be cut.</param>
+    public static IEnumerable<TextPiece> Read(Stream stream, SourceFile file, bool endsDocument, ReadReport report, TextCut cuts)
     {
         byte[] buffer = new byte[1 << 16];
         int start = 0, end = 0;
         bool isComplete = false, isEmpty = true;
         while (!isComplete || start < end)
         {
-            int cut = PieceCut.Next(buffer.AsSpan(start, end - start), isComplete);
+            int cut = PieceCut.Next(buffer.AsSpan(start, end - start), isComplete, cuts);
             if (cut > 0)
             {
                 var piece = buffer.AsMemory(start, cut);
@@ -48,7 +50,7 @@ internal static class TextPieces
     }
 
     /// <summary>The pieces of a document that is in memory.</summary>
-    public static IEnumerable<TextPiece> Cut(ReadOnlyMemory<byte> document, ReadReport report)
+    public static IEnumerable<TextPiece> Cut(ReadOnlyMemory<byte> document, ReadReport report, TextCut cuts)
     {
         if (document.IsEmpty)
         {
@@ -62,7 +64,7 @@ internal static class TextPieces
             report.AddDocumentNotUtf8();
         while (!document.IsEmpty)
         {
-            int cut = PieceCut.Next(document.Span, isComplete: true);
+            int cut = PieceCut.Next(document.Span, isComplete: true, cuts);
             yield return new TextPiece(document[..cut], cut == document.Length);
             document = document[cut..];
         }

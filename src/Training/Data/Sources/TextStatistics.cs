@@ -35,7 +35,7 @@ public sealed class TextStatistics
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     internal static TextStatistics Of(DataSource source, Tokenizer? tokenizer, DocumentHashes hashes, ReadReport report, int threads, Action<long> progress, CancellationToken stop)
     {
-        var units = source.Units(UnitBytes);
+        var units = source.Units(UnitBytes, tokenizer?.Cut);
         var parts = new UnitStatistics[units.Count];
         using var tokenizers = new ThreadLocal<Tokenizer?>(() => tokenizer?.ForAnotherThread());
         try

@@ -36,7 +36,7 @@ public sealed class Preparation
         if (sources.FirstOrDefault(s => s.IsTokens) is { } tokens)
             throw new TinyLlmException($"--data {tokens.Name}: these are tokens already; expected text.");
         (this.tokenizer, this.folder) = (tokenizer, folder);
-        units = [.. sources.SelectMany(s => s.Units(unitBytes))];
+        units = [.. sources.SelectMany(s => s.Units(unitBytes, tokenizer.Cut))];
         totalBytes = units.Sum(u => u.Bytes);
         plan = new PreparedManifest
         {

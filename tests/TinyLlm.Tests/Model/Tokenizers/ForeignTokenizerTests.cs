@@ -73,7 +73,7 @@ public sealed class ForeignTokenizerTests : IDisposable
         var qwen = Open("qwen");
         Assert.Equal((600, 601, 602), (qwen.EndOfText, qwen.TurnStart, qwen.TurnEnd));
         Assert.Equal([600, 602], qwen.AddedTokens.Ends);
-        Assert.Equal([false, false], qwen.AddedTokens.Items.Where(t => !t.IsSpecial).Select(t => qwen.IsText(t.Id)));
+        Assert.Equal([true, true], qwen.AddedTokens.Items.Where(t => !t.IsSpecial).Select(t => qwen.IsText(t.Id)));
     }
 
     [Theory]

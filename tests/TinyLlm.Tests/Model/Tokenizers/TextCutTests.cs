@@ -15,7 +15,7 @@ public sealed class TextCutTests
         for (int seed = 0; seed < 4000; seed++)
         {
             byte[] text = TextSamples.Random(new Random(seed), 60, withInvalid: seed % 2 == 0);
-            foreach (int cut in (int[])[TextCut.First(text), TextCut.Last(text)])
+            foreach (int cut in (int[])[TextCut.Any.First(text), TextCut.Any.Last(text)])
             {
                 Assert.InRange(cut, 0, Math.Max(0, text.Length - 1));
                 if (cut == 0)
@@ -48,6 +48,6 @@ public sealed class TextCutTests
     public void Cuts_AreBeforeAWordOrAfterALine(string text, int first, int last)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
-        Assert.Equal((first, last), (TextCut.First(bytes), TextCut.Last(bytes)));
+        Assert.Equal((first, last), (TextCut.Any.First(bytes), TextCut.Any.Last(bytes)));
     }
 }

@@ -34,7 +34,7 @@ public class WordTokenizerTests
         for (int start = 0, length; start < text.Length; start += length)
         {
             length = Math.Min(100, text.Length - start);
-            int cut = start + length < text.Length ? TextCut.Last(text.AsSpan(start, length)) : 0;
+            int cut = start + length < text.Length ? TextCut.Any.Last(text.AsSpan(start, length)) : 0;
             length = cut > 0 ? cut : text.Length - start;
             pieces.Add(text.AsMemory(start, length));
         }
