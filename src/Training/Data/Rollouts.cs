@@ -178,7 +178,7 @@ public sealed class Rollouts : IStepExamples, IDisposable
         foreach (var (ids, prompt, answer) in prompts.Take(count))
         {
             stop.ThrowIfCancellationRequested();
-            var (tokens, ended) = Generate(ids, [new Sampler(new SamplerSettings { Temperature = 0 }, 0, tokenizer.VocabularySize)])[0];
+            var (tokens, ended) = Generate(ids, [SamplerOf(new SamplerSettings { Temperature = 0 }, 0, 0)])[0];
             figures += new RewardFigures(1, 0, ended ? 0 : 1, 0);
             if (ended)
                 attempts.Add(new Attempt(prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
@@ -198,8 +198,11 @@ public sealed class Rollouts : IStepExamples, IDisposable
     {
         var sampling = new SamplerSettings { Temperature = settings.Temperature };
         ulong seed = settings.Seed ^ ((ulong)position + 1) * 0x9E3779B97F4A7C15; // of its own for each prompt of each step
-        return Generate(prompt, [.. Enumerable.Range(0, settings.Group).Select(i => new Sampler(sampling, seed, tokenizer.VocabularySize, (uint)i))]);
+        return Generate(prompt, [.. Enumerable.Range(0, settings.Group).Select(i => SamplerOf(sampling, seed, (uint)i))]);
     }
+
+    // The model may have more rows than the tokenizer has tokens: one of those ends an answer, as everywhere.
+    private Sampler SamplerOf(SamplerSettings sampling, ulong seed, uint stream) => new(sampling, seed, model.Config.VocabularySize, stream);
 
     private List<(List<int> Tokens, bool Ended)> Generate(int[] prompt, Sampler[] samplers)
     {
