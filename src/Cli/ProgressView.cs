@@ -1,6 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
 using TinyLlm.Training;
+using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Cli;
 
@@ -68,7 +69,7 @@ internal sealed class ProgressView
         if (e.Rewards is { } rewards)
         {
             Line(string.Create(CultureInfo.InvariantCulture,
-                $"step {report.Step,6}/{total}  reward {report.Rewards?.Mean:F3}  validation reward {rewards.Mean:F3}  {rewards.Truncated} of {rewards.Samples} answers too long  lr {report.LearningRate:G3}"));
+                $"step {report.Step,6}/{total}  reward {Reward(report.Rewards ?? default)}  validation reward {Reward(rewards)}  {rewards.Truncated} of {rewards.Samples} answers too long  lr {report.LearningRate:G3}"));
             return;
         }
 
@@ -78,6 +79,8 @@ internal sealed class ProgressView
         Line(string.Create(CultureInfo.InvariantCulture,
             $"step {report.Step,6}/{total}  loss {lastLoss:F4}  validation loss {e.Loss:F4}  {more}  lr {report.LearningRate:G3}  {report.TokensPerSecond:N0} tokens/s"));
     }
+
+    private static string Reward(RewardFigures rewards) => rewards.Ended > 0 ? rewards.Mean.ToString("F3", CultureInfo.InvariantCulture) : "none";
 
     /// <summary>A sample of the model's text.</summary>
     public void Sample(int step, string text)

@@ -44,7 +44,7 @@ internal static class InfoCommand
     {
         Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in {ProgressView.Time(file.State.Seconds)}");
         if (file.State.BestLoss is { } best)
-            Line("validation", $"lowest loss {best:F4}");
+            Line("best", file.Measure.DescribeBest(best));
         Line("options", string.Join(" ", file.Options.Select(o => $"{o.Key} {o.Value.ReplaceLineEndings(" ")}")));
     }
 

@@ -19,12 +19,17 @@ public sealed record RolloutSettings(int Group, int MaxTokens, float Temperature
 /// <summary>An answer of this step.</summary>
 /// <param name="Ids">Prompt and answer.</param>
 /// <param name="Prompt">Tokens of the prompt.</param>
-/// <param name="Advantage">Its reward beside those of its group, in standard deviations; 0 where there is nothing to learn.</param>
+/// <param name="Advantage">
+/// Its reward beside those of its group that came to an end, in standard deviations; 0 where it is not trained.
+/// </param>
 /// <param name="Figures">What it counts.</param>
 public sealed record Rollout(int[] Ids, int Prompt, double Advantage, RewardFigures Figures)
 {
-    /// <summary>Whether anything is learned from it.</summary>
-    public bool IsTrained => Advantage != 0;
+    /// <summary>
+    /// Whether its tokens are part of the loss: it came to an end, and not all of its group earned the same. One whose
+    /// reward is just the mean of its group is, although its advantage is 0.
+    /// </summary>
+    public bool IsTrained => Figures is { Truncated: 0, Flat: 0 };
 
     /// <summary>(T): the reference's log-probability of each target, where it is asked for.</summary>
     public float[]? Reference { get; internal set; }
@@ -81,13 +86,16 @@ public sealed class Rollouts : IStepExamples, IDisposable
         rows = new Rollout[settings.Rows];
     }
 
+    /// <summary>How answers are sampled.</summary>
+    public RolloutSettings Settings => settings;
+
     /// <summary>Prompts that do not fit, or rows without an answer.</summary>
     public int Skipped { get; }
 
     /// <summary>Prompts.</summary>
     public int Prompts => prompts.Count;
 
-    /// <summary>Tokens of this step's answers from which something is learned.</summary>
+    /// <summary>Tokens of this step's trained answers (<see cref="Rollout.IsTrained"/>), over which its loss is a mean.</summary>
     public long TrainedTokens { get; private set; }
 
     /// <inheritdoc/>
