@@ -13,11 +13,16 @@ namespace TinyLlm.Cli;
 /// <param name="LearningRate">Highest learning rate.</param>
 /// <param name="WeightDecay">Decoupled weight decay.</param>
 /// <param name="Optimizer">The optimiser's name.</param>
-/// <param name="Warmup">Steps of warm-up; none for a twentieth of all, at most 100.</param>
+/// <param name="Warmup">Steps of warm-up of a run of <paramref name="Steps"/>; none for a twentieth of all, at most 100.</param>
 /// <param name="Schedule">The schedule's name.</param>
 /// <param name="EndShare">Learning rate at the end, as a share of the highest.</param>
 internal sealed record LoopDefaults(int Steps, int BatchSize, double LearningRate, double WeightDecay, string Optimizer = LoopOptions.Muon, int? Warmup = null,
-    string Schedule = "cosine", double EndShare = 0.1);
+    string Schedule = "cosine", double EndShare = 0.1)
+{
+    /// <summary>Steps of warm-up of a run of this many steps: a shorter one warms up as much shorter, a longer one no longer.</summary>
+    public int WarmupOf(int steps) =>
+        Warmup is { } warmup ? (int)((long)warmup * Math.Clamp(steps, 0, Steps) / Steps) : Math.Min(100, steps / 20);
+}
 
 /// <summary>The options of the training loop, the same for every stage.</summary>
 internal sealed class LoopOptions(LoopDefaults defaults)
@@ -57,6 +62,8 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public readonly Option<int> EvaluateBatches = Number("--eval-batches", "Validation batches of an evaluation, the same every time; 0, the default: the whole split.");
     public readonly Option<int> SampleEvery = Number("--sample-every", "Steps between samples, 0: none; default: a fifth of --steps.");
     public readonly Option<int> CheckpointEvery = Number("--checkpoint-every", "Steps between checkpoints, 0: at the end only; default: a fifth of --steps.");
+    public readonly Option<double> CheckpointMinutes = Real("--checkpoint-minutes",
+        "Minutes after which a checkpoint is due whatever the step, 0: never; it goes when the next one is written. Default: 5.");
     public readonly Option<int> Keep = Number("--keep", "How many checkpoints are kept; default: 1.");
     public readonly Option<int> StopAfter = Number("--stop-after", "Pause after N steps of this session; a --resume goes on with the same schedule.");
     public readonly Option<bool> Resume = new("--resume") { Description = "Go on with the run in --out from its last checkpoint." };
@@ -65,7 +72,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public void AddTo(Command command)
     {
         Option[] all = [Out, Steps, BatchSize, Accumulate, MicroBatch, Recompute, Optimizer, LearningRate, MuonLearningRate, MinLearningRate, Warmup, Schedule, WeightDecay, Beta1, Beta2, Clip, Dropout, Seed,
-            EvaluateEvery, EvaluateBatches, SampleEvery, CheckpointEvery, Keep, StopAfter, Resume, Force];
+            EvaluateEvery, EvaluateBatches, SampleEvery, CheckpointEvery, CheckpointMinutes, Keep, StopAfter, Resume, Force];
         foreach (var option in all)
             command.Options.Add(option);
         Device.AddTo(command);
@@ -90,7 +97,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
                 Enum.Parse<ScheduleKind>(reader.Fixed(Schedule, defaults.Schedule), ignoreCase: true),
                 rate,
                 reader.Fixed(MinLearningRate, rate * defaults.EndShare),
-                reader.Fixed(Warmup, defaults.Warmup ?? Math.Min(100, steps / 20)),
+                reader.Fixed(Warmup, defaults.WarmupOf(steps)),
                 steps),
             Muon = ReadMuon(reader, defaults.Optimizer),
             AdamW = new AdamWSettings(
@@ -103,6 +110,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
             EvaluateEvery = reader.Free(EvaluateEvery, Math.Max(1, steps / 10)),
             SampleEvery = reader.Free(SampleEvery, Math.Max(1, steps / 5)),
             CheckpointEvery = reader.Free(CheckpointEvery, Math.Max(1, steps / 5)),
+            CheckpointMinutes = reader.Free(CheckpointMinutes, 5.0),
             Keep = reader.Free(Keep, 1),
             StopAfter = reader.IsGiven(StopAfter) ? reader.Free(StopAfter, 0) : 0,
         };

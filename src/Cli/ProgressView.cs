@@ -3,6 +3,7 @@ using Spectre.Console;
 using TinyLlm.Cli.Terminal;
 using TinyLlm.Kernels;
 using TinyLlm.Training;
+using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Cli;
 
@@ -75,8 +76,8 @@ internal sealed class ProgressView
         Field rate = new($"lr {NumberText.Short(report.LearningRate)}", 2);
         if (e.Rewards is { } rewards)
         {
-            Line(rewarded.Fit(ErrorConsole.Width, step, new Field(Text($"reward {report.Rewards?.Mean:F3}")),
-                new Field(Text($"validation reward {rewards.Mean:F3}"), Text($"val {rewards.Mean:F3}"), 0),
+            Line(rewarded.Fit(ErrorConsole.Width, step, new Field(Text($"reward {Reward(report.Rewards ?? default)}")),
+                new Field(Text($"validation reward {Reward(rewards)}"), Text($"val {Reward(rewards)}"), 0),
                 new Field($"{rewards.Truncated} of {rewards.Samples} answers too long", $"{rewards.Truncated}/{rewards.Samples} too long", 1), rate));
             return;
         }
@@ -88,6 +89,8 @@ internal sealed class ProgressView
                 new Field(Text($"chosen ahead {100.0 * p.Right / p.Pairs:F1}%"), Text($"ahead {100.0 * p.Right / p.Pairs:F1}%"), 1), rate, speed)
             : evaluations.Fit(ErrorConsole.Width, step, loss, validation, bits, rate, speed));
     }
+
+    private static string Reward(RewardFigures rewards) => rewards.Ended > 0 ? rewards.Mean.ToString("F3", CultureInfo.InvariantCulture) : "none";
 
     /// <summary>A sample of the model's text.</summary>
     public void Sample(int step, string text) => Above(() =>

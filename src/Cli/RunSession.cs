@@ -36,7 +36,9 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     private readonly Dictionary<string, string> options;
     private readonly ResumePoint start;
     private readonly string dataHash;
+    private readonly Measure measure;
     private readonly Trainer trainer;
+    private readonly RewardWatch? rewards;
     private readonly Generator generator;
     private RunLog? log;
 
@@ -45,8 +47,10 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
         dataHash = DataHash.Of(stage.Train, stage.Validation);
         generator = new Generator(stage.Model, length: stage.SamplePrompt.Length + SampleTokens); // before the trainer, which fills what is left
-        trainer = new Trainer(stage.Model, stage.Train, stage.Evaluator ?? new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches), settings,
-            stage.Objective);
+        var evaluator = stage.Evaluator ?? new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches);
+        measure = evaluator.Measure;
+        trainer = new Trainer(stage.Model, stage.Train, evaluator, settings, stage.Objective);
+        rewards = stage.Train is Rollouts answers ? new RewardWatch(answers.Settings) : null;
         options[LoopOptions.MicroBatchName] = (trainer.MicroBatch / stage.Train.Together).ToString(CultureInfo.InvariantCulture);
         CheckStart();
         run = start.Open(stage.RunName);
@@ -97,6 +101,8 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
             view.Evaluated(report);
         if (report.Rewards is { Truncated: > 0 } some && report.Evaluation is not null)
             view.Line($"Of the step's {some.Samples} answers {some.Truncated} were longer than --max-tokens: nothing is learned from them.");
+        if (report.Rewards is { } step && rewards?.Warning(step) is { } warning)
+            view.Line(warning);
     }
 
     void ITrainerEvents.Best(TrainerState state) => run.SaveBest(stage.Model, stage.Tokenizer, File(state));
@@ -115,7 +121,9 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         view.Sample(step, Encoding.UTF8.GetString([.. bytes]));
     }
 
-    void ITrainerEvents.Checkpoint(TrainerState state) => run.Save(stage.Model, stage.Tokenizer, trainer.Optimizer, File(state), settings.Keep);
+    // Those by time do not take the place of those by step.
+    void ITrainerEvents.Checkpoint(TrainerState state, bool byTime) =>
+        run.Save(stage.Model, stage.Tokenizer, trainer.Optimizer, File(state) with { Interim = byTime && settings.CheckpointEvery > 0 }, settings.Keep);
 
     public void Dispose()
     {
@@ -146,7 +154,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser ({trainer.OptimizerBytes / 1048576.0:F1} MiB) and activations{rows}{recompute}";
     }
 
-    private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash };
+    private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash, Measure = measure };
 
     // What a resume cannot change although no option names it.
     private void CheckStart()
@@ -161,7 +169,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
 
     private int Finish(TrainerResult result, TrainerState state)
     {
-        string best = state.BestLoss is not { } loss ? "" : stage.Objective is RewardObjective ? $", highest validation reward {-loss:F4}" : $", lowest validation loss {loss:F4}";
+        string best = state.BestLoss is { } loss ? $", {measure.DescribeBest(loss)}" : "";
         string resume = $"{Launcher.Command} {stage.Name} --out {Shell.Quote(run.Root)} --resume";
         if (result == TrainerResult.Interrupted)
         {
@@ -174,23 +182,23 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         if (result == TrainerResult.Paused)
         {
             Console.WriteLine($"Paused after step {state.Step} of {settings.Schedule.Steps}{best}. Go on with: {resume}");
-            return ExitCode.Done;
+            return CheckLearned(state);
         }
 
         Console.WriteLine($"Done: {state.Step} steps, {state.Tokens:N0} tokens in {ProgressView.Time(state.Seconds)}{best}.");
-        Console.WriteLine($"The model is in {run.Root} (latest weights) and {run.BestFolder} (lowest validation loss).");
+        string bestFolder = state.BestLoss is null ? "" : $" and {run.BestFolder} ({measure.DescribeBest()})";
+        Console.WriteLine($"The model is in {run.Root} (latest weights){bestFolder}.");
         Console.WriteLine("Try next:");
-        if (stage.Name == "pretrain")
-        {
-            Console.WriteLine($"  {Launcher.Command} generate --model {Shell.Quote(run.Root)} --prompt \"Once upon a time\"");
-            Console.WriteLine($"  {Launcher.Command} finetune --model {Shell.Quote(run.Root)}");
-        }
-        else
-        {
-            Console.WriteLine($"  {Launcher.Command} chat --model {Shell.Quote(run.Root)}");
-            Console.WriteLine($"  {Launcher.Command} eval --model {Shell.Quote(run.Root)} --data builtin:questions --exact-match");
-        }
+        foreach (string command in NextSteps.After(stage.Name, stage.Model, stage.Tokenizer, Shell.Quote(run.Root)))
+            Console.WriteLine($"  {Launcher.Command} {command}");
+        return CheckLearned(state);
+    }
 
+    // All files are written and the summary is shown: what may be refused is that the run counts as done.
+    private int CheckLearned(TrainerState state)
+    {
+        if (rewards?.Judge(trainer.Seen?.Rewards ?? default, learnedBefore: state.Tokens > 0) is { } line)
+            view.Line(line);
         return ExitCode.Done;
     }
 }

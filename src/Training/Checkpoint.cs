@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
@@ -25,6 +26,21 @@ public sealed record TrainerFile
 
     /// <summary>A hash of the training and validation tokens: a resume refuses other data.</summary>
     public required string DataHash { get; init; }
+
+    /// <summary>What best means in this run. A file that does not say so is of a time when only grpo had another measure than the loss.</summary>
+    [JsonIgnore]
+    public Measure Measure
+    {
+        get => SavedMeasure ?? (Options.GetValueOrDefault("--method") == "grpo" ? Measure.ValidationReward : Measure.ValidationLoss);
+        init => SavedMeasure = value;
+    }
+
+    /// <summary>Whether the checkpoint was due by time alone, and goes when the next one is written.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Interim { get; init; }
+
+    [JsonInclude, JsonPropertyName("measure")]
+    private Measure? SavedMeasure { get; init; }
 
     /// <summary>Writes the file atomically.</summary>
     /// <exception cref="TinyLlmException">The file system refused.</exception>

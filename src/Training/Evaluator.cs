@@ -24,6 +24,9 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
     /// <summary>Of the model's own answers: what they earned. The loss is then the negative of their mean reward.</summary>
     public RewardFigures? Rewards { get; init; }
 
+    /// <summary>Whether there was anything to measure; false where no answer came to an end: then the loss is NaN.</summary>
+    public bool IsMeasured => Rewards is not { Ended: 0 };
+
     /// <summary>e^loss.</summary>
     public double Perplexity => Math.Exp(Loss);
 }

@@ -9,6 +9,9 @@ namespace TinyLlm.Training;
 public sealed class RewardEvaluator(Rollouts held, int count) : IEvaluator
 {
     /// <inheritdoc/>
+    public Measure Measure => Measure.ValidationReward;
+
+    /// <inheritdoc/>
     public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default)
     {
         try

@@ -7,8 +7,8 @@ using TinyLlm.Training.Optimizers;
 namespace TinyLlm.Training;
 
 /// <summary>
-/// The folder of a run: a model folder with the latest weights, <c>best/</c> with those of the lowest validation loss,
-/// <c>checkpoints/step-00000500/</c>, and <c>metrics.jsonl</c>.
+/// The folder of a run: a model folder with the latest weights, <c>best/</c> with those that were the best by the run's
+/// <see cref="Measure"/>, <c>checkpoints/step-00000500/</c>, and <c>metrics.jsonl</c>.
 /// </summary>
 public sealed class RunFolder
 {
@@ -19,7 +19,7 @@ public sealed class RunFolder
     /// <summary>The folder.</summary>
     public string Root { get; }
 
-    /// <summary>Where the weights of the lowest validation loss are.</summary>
+    /// <summary>Where the best weights are.</summary>
     public string BestFolder => Path.Combine(Root, "best");
 
     /// <summary>The log.</summary>
@@ -82,7 +82,10 @@ public sealed class RunFolder
     /// <summary>The newest checkpoint, none before the first.</summary>
     public string? LatestCheckpoint() => CheckpointFolders().LastOrDefault();
 
-    /// <summary>Writes a checkpoint and the latest weights, and removes checkpoints beyond the newest <paramref name="keep"/>.</summary>
+    /// <summary>
+    /// Writes a checkpoint and the latest weights, and removes earlier ones: those of <see cref="TrainerFile.Interim"/>, and what is
+    /// beyond the newest <paramref name="keep"/>.
+    /// </summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier checkpoints are kept.</exception>
     public void Save(Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer, int keep)
     {
@@ -98,11 +101,13 @@ public sealed class RunFolder
         string folder = Path.Combine(Checkpoints, StepPrefix + trainer.State.Step.ToString("D8", CultureInfo.InvariantCulture));
         Checkpoint.Save(folder, model, tokenizer, optimizer, trainer);
         ModelFolder.Save(Root, model, tokenizer);
+        foreach (string interim in CheckpointFolders().SkipLast(1).Where(IsInterim))
+            Delete(interim);
         foreach (string old in CheckpointFolders().SkipLast(keep))
             Delete(old);
     }
 
-    /// <summary>Writes the weights of the lowest validation loss.</summary>
+    /// <summary>Writes the best weights.</summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier ones are kept.</exception>
     public void SaveBest(Gpt model, Tokenizer tokenizer, TrainerFile trainer) => AtomicFolder.Write(BestFolder, temporary =>
     {
@@ -129,6 +134,19 @@ public sealed class RunFolder
                 Directory.Delete(item, recursive: true);
             else
                 File.Delete(item);
+        }
+    }
+
+    // One that cannot be read is not removed for it.
+    private static bool IsInterim(string checkpoint)
+    {
+        try
+        {
+            return TrainerFile.Load(checkpoint).Interim;
+        }
+        catch (TinyLlmException)
+        {
+            return false;
         }
     }
 

@@ -37,13 +37,15 @@ public sealed record RunLogEntry
     /// <summary>See <see cref="ValRewardMargin"/>.</summary>
     public double? ValRewardAccuracy { get; init; }
 
-    /// <summary>Of the model's own answers: mean reward of those that came to an end; null for other stages.</summary>
+    /// <summary>Of the model's own answers: mean reward of those that came to an end, NaN where none did; null for other stages.</summary>
     public double? Reward { get; init; }
 
     /// <summary>The share of the step's answers that did not come to an end, from which nothing is learned.</summary>
     public double? Truncated { get; init; }
 
-    /// <summary>Mean reward of greedy answers to validation prompts; null where there was no evaluation.</summary>
+    /// <summary>
+    /// Mean reward of greedy answers to validation prompts that came to an end, NaN where none did; null where there was no evaluation.
+    /// </summary>
     public double? ValReward { get; init; }
 
     /// <summary>Learning rate of the step.</summary>

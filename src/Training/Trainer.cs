@@ -16,7 +16,10 @@ public sealed record TrainerState
     /// <summary>Scored tokens learned from.</summary>
     public long Tokens { get; set; }
 
-    /// <summary>Lowest validation loss so far; none before the first evaluation.</summary>
+    /// <summary>
+    /// Lowest validation loss so far, of a <see cref="Measure"/> of which more is better its highest value's negative; none before
+    /// the first evaluation.
+    /// </summary>
     public double? BestLoss { get; set; }
 
     /// <summary>Seconds of training, over all sessions.</summary>
@@ -60,7 +63,9 @@ public interface ITrainerEvents
     void Sample(int step);
 
     /// <summary>Time for a checkpoint.</summary>
-    void Checkpoint(TrainerState state);
+    /// <param name="state">Where the run stands.</param>
+    /// <param name="byTime">Whether only <see cref="TrainerSettings.CheckpointMinutes"/> asks for it, not the step.</param>
+    void Checkpoint(TrainerState state, bool byTime);
 }
 
 /// <summary>How a run ended.</summary>
@@ -84,6 +89,7 @@ public sealed class Trainer : IDisposable
     private readonly Gpt model;
     private readonly IEvaluator? evaluator;
     private readonly TrainerSettings settings;
+    private readonly TimeProvider clock;
     private readonly Arena arena;
     private readonly Activations activations;
     private readonly TrainingStep step;
@@ -94,13 +100,15 @@ public sealed class Trainer : IDisposable
     /// <param name="evaluator">How to measure, on examples of the same length; none for no validation.</param>
     /// <param name="settings">How to train.</param>
     /// <param name="objective">The loss, where it is not the mean over all scored tokens.</param>
+    /// <param name="clock">By which checkpoints are due and seconds are counted; none for the system's.</param>
     /// <exception cref="TinyLlmException">A setting is out of range or the run does not fit into memory.</exception>
-    public Trainer(Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, IObjective? objective = null)
+    public Trainer(
+        Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, IObjective? objective = null, TimeProvider? clock = null)
     {
         settings.Validate();
         if (settings.MicroBatch % examples.Together != 0)
             throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of {examples.Together}, the rows that belong together.");
-        (this.model, this.evaluator, this.settings) = (model, evaluator, settings);
+        (this.model, this.evaluator, this.settings, this.clock) = (model, evaluator, settings, clock ?? TimeProvider.System);
         int t = examples.Length;
         arena = new Arena(model.Backend, "training");
         model.PlanGradients(arena);
@@ -133,12 +141,15 @@ public sealed class Trainer : IDisposable
     /// <summary>Bytes of gradients, optimiser state and activations.</summary>
     public long Bytes => arena.Bytes;
 
+    /// <summary>What the steps of all <see cref="Run"/>s showed together, where an objective works out their loss.</summary>
+    public ObjectiveFigures? Seen { get; private set; }
+
     /// <summary>Trains from <paramref name="state"/> to the end of the schedule, or until it is to pause or stop.</summary>
     /// <exception cref="TinyLlmException">The loss became NaN or infinite; the step that found it so changed no weight.</exception>
     public TrainerResult Run(TrainerState state, ITrainerEvents events, CancellationToken stop = default)
     {
         int last = settings.StopAfter > 0 ? Math.Min(settings.Schedule.Steps, state.Step + settings.StopAfter) : settings.Schedule.Steps;
-        var clock = Stopwatch.StartNew();
+        long begun = clock.GetTimestamp(), saved = begun;
         var training = new Stopwatch();
         double secondsBefore = state.Seconds;
         long tokensLogged = state.Tokens;
@@ -147,16 +158,18 @@ public sealed class Trainer : IDisposable
         while (!stopped && (started > state.Step || (state.Step < last && !stop.IsCancellationRequested)))
         {
             training.Start();
-            int ahead = model.Backend.IsAsynchronous && !IsLookedAt(state.Step + 1, last) ? TrainingStep.MaxInFlight : 1;
-            for (; started == state.Step || (started < Math.Min(last, state.Step + ahead) && !stop.IsCancellationRequested); started++)
-                step.Start(started, settings.Schedule.At(started));
+            int ahead = model.Backend.IsAsynchronous && !IsTimeUp() && !IsLookedAt(state.Step + 1, last) ? TrainingStep.MaxInFlight : 1;
+            StartSteps(ref started, state.Step, Math.Min(last, state.Step + ahead), stop);
+            if (started == state.Step)
+                break;
             float learningRate = settings.Schedule.At(state.Step);
             var (scored, loss, norm, seen) = step.Finish();
             training.Stop();
             CheckFinite($"Step {state.Step + 1}", loss, norm);
             state.Step++;
             state.Tokens += scored;
-            state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
+            state.Seconds = secondsBefore + clock.GetElapsedTime(begun).TotalSeconds;
+            Seen = seen is { } figures ? figures + Seen.GetValueOrDefault() : Seen;
             double speed = (state.Tokens - tokensLogged) / training.Elapsed.TotalSeconds;
             events.Stepped(state.Step, loss, speed);
 
@@ -168,18 +181,23 @@ public sealed class Trainer : IDisposable
             }
 
             stopped = !Report();
-            if (!stopped && (state.Step == settings.Schedule.Steps || IsDue(settings.CheckpointEvery, state.Step)))
+            bool bySteps = state.Step == settings.Schedule.Steps || IsDue(settings.CheckpointEvery, state.Step);
+
+            // A step that was started early is finished first: till then the weights are not this step's. The end has one anyway.
+            if (!stopped && (bySteps || (started == state.Step && state.Step < last && IsTimeUp())))
             {
-                Checkpoint(state, events);
-                checkpointed = state.Step;
+                Checkpoint(state, events, byTime: !bySteps);
+                (checkpointed, saved) = (state.Step, clock.GetTimestamp()); // the time that it took does not count
             }
         }
 
         if (checkpointed != state.Step)
-            Checkpoint(state, events);
+            Checkpoint(state, events, byTime: false);
         if (stopped)
             return TrainerResult.Interrupted;
         return state.Step == settings.Schedule.Steps ? TrainerResult.Finished : stop.IsCancellationRequested ? TrainerResult.Interrupted : TrainerResult.Paused;
+
+        bool IsTimeUp() => settings.CheckpointMinutes > 0 && clock.GetElapsedTime(saved).TotalMinutes >= settings.CheckpointMinutes;
 
         // What is due after a step; false where it was stopped before its evaluation was done.
         bool Report()
@@ -189,12 +207,13 @@ public sealed class Trainer : IDisposable
                 var evaluation = IsEvaluated(state.Step) ? evaluator!.Evaluate(model, activations, stop) : null;
                 if (evaluation is null && IsEvaluated(state.Step))
                     return false;
-                if (evaluation is not null && !double.IsFinite(evaluation.Loss))
+                bool measured = evaluation is { IsMeasured: true };
+                if (measured && !double.IsFinite(evaluation!.Loss))
                     throw Diverged($"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
                 state.Unreported = null;
-                state.Seconds = secondsBefore + clock.Elapsed.TotalSeconds;
+                state.Seconds = secondsBefore + clock.GetElapsedTime(begun).TotalSeconds;
                 events.Log(report with { Seconds = state.Seconds, Evaluation = evaluation });
-                if (evaluation is not null && !(evaluation.Loss >= state.BestLoss))
+                if (measured && !(evaluation!.Loss >= state.BestLoss))
                 {
                     state.BestLoss = evaluation.Loss;
                     events.Best(state);
@@ -216,16 +235,30 @@ public sealed class Trainer : IDisposable
         return figures.Loss;
     }
 
+    // The next step and those that may be started before it is finished. A stop while a step's examples are made leaves that step out:
+    // nothing of it has begun.
+    private void StartSteps(ref int started, int next, int end, CancellationToken stop)
+    {
+        try
+        {
+            for (; started == next || (started < end && !stop.IsCancellationRequested); started++)
+                step.Start(started, settings.Schedule.At(started));
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+        }
+    }
+
     // Whether anyone looks at the weights between this number of steps and the next one: then that must not have begun.
     private bool IsLookedAt(int steps, int last) =>
         steps == last || IsDue(settings.EvaluateEvery, steps) || IsDue(settings.SampleEvery, steps) || IsDue(settings.CheckpointEvery, steps);
 
     // The last update may be the one that broke the weights: before they replace a good checkpoint, the next step's gradients must be finite.
-    private void Checkpoint(TrainerState state, ITrainerEvents events)
+    private void Checkpoint(TrainerState state, ITrainerEvents events, bool byTime)
     {
-        var (_, loss, norm, _) = step.Measure(state.Step);
-        CheckFinite($"After step {state.Step}", loss, norm);
-        events.Checkpoint(state);
+        if (step.Measure(state.Step) is { } next)
+            CheckFinite($"After step {state.Step}", next.Loss, next.GradientNorm);
+        events.Checkpoint(state, byTime);
     }
 
     /// <inheritdoc/>

@@ -42,6 +42,9 @@ public sealed record TrainerSettings
     /// <summary>Steps between checkpoints; 0 for one at the end only.</summary>
     public int CheckpointEvery { get; init; }
 
+    /// <summary>Minutes after a checkpoint, or the start, after which another is due whatever the step; 0 for never.</summary>
+    public double CheckpointMinutes { get; init; }
+
     /// <summary>How many checkpoints are kept, at least 1.</summary>
     public int Keep { get; init; } = 1;
 
@@ -70,6 +73,7 @@ public sealed record TrainerSettings
         AtLeast("--eval-every", EvaluateEvery, 0);
         AtLeast("--sample-every", SampleEvery, 0);
         AtLeast("--checkpoint-every", CheckpointEvery, 0);
+        Within("--checkpoint-minutes", CheckpointMinutes, CheckpointMinutes >= 0 && double.IsFinite(CheckpointMinutes), "0 (off) or more");
         AtLeast("--keep", Keep, 1);
         AtLeast("--stop-after", StopAfter, 0);
         if (Muon is { } muon)

@@ -42,6 +42,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly int[] positions;
     private readonly float[] tokenWeights, logProbabilities;
     private int started, finished;
+    private bool hasExamples; // of a step
 
     /// <summary>Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.</summary>
     public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, Optimizer optimizer, Tensor figures,
@@ -84,7 +85,7 @@ internal sealed class TrainingStep : IDisposable
     {
         if (started - finished == MaxInFlight)
             throw new InvalidOperationException($"Start: {MaxInFlight} steps are started and not finished.");
-        long scored = ReadExamples(step);
+        long scored = ReadExamples(step, prepare: true);
         ObjectiveFigures? seen = null;
         if (objective is not null)
         {
@@ -122,10 +123,16 @@ internal sealed class TrainingStep : IDisposable
         return ToFigures(values.Wait(), scored, seen);
     }
 
-    /// <summary>Loss and norm of the first micro-batch of a step, without a step. None may be in flight.</summary>
-    public StepFigures Measure(int step)
+    /// <summary>
+    /// Loss and norm of the first micro-batch of a step, without a step. None may be in flight. Of examples that are made anew for each
+    /// step it takes those that are there, so that a checkpoint waits for none: they would be made with a run that is to stop.
+    /// </summary>
+    /// <returns>The figures; nothing where no step has been started whose examples could be taken.</returns>
+    public StepFigures? Measure(int step)
     {
-        long scored = ReadExamples(step);
+        if (examples is IStepExamples && !hasExamples)
+            return null;
+        long scored = ReadExamples(step, prepare: false);
         ObjectiveFigures? seen = null;
         if (objective is not null)
         {
@@ -168,9 +175,11 @@ internal sealed class TrainingStep : IDisposable
     }
 
     // The loss is a mean over all scored tokens of the step, so all of them are counted before the first backward pass.
-    private long ReadExamples(int step)
+    private long ReadExamples(int step, bool prepare)
     {
-        (examples as IStepExamples)?.Prepare(step);
+        if (prepare)
+            (examples as IStepExamples)?.Prepare(step);
+        hasExamples = true;
         long position = (long)step * settings.BatchSize * settings.Accumulate;
         long scored = 0;
         for (int micro = 0; micro < batches.Length; micro++)

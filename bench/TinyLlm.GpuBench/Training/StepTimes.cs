@@ -29,5 +29,5 @@ internal sealed class StepTimes(int warmUp) : ITrainerEvents
 
     void ITrainerEvents.Sample(int step) { }
 
-    void ITrainerEvents.Checkpoint(TrainerState state) { }
+    void ITrainerEvents.Checkpoint(TrainerState state, bool byTime) { }
 }

@@ -47,7 +47,7 @@ internal static class InfoCommand
     {
         Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in {ProgressView.Time(file.State.Seconds)}");
         if (file.State.BestLoss is { } best)
-            Line("validation", $"lowest loss {best:F4}");
+            Line("best", file.Measure.DescribeBest(best));
         var options = file.Options.SelectMany(option => option.Value.Split('\n').Select(value => $"{option.Key} {Word(value)}"));
         foreach (string line in TextWrap.Pack(options.Prepend($"{"options",-13}"), " ", OutputConsole.Width ?? TerminalSize.Usual, Indent))
             Console.WriteLine(line);

@@ -19,12 +19,17 @@ public sealed record RolloutSettings(int Group, int MaxTokens, float Temperature
 /// <summary>An answer of this step.</summary>
 /// <param name="Ids">Prompt and answer.</param>
 /// <param name="Prompt">Tokens of the prompt.</param>
-/// <param name="Advantage">Its reward beside those of its group, in standard deviations; 0 where there is nothing to learn.</param>
+/// <param name="Advantage">
+/// Its reward beside those of its group that came to an end, in standard deviations; 0 where it is not trained.
+/// </param>
 /// <param name="Figures">What it counts.</param>
 public sealed record Rollout(int[] Ids, int Prompt, double Advantage, RewardFigures Figures)
 {
-    /// <summary>Whether anything is learned from it.</summary>
-    public bool IsTrained => Advantage != 0;
+    /// <summary>
+    /// Whether its tokens are part of the loss: it came to an end, and not all of its group earned the same. One whose
+    /// reward is just the mean of its group is, although its advantage is 0.
+    /// </summary>
+    public bool IsTrained => Figures is { Truncated: 0, Flat: 0 };
 
     /// <summary>(T): the reference's log-probability of each target, where it is asked for.</summary>
     public float[]? Reference { get; internal set; }
@@ -81,13 +86,16 @@ public sealed class Rollouts : IStepExamples, IDisposable
         rows = new Rollout[settings.Rows];
     }
 
+    /// <summary>How answers are sampled.</summary>
+    public RolloutSettings Settings => settings;
+
     /// <summary>Prompts that do not fit, or rows without an answer.</summary>
     public int Skipped { get; }
 
     /// <summary>Prompts.</summary>
     public int Prompts => prompts.Count;
 
-    /// <summary>Tokens of this step's answers from which something is learned.</summary>
+    /// <summary>Tokens of this step's trained answers (<see cref="Rollout.IsTrained"/>), over which its loss is a mean.</summary>
     public long TrainedTokens { get; private set; }
 
     /// <inheritdoc/>
@@ -178,7 +186,7 @@ public sealed class Rollouts : IStepExamples, IDisposable
         foreach (var (ids, prompt, answer) in prompts.Take(count))
         {
             stop.ThrowIfCancellationRequested();
-            var (tokens, ended) = Generate(ids, [new Sampler(new SamplerSettings { Temperature = 0 }, 0, tokenizer.VocabularySize)])[0];
+            var (tokens, ended) = Generate(ids, [SamplerOf(new SamplerSettings { Temperature = 0 }, 0, 0)])[0];
             figures += new RewardFigures(1, 0, ended ? 0 : 1, 0);
             if (ended)
                 attempts.Add(new Attempt(prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
@@ -198,8 +206,11 @@ public sealed class Rollouts : IStepExamples, IDisposable
     {
         var sampling = new SamplerSettings { Temperature = settings.Temperature };
         ulong seed = settings.Seed ^ ((ulong)position + 1) * 0x9E3779B97F4A7C15; // of its own for each prompt of each step
-        return Generate(prompt, [.. Enumerable.Range(0, settings.Group).Select(i => new Sampler(sampling, seed, tokenizer.VocabularySize, (uint)i))]);
+        return Generate(prompt, [.. Enumerable.Range(0, settings.Group).Select(i => SamplerOf(sampling, seed, (uint)i))]);
     }
+
+    // The model may have more rows than the tokenizer has tokens: one of those ends an answer, as everywhere.
+    private Sampler SamplerOf(SamplerSettings sampling, ulong seed, uint stream) => new(sampling, seed, model.Config.VocabularySize, stream);
 
     private List<(List<int> Tokens, bool Ended)> Generate(int[] prompt, Sampler[] samplers)
     {

@@ -398,7 +398,7 @@ public class TrainerTests
 
         public void Sample(int step) => Assert.Fail("No sample was asked for.");
 
-        public void Checkpoint(TrainerState state) => Checkpoints.Add(state.Step);
+        public void Checkpoint(TrainerState state, bool byTime) => Checkpoints.Add(state.Step);
 
         public void Dispose()
         {

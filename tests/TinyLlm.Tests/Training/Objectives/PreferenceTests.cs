@@ -202,7 +202,7 @@ public sealed class PreferenceTests : IDisposable
         {
         }
 
-        public void Checkpoint(TrainerState state)
+        public void Checkpoint(TrainerState state, bool byTime)
         {
         }
     }
