@@ -45,7 +45,7 @@ public static class AdapterFolder
         string path = Path.Combine(folder, ConfigName);
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonText.Parse(File.ReadAllBytes(path));
             return Read(document.RootElement, path);
         }
         catch (JsonException e)

@@ -35,7 +35,7 @@ public static class ConfigFile
         try
         {
             using var file = File.OpenRead(path);
-            using var json = JsonDocument.Parse(file);
+            using var json = JsonText.Parse(file);
             if (json.RootElement.ValueKind != JsonValueKind.Object)
                 throw new JsonException("the top level is no object");
             return Read(new Fields(path, json.RootElement), path);

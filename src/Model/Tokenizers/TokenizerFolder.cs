@@ -83,7 +83,7 @@ public static class TokenizerFolder
             return null;
         try
         {
-            using var document = JsonDocument.Parse(bytes);
+            using var document = JsonText.Parse(bytes);
             var name = JsonView.TryGet(document.RootElement, "eos_token");
             if (name is { ValueKind: JsonValueKind.Object })
                 name = JsonView.TryGet(name.Value, "content");

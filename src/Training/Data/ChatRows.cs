@@ -103,7 +103,7 @@ public static class ChatRows
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line.Bytes);
+            using JsonDocument document = JsonText.Parse(line.Bytes);
             return document.RootElement.ValueKind == JsonValueKind.Object ? [.. document.RootElement.EnumerateObject().Take(NamesShown).Select(field => field.Name)] : null;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
@@ -116,7 +116,7 @@ public static class ChatRows
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line.Bytes);
+            using JsonDocument document = JsonText.Parse(line.Bytes);
             return new Row(path, line.Number).Parse(document.RootElement);
         }
         catch (JsonException exception)

@@ -63,7 +63,7 @@ public static class ChoiceRows
         (choices, other) = (false, false);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line.Bytes);
+            using JsonDocument document = JsonText.Parse(line.Bytes);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 return false;
             choices = document.RootElement.TryGetProperty(Choices, out _);
@@ -80,7 +80,7 @@ public static class ChoiceRows
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(line.Bytes);
+            using JsonDocument document = JsonText.Parse(line.Bytes);
             JsonElement row = document.RootElement;
             if (row.ValueKind != JsonValueKind.Object)
                 throw Fault(path, line, $"the line is no JSON object; {Form}");

@@ -39,7 +39,7 @@ public static class PreferenceRows
     {
         try
         {
-            using var document = JsonDocument.Parse(line.Bytes);
+            using var document = JsonText.Parse(line.Bytes);
             var row = document.RootElement;
             if (row.ValueKind == JsonValueKind.Object && row.TryGetProperty("label", out _) && row.TryGetProperty("completion", out _))
                 return null;
