@@ -43,6 +43,20 @@ public static class JsonText
         }
     }
 
+    /// <summary>Whether UTF-8 is one JSON object.</summary>
+    public static bool IsObject(ReadOnlyMemory<byte> json)
+    {
+        try
+        {
+            using var document = Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>What is wrong with JSON, in a few words: that it is nested too deep, or where it is no JSON.</summary>
     /// <param name="e">What the parser reported.</param>
     /// <param name="firstLine">The line of the file where the text begins, from 1; 0: the text is one line, and only the byte is told.</param>
