@@ -101,7 +101,7 @@ public static class ChatRows
             RowFields.Prompt or RowFields.Completion => PromptAndCompletion(row),
             RowFields.Question or RowFields.Answer => Pair(QuestionAlone(row), row.TakeText(RowFields.Answer)),
             RowFields.Instruction => Pair(Instruction(row), Output(row)),
-            _ => throw row.Fault($"no known form; {Forms}"),
+            _ => throw row.NoForm(Forms),
         };
         PreferenceRows.AddSystem(row, messages);
         if (!learned)

@@ -74,9 +74,9 @@ public static class PreferenceRows
             return Rated(row);
         if (!row.IsGiven(RowFields.Chosen) || !row.IsGiven(RowFields.Rejected))
         {
-            throw row.Fault(row.Has(RowFields.Chosen) || row.Has(RowFields.Rejected)
-                ? $"\"{(row.IsGiven(RowFields.Chosen) ? RowFields.Rejected : RowFields.Chosen)}\" is missing or null; {Forms}"
-                : $"no known form; {Forms}");
+            throw row.Has(RowFields.Chosen) || row.Has(RowFields.Rejected)
+                ? row.Fault($"\"{(row.IsGiven(RowFields.Chosen) ? RowFields.Rejected : RowFields.Chosen)}\" is missing or null; {Forms}")
+                : row.NoForm(Forms);
         }
 
         bool learned = row.TakeIsLearned(isRated: false);

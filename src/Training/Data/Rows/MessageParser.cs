@@ -37,10 +37,12 @@ internal static class MessageParser
         {
             if (property.Name is "role" or "content" || property.Value.ValueKind == JsonValueKind.Null)
                 continue;
-            if (RowFields.RefusedOfMessage.Contains(property.Name) && (!RowParser.IsEmpty(property.Value) || property.Name is "mask" or "loss_mask"))
+            if (RowFields.RefusedOfMessage.Contains(property.Name))
             {
-                throw parser.Fault($"\"{property.Name}\"{where} changes what is seen or learned, and is not read; expected messages whose text is all in \"content\". "
-                    + "Write it into the content, or leave the field out");
+                // What a mask means is a matter of who wrote it, also where it is false.
+                if (RowParser.IsEmpty(property.Value) && property.Name is not ("mask" or "loss_mask"))
+                    continue;
+                throw parser.Fault($"\"{property.Name}\"{where} changes what is seen or learned, and is not read; expected messages whose text is all in \"content\"");
             }
 
             if (IsLearned(parser, property, where, role) is { } mark)

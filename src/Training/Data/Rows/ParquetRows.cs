@@ -35,7 +35,7 @@ internal static class ParquetRows
         long number = 0;
         for (int group = 0; group < parquet.Groups; group++)
         {
-            var (rows, columns, others) = parquet.ReadGroup(group, reader => ReadAsync(parquet, reader, known, other));
+            var (rows, columns, others) = parquet.ReadGroup(group, reader => ReadAsync(file.Path, parquet, reader, known, other));
             for (long row = 0; row < rows; row++)
             {
                 text.SetLength(0);
@@ -48,9 +48,9 @@ internal static class ParquetRows
         }
     }
 
-    private static async Task<(long Rows, ParquetNode[] Columns, string[] Others)> ReadAsync(ParquetFile parquet, ParquetRowGroupReader rows, Field[] known, Field[] other)
+    private static async Task<(long Rows, ParquetNode[] Columns, string[] Others)> ReadAsync(string path, ParquetFile parquet, ParquetRowGroupReader rows, Field[] known, Field[] other)
     {
-        CheckLists(parquet.Schema, rows);
+        CheckLists(path, parquet.Schema, rows);
         var leaves = new Dictionary<DataField, ParquetLeaf>(ReferenceEqualityComparer.Instance);
         foreach (var column in known.SelectMany(Columns))
             leaves[column] = await ParquetLeaf.ReadAsync(parquet, rows, column);
@@ -90,15 +90,17 @@ internal static class ParquetRows
     };
 
     // The library takes the lists of two levels, which old writers make, for others, and their columns get wrong names.
-    private static void CheckLists(ParquetSchema schema, ParquetRowGroupReader rows)
+    private static void CheckLists(string path, ParquetSchema schema, ParquetRowGroupReader rows)
     {
-        var names = schema.DataFields.Select(column => column.Path.ToString()).ToHashSet(StringComparer.Ordinal);
-        foreach (var chunk in rows.RowGroup.Columns)
+        var names = schema.DataFields.Select(column => Join(column.Path.ToList())).ToHashSet(StringComparer.Ordinal);
+        var odd = rows.RowGroup.Columns.Find(chunk => !names.Contains(Join(chunk.MetaData?.PathInSchema ?? [])));
+        if (odd is not null)
         {
-            string path = string.Join(ParquetSchema.PathSeparator, chunk.MetaData?.PathInSchema ?? []);
-            if (!names.Contains(path))
-                throw new InvalidDataException($"the column {path} lies in a list of two levels, as old programs wrote them; a list of three levels is read");
+            throw new TinyLlmException($"{path}: the column {ParquetFile.Quote(string.Join('.', odd.MetaData?.PathInSchema ?? []))} lies in a list of two levels, as old programs wrote them; "
+                + "expected three, such as list and element. Write the file anew, or as JSON lines.");
         }
+
+        static string Join(IEnumerable<string> parts) => string.Join('\0', parts);
     }
 
     // By what the file says of itself; where it says nothing, there may be something.

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
+using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Training.Data.Rows;
 
@@ -9,6 +10,8 @@ namespace TinyLlm.Training.Data.Rows;
 /// </summary>
 internal sealed class RowParser
 {
+    private const int NamesShown = 20;
+
     private readonly RowText text;
     private readonly HashSet<string> taken = new(StringComparer.Ordinal);
 
@@ -145,6 +148,14 @@ internal sealed class RowParser
             : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is 0 or 1 ? number == 1
             : throw Fault($"\"{field}\"{where} is {Show(value)}; expected true or false");
 
+    /// <summary>The error for a row of no form that is known.</summary>
+    public TinyLlmException NoForm(string forms)
+    {
+        var names = Row.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null).Select(field => field.Name).Concat(text.Others);
+        string shown = string.Join(", ", names.Take(NamesShown).Select(ParquetFile.Quote));
+        return Fault($"no known form; {forms}; its fields are: {(shown.Length > 0 ? shown : "none")}");
+    }
+
     /// <summary>The error for something that is wrong with the row.</summary>
     public TinyLlmException Fault(string fault) => new($"{Place}: {fault}. Mend the {Place.Unit} or remove it.");
 
@@ -177,9 +188,10 @@ internal sealed class RowParser
         {
             if (taken.Contains(field.Name))
                 continue;
-            if (RowFields.RefusedOfRow.Contains(field.Name) && !IsEmpty(field.Value))
-                throw Fault($"\"{field.Name}\" changes what is seen or learned, and is not read; expected rows without it. Write what it says into the texts, or leave the field out");
-            if (field.Value.ValueKind != JsonValueKind.Null)
+            bool isRefused = RowFields.RefusedOfRow.Contains(field.Name);
+            if (isRefused && !IsEmpty(field.Value))
+                throw Fault($"\"{field.Name}\" changes what is seen or learned, and is not read; expected rows whose texts say all");
+            if (!isRefused && field.Value.ValueKind != JsonValueKind.Null)
                 Report.AddNotRead(field.Name);
         }
 
