@@ -3,6 +3,7 @@ using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Rows;
 using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Cli;
@@ -24,10 +25,11 @@ internal static class DpoStage
     /// <param name="settings">Beta and the kind of loss.</param>
     /// <param name="stop">Stops the reference's measuring.</param>
     /// <exception cref="TinyLlmException">They cannot be read, or none fits the model.</exception>
-    public static Stage Create(Gpt model, Tokenizer tokenizer, Func<Gpt>? openReference, string[] sources, string? validation, PreferenceSettings settings, CancellationToken stop)
+    public static Stage Create(Gpt model, Tokenizer tokenizer, Func<Gpt>? openReference, string[] sources, string[] validation, PreferenceSettings settings, CancellationToken stop)
     {
         settings.Validate();
-        var (trainPairs, heldPairs, unpaired) = Split(sources, validation);
+        var report = new RowReport();
+        var (trainPairs, heldPairs, unpaired) = Split(sources, validation, report);
         var train = new PreferenceExamples(trainPairs, tokenizer, model.Config.Context);
         var held = new PreferenceExamples(heldPairs, tokenizer, model.Config.Context, train.Length);
         using var earlier = openReference?.Invoke();
@@ -39,24 +41,25 @@ internal static class DpoStage
             headings.Add(("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation comparisons longer than the context"));
         if (unpaired > 0)
             headings.Add(("skipped", $"{unpaired:N0} rows that rate one answer"));
+        headings.AddRange(SftStage.Notes(report));
         headings.Add(("loss", $"{settings.Kind.ToString().ToLowerInvariant()}, beta {settings.Beta}, label smoothing {settings.LabelSmoothing}"));
         return new Stage("finetune", model, tokenizer, train, held, ChatTemplate.EncodePrompt(tokenizer, heldPairs[0].Prompt), "preferred", headings,
             new PreferenceEvaluator(held, new PreferenceObjective(settings, heldLogs)), new PreferenceObjective(settings, trainLogs));
     }
 
-    private static (List<PreferencePair> Train, List<PreferencePair> Held, int Unpaired) Split(string[] sources, string? validation)
+    private static (List<PreferencePair> Train, List<PreferencePair> Held, int Unpaired) Split(string[] sources, string[] validation, RowReport report)
     {
         List<PreferencePair> train = [], held = [];
         int unpaired = 0;
         foreach (string source in sources)
         {
-            var (pairs, left) = PreferenceRows.Read(source);
+            var (pairs, left) = PreferenceRows.Read(source, report);
             unpaired += left;
-            HeldOut.Split(source, pairs, "comparison", validation is not null, train, held);
+            HeldOut.Split(source, pairs, "comparison", validation.Length > 0, train, held);
         }
 
-        if (validation is not null)
-            held.AddRange(PreferenceRows.Read(validation).Pairs);
+        foreach (string source in validation)
+            held.AddRange(PreferenceRows.Read(source, report).Pairs);
         return (train, held, unpaired);
     }
 }

@@ -27,7 +27,7 @@ internal sealed class GrpoStage : IDisposable
     /// <param name="settings">The loop's.</param>
     /// <param name="stop">Stops a reward that is being worked out.</param>
     /// <exception cref="Kernels.TinyLlmException">The rows cannot be read, or no prompt fits.</exception>
-    public GrpoStage(Gpt model, Tokenizer tokenizer, Func<Gpt> openReference, string[] sources, string? validation, RewardSettings rewards, TrainerSettings settings, CancellationToken stop)
+    public GrpoStage(Gpt model, Tokenizer tokenizer, Func<Gpt> openReference, string[] sources, string[] validation, RewardSettings rewards, TrainerSettings settings, CancellationToken stop)
     {
         var rows = ChatData.Load(sources, validation);
         var rollouts = new RolloutSettings(rewards.Group, rewards.MaxTokens, rewards.Temperature, settings.BatchSize * settings.Accumulate, settings.Seed);
@@ -37,6 +37,7 @@ internal sealed class GrpoStage : IDisposable
         List<(string, string)> headings = [("data", $"{string.Join(", ", sources)}: {train.Prompts:N0} prompts, {measured:N0} for validation; {rewards.Group} answers each of at most {rewards.MaxTokens} tokens")];
         if (train.Skipped + held.Skipped > 0)
             headings.Add(("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation rows without an answer, or whose prompt leaves no room for one"));
+        headings.AddRange(SftStage.Notes(rows.Report));
         headings.Add(("reward", rewards.Kl > 0 ? $"{rewards.Name}; the distance to the model of the beginning counts {rewards.Kl}" : rewards.Name));
         int[] prompt = ChatTemplate.EncodePrompt(tokenizer, rows.Validation[0].FirstPrompt);
         Stage = new Stage("finetune", model, tokenizer, train, held, prompt, "rewarded", headings, new RewardEvaluator(held, measured), new RewardObjective(train, rewards.Kl));

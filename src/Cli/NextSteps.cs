@@ -16,7 +16,7 @@ internal static class NextSteps
     /// <param name="folder">The run's folder, as it is to be written on a command line.</param>
     public static IEnumerable<string> After(string stage, Gpt model, Tokenizer tokenizer, string folder)
     {
-        bool questions = Works(() => SftStage.Create(model, tokenizer, [Questions], null, packed: false));
+        bool questions = Works(() => SftStage.Create(model, tokenizer, [Questions], [], packed: false));
         if (stage == "pretrain")
         {
             yield return $"generate --model {folder}{(Works(() => tokenizer.Encode(Prompt)) ? $" --prompt \"{Prompt}\"" : "")}";

@@ -1,6 +1,7 @@
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Rows;
 
 namespace TinyLlm.Cli;
 
@@ -9,7 +10,7 @@ internal static class SftStage
 {
     /// <summary>Reads the rows and says what the loop learns from.</summary>
     /// <exception cref="Kernels.TinyLlmException">They cannot be read, or hold nothing to learn.</exception>
-    public static Stage Create(Gpt model, Tokenizer tokenizer, string[] sources, string? validation, bool packed)
+    public static Stage Create(Gpt model, Tokenizer tokenizer, string[] sources, string[] validation, bool packed)
     {
         var rows = ChatData.Load(sources, validation);
         var train = new ChatExamples(rows.Train, tokenizer, model.Config.Context, packed: packed);
@@ -17,7 +18,16 @@ internal static class SftStage
         string inRows = packed ? $" in {train.Count:N0} rows" : "";
         string summary = $"{string.Join(", ", sources)}: {train.Conversations:N0} conversations{inRows} with {train.Scored:N0} scored tokens, {held.Conversations:N0} for validation, {train.Length} tokens a row";
         int[] prompt = ChatTemplate.EncodePrompt(tokenizer, rows.Validation[0].FirstPrompt);
-        return new Stage("finetune", model, tokenizer, train, held, prompt, "chat", [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held)]);
+        return new Stage("finetune", model, tokenizer, train, held, prompt, "chat", [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held), .. Notes(rows.Report)]);
+    }
+
+    /// <summary>What the headings say of rows that are marked as not to be learned, and of fields that were not read.</summary>
+    public static IEnumerable<(string Name, string Text)> Notes(RowReport report)
+    {
+        if (report.NotLearned > 0)
+            yield return ("skipped", $"{report.NotLearned:N0} rows that are marked as not to be learned");
+        if (report.Describe() is { } fields)
+            yield return ("not read", $"fields: {fields}");
     }
 
     private static IEnumerable<(string, string)> LeftOut(string what, ChatExamples rows)

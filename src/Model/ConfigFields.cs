@@ -22,7 +22,7 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
     public static JsonDocument Parse(string path)
     {
         byte[] json = File.ReadAllBytes(path);
-        var document = JsonDocument.Parse(json.AsSpan().StartsWith("\uFEFF"u8) ? json.AsMemory(3) : json);
+        var document = JsonText.Parse(json.AsSpan().StartsWith("\uFEFF"u8) ? json.AsMemory(3) : json);
         return document.RootElement.ValueKind == JsonValueKind.Object ? document : throw new JsonException("the top level is no object");
     }
 

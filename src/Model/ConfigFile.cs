@@ -47,7 +47,7 @@ public static class ConfigFile
         json["bos_token_id"] = tokenizer.DocumentStart;
         json["eos_token_id"] = tokenizer.EndOfText;
         foreach (var (name, value) in tokenizer.Notes.Model)
-            json[name] = JsonNode.Parse(value.GetRawText());
+            json[name] = JsonText.Node(value.GetRawText());
         json["initializer_range"] = Gpt.InitDeviation;
         json["tie_word_embeddings"] = config.TiedHead;
         json["torch_dtype"] = "float32";

@@ -46,7 +46,7 @@ public static class Safetensors
         catch (JsonException exception)
         {
             throw SafetensorsHeaderParser.Damaged(path,
-                $"the header is no valid JSON at line {exception.LineNumber + 1}, byte {exception.BytePositionInLine}", exception);
+                $"the header is {JsonText.Fault(exception)}", exception);
         }
         catch (InvalidOperationException exception)
         {

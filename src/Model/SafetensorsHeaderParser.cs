@@ -15,7 +15,7 @@ internal ref struct SafetensorsHeaderParser
     public SafetensorsHeaderParser(string path, ReadOnlySpan<byte> header)
     {
         this.path = path;
-        json = new Utf8JsonReader(header);
+        json = new Utf8JsonReader(header, JsonText.ReaderOptions);
     }
 
     public static TinyLlmException Damaged(string path, string fault, Exception? cause = null)

@@ -79,7 +79,7 @@ internal sealed class SafetensorsSet : IDisposable
             return [path];
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(index));
+            using var document = JsonText.Parse(File.ReadAllBytes(index));
             string[] names = [.. document.RootElement.GetProperty("weight_map").EnumerateObject().Select(entry => entry.Value.GetString()!).Distinct().Order(StringComparer.Ordinal)];
 
             // A name comes from a stranger: it stays in the folder.

@@ -25,7 +25,7 @@ public static class ExactMatch
         for (int row = 0; row < rows.Count; row++)
         {
             var messages = rows[row].Messages;
-            int last = messages.ToList().FindLastIndex(m => m.Role == ChatTemplate.Assistant);
+            int last = rows[row].LastAnswer;
             if (stop.IsCancellationRequested)
                 return null;
             if (last >= 1)

@@ -31,6 +31,7 @@ internal static class DataStatsCommand
 
     private static int Run(ParseResult parse, CancellationToken stop)
     {
+        SpooledInput.TakeAll(parse.GetValue(Data)!, stop);
         var sources = DataSource.Parse(parse.GetValue(Data)!, Reading.Read(parse));
         var tokenizer = parse.GetValue(TokenizerOption) is { } folder ? TokenizerKinds.Open(folder) : null;
         var report = new ReadReport();

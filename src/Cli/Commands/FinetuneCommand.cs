@@ -3,6 +3,8 @@ using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
 using TinyLlm.Training.Data;
+using TinyLlm.Training.Data.Rows;
+using TinyLlm.Training.Data.Sources;
 using TinyLlm.Training.Objectives;
 
 namespace TinyLlm.Cli.Commands;
@@ -16,7 +18,7 @@ internal static class FinetuneCommand
 
     private static readonly Option<string?> ModelOption = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
-        "Rows: a file, a folder or a glob (.jsonl, also .gz or .zst), many times: conversations or builtin:questions, the default; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
+        "Rows: a file, a folder or a glob (.jsonl, .json or .parquet, also .gz or .zst), many times: conversations or builtin:questions, the default; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
     private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; default: the last tenth of the data.");
     private static readonly Option<string> Method = LoopOptions.Choice("--method",
         $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; the defaults are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. grpo: the model's own answers to the prompts of conversations, by their reward; the defaults are {GrpoStage.Defaults.Steps} steps of {GrpoStage.Defaults.BatchSize} prompts, AdamW at 2e-4, no decay. Default: sft.", Sft, Dpo, Grpo);
@@ -46,14 +48,15 @@ internal static class FinetuneCommand
     private static int Run(ParseResult parse, LoopOptions loop, CancellationToken stop)
     {
         if (parse.GetValue(ShowMask) is var shown and not 0)
-            return Show(parse, shown);
+            return Show(parse, shown, stop);
         var start = ResumePoint.Find(parse, loop, "finetune");
         var reader = new OptionReader(parse, start.Saved?.Options);
         string source = reader.Fixed(ModelOption, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string method = reader.Fixed(Method, Sft);
         bool dpo = method == Dpo, grpo = method == Grpo;
-        string[] sources = RowFiles.Expand(reader.Fixed(Data, dpo ? [] : [Builtin]));
-        string? validation = reader.Fixed(Validation, null);
+        string[] words = reader.Fixed(Data, dpo ? [] : [Builtin]), heldWords = reader.Fixed(Validation, null) is { } held ? [held] : [];
+        SpooledInput.TakeAll([.. words, .. heldWords], stop);
+        string[] sources = RowFiles.Expand(words), validation = RowFiles.Expand(heldWords, Validation.Name);
         bool packed = reader.Fixed(Packing, false);
         var preferences = ReadPreferences(reader, dpo);
         if (dpo && sources.Length == 0)
@@ -99,7 +102,20 @@ internal static class FinetuneCommand
             : null;
     }
 
-    private static int Show(ParseResult parse, int count)
+    // As training takes them; one row alone, of which nothing could be held out, is shown all the same.
+    private static List<Conversation> TrainingRows(string[] sources, bool validationElsewhere, RowReport report)
+    {
+        List<Conversation> train = [];
+        foreach (string source in sources)
+        {
+            var rows = ChatData.Read(source, Split.Train, report);
+            HeldOut.Split(source, rows, "row", validationElsewhere || TextData.IsBuiltin(source) || rows.Count == 1, train, []);
+        }
+
+        return train;
+    }
+
+    private static int Show(ParseResult parse, int count, CancellationToken stop)
     {
         if (count < 1)
             throw new TinyLlmException($"--show-mask {count}: expected 1 or more.");
@@ -107,10 +123,15 @@ internal static class FinetuneCommand
         string found = ModelFolder.Find(folder), sizes = AdapterFolder.Is(found) ? AdapterFolder.Read(found).Base : found;
         var tokenizer = TokenizerFolder.Load(found);
         int context = ConfigFile.Read(Path.Combine(sizes, ConfigFile.Name)).Context;
-        string[] sources = RowFiles.Expand(parse.GetValue(Data) is { Length: > 0 } given ? given : [Builtin]);
+        string[] words = parse.GetValue(Data) is { Length: > 0 } given ? given : [Builtin];
+        SpooledInput.TakeAll(words, stop);
+        string[] sources = RowFiles.Expand(words);
+        var report = new RowReport();
         IExamples examples = parse.GetValue(Method) == Dpo
-            ? new PreferenceExamples(sources.SelectMany(source => PreferenceRows.Read(source).Pairs), tokenizer, context)
-            : new ChatExamples(ChatData.Load(sources, parse.GetValue(Validation)).Train, tokenizer, context, packed: parse.GetValue(Packing));
+            ? new PreferenceExamples(sources.SelectMany(source => PreferenceRows.Read(source, report).Pairs), tokenizer, context)
+            : new ChatExamples(TrainingRows(sources, parse.GetValue(Validation) is not null, report), tokenizer, context, packed: parse.GetValue(Packing));
+        foreach (var (name, text) in SftStage.Notes(report))
+            Console.Error.WriteLine($"{name}: {text}");
         MaskView.Show(examples, tokenizer, count);
         return ExitCode.Done;
     }

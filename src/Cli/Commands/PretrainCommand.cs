@@ -41,8 +41,9 @@ internal static class PretrainCommand
         var recipe = Recipe.Read(reader, RecipeOption);
         var settings = loop.Read(reader, recipe.Loop);
         settings.Validate();
+        SpooledInput.TakeAll(validationWord is null ? words : [.. words, validationWord], stop);
         var sources = DataSource.Parse(words, options);
-        IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options);
+        IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options, validation.Name);
         string? initial = reader.Fixed(init, null);
         if (initial is not null)
             model.RefuseBeside($"--init {initial}", reader);

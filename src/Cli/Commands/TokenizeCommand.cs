@@ -27,6 +27,7 @@ internal static class TokenizeCommand
     private static int Run(ParseResult parse, CancellationToken stop)
     {
         int threads = Threads.Read(parse);
+        SpooledInput.TakeAll(parse.GetValue(Data)!, stop);
         var sources = DataSource.Parse(parse.GetValue(Data)!, Reading.Read(parse));
         if (sources.FirstOrDefault(s => s.Weight is not null) is { } weighted)
             throw new TinyLlmException($"--data {weighted.Name}={weighted.Weight!.Value.ToString(CultureInfo.InvariantCulture)}: one folder has no weights; tokenize each source into a folder of its own and give pretrain the weights.");

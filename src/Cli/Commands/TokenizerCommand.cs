@@ -37,6 +37,7 @@ internal static class TokenizerCommand
         {
             string name = parse.GetValue(kind) ?? "bpe";
             int count = threads.Read(parse);
+            SpooledInput.TakeAll(parse.GetValue(data)!, stop);
             var sources = DataSource.Parse(parse.GetValue(data)!, reading.Read(parse));
             var tokenizer = TokenizerKinds.IsTrained(name)
                 ? TokenizerKinds.Train(name, sources, [], Given(size, 2048), Given(minimumCount, 1), count, stop)

@@ -5,7 +5,11 @@ namespace TinyLlm.Model.Tokenizers;
 /// <summary>One turn of a chat.</summary>
 /// <param name="Role">Who speaks: one of <see cref="ChatTemplate.Roles"/>.</param>
 /// <param name="Content">What is said, as plain text.</param>
-public sealed record ChatMessage(string Role, string Content);
+public sealed record ChatMessage(string Role, string Content)
+{
+    /// <summary>Whether the model learns to write it, where it is the assistant's: other turns are only seen, whatever this says.</summary>
+    public bool IsLearned { get; init; } = true;
+}
 
 /// <summary>
 /// ChatML, the layout of a chat: <c>&lt;|im_start|&gt;role\ncontent&lt;|im_end|&gt;\n</c> for each turn. The two marks are special
@@ -27,8 +31,8 @@ public static class ChatTemplate
     /// <summary>Appends the tokens of a chat to <paramref name="ids"/> and, one for each, whether the model learns to write it.</summary>
     /// <param name="ids">The token ids are appended here.</param>
     /// <param name="isTrained">
-    /// True exactly for the content of the assistant's turns and the <c>&lt;|im_end|&gt;</c> that ends them; false for every header, for
-    /// what others say and for the line feed between turns.
+    /// True exactly for the content of the assistant's turns that are learned and the <c>&lt;|im_end|&gt;</c> that ends them; false for
+    /// every header, for what others say and for the line feed between turns.
     /// </param>
     /// <remarks>
     /// The assistant's content is encoded apart from its header, as it is when the model writes it; the other turns are encoded header
@@ -40,17 +44,18 @@ public static class ChatTemplate
         if (ids.Count != isTrained.Count)
             throw new ArgumentException($"ids has {ids.Count} entries and isTrained {isTrained.Count}; they must match.", nameof(isTrained));
 
-        foreach (var (role, content) in messages)
+        foreach (var message in messages)
         {
+            var (role, content) = message;
             if (!Roles.Contains(role))
                 throw new TinyLlmException($"Chat message with role '{role}'; expected one of {string.Join(", ", Roles)}; rename the role.");
 
-            bool trained = role == Assistant;
+            bool trained = role == Assistant && message.IsLearned;
             Append([tokenizer.TurnStart], false);
-            if (trained)
+            if (role == Assistant)
             {
                 Append(tokenizer.Encode(role + "\n"), false);
-                Append(tokenizer.Encode(content), true);
+                Append(tokenizer.Encode(content), trained);
             }
             else
             {

@@ -50,7 +50,7 @@ internal static class Gpt2Files
     {
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = JsonText.Parse(json);
             var ids = new Dictionary<string, int>(StringComparer.Ordinal);
             foreach (var entry in document.RootElement.EnumerateObject())
             {
@@ -62,7 +62,7 @@ internal static class Gpt2Files
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path} is not valid JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}; expected GPT-2's vocab.json; copy the file again.", e);
+            throw new TinyLlmException($"{path}: {JsonText.Fault(e)}; expected GPT-2's vocab.json; copy the file again.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException)
         {

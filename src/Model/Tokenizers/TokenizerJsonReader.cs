@@ -24,12 +24,12 @@ internal sealed class TokenizerJsonReader
     {
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = JsonText.Parse(json);
             return new TokenizerJsonReader(path).Read(document.RootElement, endOfText);
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path} is not valid JSON: line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}; expected a Hugging Face tokenizer.json; copy the file again.", e);
+            throw new TinyLlmException($"{path}: {JsonText.Fault(e)}; expected a Hugging Face tokenizer.json; copy the file again.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException)
         {

@@ -81,10 +81,10 @@ public sealed record TokenizerNotes
             return this with { Config = config };
 
         // Other programs look into config.json only where this file names none.
-        var generation = JsonNode.Parse(Generation)!.AsObject();
+        var generation = JsonText.Node(Generation).AsObject();
         int[] ends = [.. TokenizerNotesReader.Ids(generation[EndIdsField])];
         if (ends.Length == 0 && Model.TryGetValue(EndIdsField, out var ofModel))
-            ends = [.. TokenizerNotesReader.Ids(JsonNode.Parse(ofModel.GetRawText()))];
+            ends = [.. TokenizerNotesReader.Ids(JsonText.Node(ofModel.GetRawText()))];
         return ends.Contains(turnEnd) ? this with { Config = config } : this with { Config = config, Generation = Ending(generation, [.. ends, turnEnd]) };
     }
 
@@ -96,7 +96,7 @@ public sealed record TokenizerNotes
         var known = added.KnownEndIds.Concat(endToken is int end ? [end] : []);
         if (!added.Ends.Except(known).Any())
             return null;
-        var generation = Generation is null ? [] : JsonNode.Parse(Generation)!.AsObject();
+        var generation = Generation is null ? [] : JsonText.Node(Generation).AsObject();
         int[] told = [.. Ends.Select(e => e.Id).Distinct()];
         return Generation is not null && !told.Except(TokenizerNotesReader.Ids(generation[EndIdsField])).Any() ? Generation : Ending(generation, told);
     }

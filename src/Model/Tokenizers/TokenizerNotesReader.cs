@@ -78,7 +78,7 @@ internal static class TokenizerNotesReader
     {
         try
         {
-            using var document = JsonDocument.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = !isWrittenAgain });
+            using var document = JsonText.Parse(bytes, allowDuplicates: !isWrittenAgain);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new JsonException("the top level is no object");
             return names.Where(name => document.RootElement.TryGetProperty(name, out _)).ToDictionary(name => name, name => document.RootElement.GetProperty(name).Clone(), StringComparer.Ordinal);

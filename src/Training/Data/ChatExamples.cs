@@ -1,5 +1,6 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data.Rows;
 
 namespace TinyLlm.Training.Data;
 
@@ -18,7 +19,7 @@ public sealed class ChatExamples : IExamples
     /// <param name="context">The model's longest sequence.</param>
     /// <param name="length">T, or 0: the context where they are packed, else the shortest that holds the longest conversation.</param>
     /// <param name="packed">Whether conversations share rows.</param>
-    /// <exception cref="TinyLlmException">No conversation has an assistant's token.</exception>
+    /// <exception cref="TinyLlmException">No conversation has an assistant's token, or the tokenizer cannot write one, which is named.</exception>
     public ChatExamples(IEnumerable<Conversation> conversations, Tokenizer tokenizer, int context, int length = 0, bool packed = false)
     {
         int longest = 0;
@@ -28,7 +29,11 @@ public sealed class ChatExamples : IExamples
         {
             ids.Clear();
             trained.Clear();
-            ChatTemplate.Encode(tokenizer, conversation.Messages, ids, trained);
+            RowPlace.At(conversation.Place, () =>
+            {
+                ChatTemplate.Encode(tokenizer, conversation.Messages, ids, trained);
+                return ids;
+            });
 
             // An example of T tokens has T targets: its T + 1 ids.
             int kept = Math.Min(ids.Count, context + 1);

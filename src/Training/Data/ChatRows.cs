@@ -1,7 +1,6 @@
-using System.Text.Json;
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Training.Data.Rows;
 
 namespace TinyLlm.Training.Data;
 
@@ -9,202 +8,142 @@ namespace TinyLlm.Training.Data;
 /// <param name="Messages">The turns in order, at least one.</param>
 public sealed record Conversation(IReadOnlyList<ChatMessage> Messages)
 {
-    /// <summary>What comes before the first answer.</summary>
-    public IReadOnlyList<ChatMessage> FirstPrompt => [.. Messages.TakeWhile(m => m.Role != ChatTemplate.Assistant)];
+    /// <summary>Where the row stands; null where it comes from no file.</summary>
+    public RowPlace? Place { get; init; }
+
+    /// <summary>What comes before the first answer that is learned.</summary>
+    public IReadOnlyList<ChatMessage> FirstPrompt => [.. Messages.TakeWhile(message => !IsAnswer(message))];
+
+    /// <summary>The place of the last answer that is learned; -1 where there is none.</summary>
+    public int LastAnswer => Messages.ToList().FindLastIndex(IsAnswer);
+
+    private static bool IsAnswer(ChatMessage message) => message.Role == ChatTemplate.Assistant && message.IsLearned;
 }
 
 /// <summary>
-/// Reads finetuning rows from JSON Lines (one object a line, blank lines allowed; UTF-8, or what a byte order mark says; compressed or not). A row has one of these forms; other fields
-/// are ignored:
+/// Reads finetuning rows from JSON lines (one object a line, blank lines allowed), an array of JSON or a Parquet file, compressed or not; JSON in UTF-8, or what a byte
+/// order mark says. A row has one of these forms:
 /// <list type="bullet">
 /// <item><c>{"messages": [{"role": "system" | "user" | "assistant", "content": "..."}, ...]}</c></item>
-/// <item><c>{"prompt": "...", "completion": "..."}</c></item>
+/// <item><c>{"prompt": "..." or messages, "completion": "..." or messages}</c>: of messages, only those of the completion are learned.</item>
 /// <item><c>{"question": "...", "answer": "..."}</c></item>
-/// <item><c>{"instruction": "...", "input": "..." (optional), "output": "..."}</c>: a non-empty input follows the instruction after an empty line.</item>
-/// <item><c>{"instruction": "...", "context": "..." (optional), "response": "..."}</c>, as in Dolly: likewise.</item>
+/// <item><c>{"instruction": "...", "input" or "context": "..." (optional), "output" or "response": "..."}</c>: a non-empty input follows the instruction after an
+/// empty line.</item>
 /// </list>
-/// All but the first become one user and one assistant turn.
+/// Each may have <c>system</c>, which becomes the first turn. <c>"weight": 0</c> and the like leave a turn or a row out of what is learned, <c>"label": false</c> a row. A field
+/// that would change what is seen or learned otherwise is refused; others are named in the report.
 /// </summary>
 public static class ChatRows
 {
     private const string DefaultTextField = "text";
-    private const int NamesShown = 100;
 
-    private const string Forms =
-        "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", \"answer\"}, {\"instruction\", \"output\"} or {\"instruction\", \"response\"}";
+    internal const string Forms = "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", \"answer\"}, {\"instruction\", \"output\"} or {\"instruction\", \"response\"}";
 
-    // Any of them makes a row a conversation.
-    private static readonly string[] Fields = ["messages", "prompt", "completion", "question", "answer", "instruction"];
-
-    private static readonly string[] Roles = ["system", "user", "assistant"];
+    // The first field of each form that tells it from others, and one that stands for it where the first is missing.
+    private static readonly string[] Tells = [RowFields.Messages, RowFields.Prompt, RowFields.Completion, RowFields.Question, RowFields.Answer, RowFields.Instruction];
 
     /// <summary>
-    /// The rows of a file, read as they are asked for. A row without an assistant turn is returned too: whoever trains counts those.
+    /// The rows of a file, read as they are asked for, without those that are marked as not to be learned. A row without an assistant turn is returned too: whoever trains
+    /// counts those.
     /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="report">Counts what is left out and what is not read.</param>
     /// <exception cref="TinyLlmException">
-    /// While reading: the file cannot be read, has no row, or a line is damaged; the message has the line's number, from 1.
+    /// While reading: the file cannot be read, has no row, or a row is damaged; the message has the number of the line or row, from 1.
     /// </exception>
-    public static IEnumerable<Conversation> Read(string path)
+    public static IEnumerable<Conversation> Read(string path, RowReport? report = null)
     {
+        report ??= new RowReport();
         bool any = false;
-        foreach (JsonLine line in Lines(path))
+        foreach (var row in RowFile.Read(path))
         {
             any = true;
-            yield return Parse(path, line);
+            if (RowParser.Parse(row, Forms, report, Parse) is { } conversation)
+                yield return conversation;
         }
 
         if (!any)
             throw new TinyLlmException($"{path}: has no rows; {Forms}, one object a line.");
     }
 
-    /// <summary>Whether a file of JSON lines holds conversations and not documents: what the first line that is an object has.</summary>
+    /// <summary>Whether a file of rows holds conversations and not documents: what the first row that is an object has.</summary>
     /// <param name="path">The file.</param>
     /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
-    /// <exception cref="TinyLlmException">The file cannot be read, no line is an object, or the first has neither.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read; of JSON lines also: none is an object, or the first has neither.</exception>
     internal static bool AreIn(string path, string? textField)
     {
-        foreach (JsonLine line in Lines(path))
+        bool mayBeText = RowFile.MayBeText(path);
+        if (RowFile.FirstNames(path, out var place) is not { } names)
         {
-            if (Names(line) is not { } names)
-                continue;
-            if (textField is not null && names.Contains(textField))
-                return false;
-            if (names.Exists(Fields.Contains))
-                return true;
-            if (textField is null && names.Contains(DefaultTextField))
-                return false;
-            throw new TinyLlmException($"{path}, line {line.Number}: the row is neither a document with a field \"{textField ?? DefaultTextField}\" nor a conversation; its fields are: "
-                + $"{(names.Count == 0 ? "none" : string.Join(", ", names))}. Name the field with the text by --text-field, or give conversations: {Forms}.");
+            return mayBeText ? false : throw new TinyLlmException(
+                $"{path}: no line is a JSON object; expected documents with a field \"{textField ?? DefaultTextField}\", or conversations. Put one object on each line.");
         }
 
-        throw new TinyLlmException($"{path}: no line is a JSON object; expected documents with a field \"{textField ?? DefaultTextField}\", or conversations. Put one object on each line.");
+        if (textField is not null && names.Contains(textField))
+            return false;
+        if (RowFields.AreConversation(names, whole: mayBeText))
+            return true;
+        if (mayBeText || textField is null && names.Contains(DefaultTextField))
+            return false;
+        throw new TinyLlmException($"{place}: the row is neither a document with a field \"{textField ?? DefaultTextField}\" nor a conversation; its fields are: "
+            + $"{(names.Count == 0 ? "none" : string.Join(", ", names))}. Name the field with the text by --text-field, or give conversations: {Forms}.");
     }
 
-    /// <summary>The lines of a file that are not blank, decompressed and as UTF-8.</summary>
-    /// <exception cref="TinyLlmException">While reading: the file cannot be read, or is no text.</exception>
-    internal static IEnumerable<JsonLine> Lines(string path)
+    private static Conversation? Parse(RowParser row)
     {
-        if (UnreadFormat.ByName(path) is { } what)
-            throw UnreadFormat.Refusal(path, what);
-        var file = SourceFile.At(path);
-        var replacement = new NotedReplacement();
-        using Stream stream = TextEncoding.Of(file, null).Open(file, replacement);
-        foreach (JsonLine line in JsonLines.Read(path, stream, () => 0))
+        string? form = Array.Find(Tells, row.IsGiven) ?? Array.Find(Tells, row.Has);
+        if (form != RowFields.Messages && (row.IsGiven(RowFields.Chosen) || row.IsGiven(RowFields.Rejected)))
+            throw row.Fault("the row compares answers (\"chosen\", \"rejected\"), and conversations are learned here. Learn from comparisons by finetune --method dpo");
+        bool learned = row.TakeIsLearned(isRated: form is RowFields.Prompt or RowFields.Completion);
+        List<ChatMessage> messages = form switch
         {
-            if (replacement.WasNeeded)
-                throw new TinyLlmException($"{path}, near line {line.Number}: the text is not valid in the encoding that the file begins in; expected UTF-8. Convert the file.");
-            if (!line.IsBlank)
-                yield return line;
-        }
-    }
-
-    // The fields of an object, null for what is none.
-    private static List<string>? Names(JsonLine line)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(line.Bytes);
-            return document.RootElement.ValueKind == JsonValueKind.Object ? [.. document.RootElement.EnumerateObject().Take(NamesShown).Select(field => field.Name)] : null;
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            return null;
-        }
-    }
-
-    private static Conversation Parse(string path, JsonLine line)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(line.Bytes);
-            return new Row(path, line.Number).Parse(document.RootElement);
-        }
-        catch (JsonException exception)
-        {
-            throw new TinyLlmException($"{path}, line {line.Number}: no valid JSON at byte {exception.BytePositionInLine + 1}; "
-                + $"{Forms}, each row on one line. Mend the line.", exception);
-        }
-        catch (InvalidOperationException exception)
-        {
-            // What the JSON reader throws for a string that is no Unicode text.
-            throw new TinyLlmException($"{path}, line {line.Number}: a text is no valid UTF-8, or has half of a surrogate pair; "
-                + "expected UTF-8. Convert the file.", exception);
-        }
-    }
-
-    // One row, with its place for messages.
-    private readonly struct Row(string path, long number)
-    {
-        public Conversation Parse(JsonElement row)
-        {
-            if (row.ValueKind == JsonValueKind.Array)
-                throw Fault("the line is a JSON array; expected one JSON object. Put each row on a line of its own, without brackets around all");
-            if (row.ValueKind != JsonValueKind.Object)
-                throw Fault($"the line is {Kind(row)}; expected a JSON object");
-            if (row.TryGetProperty("messages", out JsonElement messages))
-                return new Conversation(Messages(messages));
-            if (row.TryGetProperty("prompt", out _) || row.TryGetProperty("completion", out _))
-                return Pair(Text(row, "prompt"), Text(row, "completion"));
-            if (row.TryGetProperty("question", out _) || row.TryGetProperty("answer", out _))
-                return Pair(Text(row, "question"), Text(row, "answer"));
-            if (row.TryGetProperty("instruction", out _))
-                return row.TryGetProperty("response", out _) ? Pair(Instruction(row, "context"), Text(row, "response")) : Pair(Instruction(row, "input"), Text(row, "output"));
-            throw Fault($"no known form; {Forms}");
-        }
-
-        private static Conversation Pair(string user, string assistant) =>
-            new([new ChatMessage("user", user), new ChatMessage("assistant", assistant)]);
-
-        private string Instruction(JsonElement row, string inputField)
-        {
-            string instruction = Text(row, "instruction");
-            bool hasInput = row.TryGetProperty(inputField, out JsonElement input) && input.ValueKind != JsonValueKind.Null;
-            string text = hasInput ? Text(row, inputField) : "";
-            return text.Length == 0 ? instruction : instruction + "\n\n" + text;
-        }
-
-        private ChatMessage[] Messages(JsonElement array)
-        {
-            if (array.ValueKind != JsonValueKind.Array)
-                throw Fault($"\"messages\" is {Kind(array)}; expected an array of {{\"role\", \"content\"}}");
-            if (array.GetArrayLength() == 0)
-                throw Fault("\"messages\" is empty; expected at least one {\"role\", \"content\"}");
-
-            var messages = new ChatMessage[array.GetArrayLength()];
-            int index = 0;
-            foreach (JsonElement message in array.EnumerateArray())
-            {
-                string where = $" of message {index + 1}";
-                if (message.ValueKind != JsonValueKind.Object)
-                    throw Fault($"message {index + 1} is {Kind(message)}; expected {{\"role\", \"content\"}}");
-                string role = Text(message, "role", where);
-                if (!Roles.Contains(role))
-                    throw Fault($"\"role\"{where} is {JsonSerializer.Serialize(role)}; expected {string.Join(", ", Roles)}");
-                messages[index++] = new ChatMessage(role, Text(message, "content", where));
-            }
-
-            return messages;
-        }
-
-        private string Text(JsonElement parent, string field, string where = "")
-        {
-            if (!parent.TryGetProperty(field, out JsonElement value))
-                throw Fault($"\"{field}\"{where} is missing; expected a text");
-            if (value.ValueKind != JsonValueKind.String)
-                throw Fault($"\"{field}\"{where} is {Kind(value)}; expected a text");
-            return value.GetString()!;
-        }
-
-        private TinyLlmException Fault(string fault) => new($"{path}, line {number}: {fault}. Mend the line or remove it.");
-
-        private static string Kind(JsonElement value) => value.ValueKind switch
-        {
-            JsonValueKind.Object => "an object",
-            JsonValueKind.Array => "an array",
-            JsonValueKind.String => "a text",
-            JsonValueKind.Number => "a number",
-            JsonValueKind.True or JsonValueKind.False => "true or false",
-            _ => "null",
+            RowFields.Messages => row.TakeMessages(RowFields.Messages),
+            RowFields.Prompt or RowFields.Completion => PromptAndCompletion(row),
+            RowFields.Question or RowFields.Answer => Pair(QuestionAlone(row), row.TakeText(RowFields.Answer)),
+            RowFields.Instruction => Pair(Instruction(row), Output(row)),
+            _ => throw row.NoForm(Forms),
         };
+        PreferenceRows.AddSystem(row, messages);
+        if (!learned)
+            row.Report.AddNotLearned();
+        return learned ? new Conversation(messages) { Place = row.Place } : null;
+    }
+
+    private static List<ChatMessage> Pair(string user, string assistant) => [new ChatMessage("user", user), new ChatMessage(ChatTemplate.Assistant, assistant)];
+
+    private static List<ChatMessage> PromptAndCompletion(RowParser row)
+    {
+        var prompt = PreferenceRows.TakePrompt(row);
+        if (row.Take(RowFields.Completion) is not { ValueKind: System.Text.Json.JsonValueKind.Array })
+            return [.. prompt, new ChatMessage(ChatTemplate.Assistant, row.TakeText(RowFields.Completion))];
+        return [.. prompt, .. row.TakeMessages(RowFields.Completion)];
+    }
+
+    // A question with a text that it is about: the answer without the text would be learned by heart.
+    private static string QuestionAlone(RowParser row)
+    {
+        foreach (string field in (string[])[RowFields.Context, RowFields.Input])
+        {
+            if (row.TakeOptionalText(field).Length > 0)
+                throw row.Fault($"\"{field}\" is not read beside \"question\"; expected it within the question, or a row of \"instruction\", \"{field}\" and \"output\"");
+        }
+
+        return row.TakeText(RowFields.Question);
+    }
+
+    private static string Instruction(RowParser row)
+    {
+        string instruction = row.TakeText(RowFields.Instruction), input = row.TakeOptionalText(RowFields.Input), context = row.TakeOptionalText(RowFields.Context);
+        if (input.Length > 0 && context.Length > 0)
+            throw row.Fault("there are both \"input\" and \"context\"; expected one of them beside \"instruction\"");
+        string more = input + context;
+        return more.Length == 0 ? instruction : instruction + "\n\n" + more;
+    }
+
+    private static string Output(RowParser row)
+    {
+        if (row.IsGiven(RowFields.Output) && row.IsGiven(RowFields.Response))
+            throw row.Fault("there are both \"output\" and \"response\"; expected one of them beside \"instruction\"");
+        return row.TakeText(row.Has(RowFields.Response) && !row.IsGiven(RowFields.Output) ? RowFields.Response : RowFields.Output);
     }
 }

@@ -1,5 +1,6 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data.Rows;
 
 namespace TinyLlm.Training.Data;
 
@@ -24,11 +25,7 @@ public sealed class ChoiceExamples : IExamples
         int longest = 0;
         for (int row = 0; row < rows.Count; row++)
         {
-            int[] before = chat
-                ? ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", rows[row].Context)])
-                : [tokenizer.DocumentStart, .. tokenizer.Encode(rows[row].Context.TrimEnd())];
-            bool spaced = !chat && !string.IsNullOrWhiteSpace(rows[row].Context);
-            int[][] after = [.. rows[row].Choices.Select(choice => chat ? [.. tokenizer.Encode(choice.Trim()), tokenizer.TurnEnd] : tokenizer.Encode((spaced ? " " : "") + choice.Trim()))];
+            var (before, after) = RowPlace.At(rows[row].Place, () => Encode(tokenizer, rows[row], chat));
 
             // T tokens have T targets: T + 1 ids.
             int most = before.Length + after.Max(ids => ids.Length) - 1;
@@ -62,5 +59,14 @@ public sealed class ChoiceExamples : IExamples
         targets.Fill(-1);
         ids.AsSpan(..^1).CopyTo(tokens);
         ids.AsSpan(^scored..).CopyTo(targets[(ids.Length - 1 - scored)..]);
+    }
+
+    private static (int[] Before, int[][] After) Encode(Tokenizer tokenizer, ChoiceRow row, bool chat)
+    {
+        int[] before = chat
+            ? ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", row.Context)])
+            : [tokenizer.DocumentStart, .. tokenizer.Encode(row.Context.TrimEnd())];
+        bool spaced = !chat && !string.IsNullOrWhiteSpace(row.Context);
+        return (before, [.. row.Choices.Select(choice => chat ? [.. tokenizer.Encode(choice.Trim()), tokenizer.TurnEnd] : tokenizer.Encode((spaced ? " " : "") + choice.Trim()))]);
     }
 }

@@ -1,5 +1,6 @@
 using TinyLlm.Kernels;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data.Rows;
 
 namespace TinyLlm.Training.Data;
 
@@ -16,14 +17,14 @@ public sealed class PreferenceExamples : IExamples
     /// <param name="tokenizer">The model's.</param>
     /// <param name="context">The model's longest sequence.</param>
     /// <param name="length">T, or 0 for the shortest that holds the longest.</param>
-    /// <exception cref="TinyLlmException">None fits.</exception>
+    /// <exception cref="TinyLlmException">None fits, or the tokenizer cannot write one, which is named.</exception>
     public PreferenceExamples(IEnumerable<PreferencePair> pairs, Tokenizer tokenizer, int context, int length = 0)
     {
         int longest = 0, room = length > 0 ? length : context;
         foreach (var pair in pairs)
         {
-            int prompt = ChatTemplate.EncodePrompt(tokenizer, pair.Prompt).Length;
-            int[] chosen = Encode(tokenizer, pair.Prompt, pair.Chosen), rejected = Encode(tokenizer, pair.Prompt, pair.Rejected);
+            var (prompt, chosen, rejected) = RowPlace.At(pair.Place, () =>
+                (ChatTemplate.EncodePrompt(tokenizer, pair.Prompt).Length, Encode(tokenizer, pair.Prompt, pair.Chosen), Encode(tokenizer, pair.Prompt, pair.Rejected)));
             int needed = Math.Max(chosen.Length, rejected.Length) - 1;
             if (needed > room)
             {

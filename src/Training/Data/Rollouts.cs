@@ -3,6 +3,7 @@ using System.Text;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Model.Tokenizers;
+using TinyLlm.Training.Data.Rows;
 using TinyLlm.Training.Objectives;
 using TinyLlm.Training.Rewards;
 
@@ -69,8 +70,8 @@ public sealed class Rollouts : IStepExamples, IDisposable
         (this.model, this.tokenizer, this.reward, this.settings, this.reference, this.stop) = (model, tokenizer, reward, settings, reference, stop);
         foreach (var conversation in conversations)
         {
-            int last = conversation.Messages.ToList().FindLastIndex(m => m.Role == ChatTemplate.Assistant);
-            int[] ids = last > 0 ? ChatTemplate.EncodePrompt(tokenizer, [.. conversation.Messages.Take(last)]) : [];
+            int last = conversation.LastAnswer;
+            int[] ids = last > 0 ? RowPlace.At(conversation.Place, () => ChatTemplate.EncodePrompt(tokenizer, [.. conversation.Messages.Take(last)])) : [];
             if (last < 1 || ids.Length + settings.MaxTokens > model.Config.Context)
                 Skipped++;
             else

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using TinyLlm.Kernels;
@@ -17,8 +18,9 @@ public sealed class DataSource
     private readonly SourceOptions options;
     private readonly SourceFile[] files;
 
-    private DataSource(SourceWord word, SourceFile[] files, SourceOptions options)
+    private DataSource(SourceWord word, SourceFile[] files, SourceOptions options, string option)
     {
+        Option = option;
         Name = word.Name;
         Weight = word.Weight;
         this.files = files;
@@ -27,6 +29,9 @@ public sealed class DataSource
         IsPrepared = files.Length == 1 && Path.GetFileName(files[0].Path) == PreparedFile;
         IsTokens = IsPrepared || files.Length > 0 && files[0].Format.Content == Content.Tokens;
     }
+
+    /// <summary>The option that names it, for messages.</summary>
+    public string Option { get; }
 
     /// <summary>What the user wrote, without the weight.</summary>
     public string Name { get; }
@@ -66,26 +71,29 @@ public sealed class DataSource
             if (IsBuiltin)
                 text.Append(Name).Append('\n').Append(typeof(DataSource).Module.ModuleVersionId).Append('\n');
             foreach (var file in files)
-                text.Append(Path.GetFullPath(file.Path)).Append('\n').Append(file.Length).Append(' ').Append(file.Written.Ticks).Append('\n');
+                text.Append(Path.GetFullPath(file.Path)).Append('\n').Append(file.Length).Append(' ').Append(file.Checksum ?? file.Written.Ticks.ToString(CultureInfo.InvariantCulture)).Append('\n');
             return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
         }
     }
 
-    /// <summary>Parses all the --data words.</summary>
+    /// <summary>Parses all the words of an option. What is a pipe is read to its end, and kept; <see cref="SpooledInput.TakeAll"/> before lets that be interrupted.</summary>
+    /// <param name="words">The words.</param>
+    /// <param name="options">How they are read.</param>
+    /// <param name="option">The option that names them, for messages.</param>
     /// <exception cref="TinyLlmException">
     /// There is no such file or built-in corpus, a folder or glob has no file of a known kind, a file is empty, a source mixes text and tokens, a weight is no positive number, or only
     /// some of the sources have one; or an option has no such value.
     /// </exception>
-    public static IReadOnlyList<DataSource> Parse(IReadOnlyList<string> words, SourceOptions options)
+    public static IReadOnlyList<DataSource> Parse(IReadOnlyList<string> words, SourceOptions options, string option = "--data")
     {
         if (options.Encoding is { } encoding)
             TextEncoding.Named(encoding);
         if (options.DocumentSeparator is { } separator && (separator.Length == 0 || separator.AsSpan().ContainsAny('\r', '\n')))
             throw new TinyLlmException($"--document-separator \"{separator.ReplaceLineEndings(" ")}\": expected the text of one line, not empty, such as <|endoftext|>.");
-        var sources = words.Select(word => Parse(word, options)).ToList();
+        var sources = words.Select(word => Parse(word, options, option)).ToList();
         if (sources.Find(source => source.Weight is null) is { } without && sources.Find(source => source.Weight is not null) is { } with)
         {
-            throw new TinyLlmException($"--data {without.Name}: this source has no weight, but {with.Name} has one; "
+            throw new TinyLlmException($"{option} {without.Name}: this source has no weight, but {with.Name} has one; "
                 + $"expected weights on all sources or on none. Write {without.Name}=WEIGHT.");
         }
 
@@ -108,7 +116,7 @@ public sealed class DataSource
     public IReadOnlyList<SourceUnit> Units(long bytes = DefaultUnitBytes, TextCut? cut = null)
     {
         if (IsTokens)
-            throw new TinyLlmException($"--data {Name}: this holds token ids; expected text.");
+            throw new TinyLlmException($"{Option} {Name}: this holds token ids; expected text.");
         return IsBuiltin ? Units(Split.Train) : UnitPlan.Cut(files, bytes, cut is null ? options : options with { Cut = cut });
     }
 
@@ -117,7 +125,7 @@ public sealed class DataSource
     public IReadOnlyList<SourceUnit> Units(Split split)
     {
         if (!IsBuiltin)
-            throw new TinyLlmException($"--data {Name}: only a built-in corpus has splits of its own; expected builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
+            throw new TinyLlmException($"{Option} {Name}: only a built-in corpus has splits of its own; expected builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
         ReadOnlyMemory<byte>[] documents = [.. TextData.Builtin(Name, split)];
         return [new SourceUnit($"{Name}, {split.ToString().ToLowerInvariant()}", documents.Sum(document => (long)document.Length), report => Read(documents, report))];
     }
@@ -132,22 +140,23 @@ public sealed class DataSource
         }
     }
 
-    private static DataSource Parse(string text, SourceOptions options)
+    private static DataSource Parse(string text, SourceOptions options, string option)
     {
-        var word = SourceWord.Parse(text);
+        var word = SourceWord.Parse(text, option);
         if (TextData.IsBuiltin(word.Name))
         {
             string name = word.Name[TextData.BuiltinPrefix.Length..];
             if (!BuiltinData.Names.Contains(name))
-                throw new TinyLlmException($"--data {word.Name}: there is no such built-in corpus; expected builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
-            return new DataSource(word, [], options);
+                throw new TinyLlmException($"{option} {word.Name}: there is no such built-in corpus; expected builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
+            return new DataSource(word, [], options, option);
         }
 
-        SourceFile[] files = [.. SourceFiles.Find(word.Name).Select(SourceFile.At)];
+        SpooledInput.Take(word.Name, CancellationToken.None);
+        SourceFile[] files = [.. SourceFiles.Find(word.Name, option).Select(SourceFile.At)];
         if (files.Length == 1 && files[0].Length == 0)
-            throw new TinyLlmException($"--data {word.Name}: the file is empty; expected text.");
+            throw new TinyLlmException($"{option} {word.Name}: the file is empty; expected text.");
         if (files.All(file => file.Length == 0))
-            throw new TinyLlmException($"--data {word.Name}: all {files.Length:N0} files are empty; expected text.");
-        return new DataSource(word, files, options);
+            throw new TinyLlmException($"{option} {word.Name}: all {files.Length:N0} files are empty; expected text.");
+        return new DataSource(word, files, options, option);
     }
 }

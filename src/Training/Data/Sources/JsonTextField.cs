@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using TinyLlm.Model;
 
 namespace TinyLlm.Training.Data.Sources;
 
@@ -32,7 +33,7 @@ internal sealed class JsonTextField(string field)
         catch (JsonException e)
         {
             // The message goes on with a line number, which is always 0 here.
-            reason = $"this is no JSON ({e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ").TrimEnd('.')})";
+            reason = JsonText.IsTooDeep(e) ? JsonText.Fault(e) : $"this is no JSON ({e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ").TrimEnd('.')})";
         }
         catch (InvalidOperationException)
         {
@@ -44,7 +45,7 @@ internal sealed class JsonTextField(string field)
 
     private ReadOnlyMemory<byte>? ReadObject(ReadOnlyMemory<byte> line, out string reason)
     {
-        var reader = new Utf8JsonReader(line.Span);
+        var reader = new Utf8JsonReader(line.Span, JsonText.ReaderOptions);
         reader.Read();
         if (reader.TokenType != JsonTokenType.StartObject)
         {
@@ -83,7 +84,7 @@ internal sealed class JsonTextField(string field)
     private static string Names(ReadOnlySpan<byte> line)
     {
         var names = new List<string>();
-        var reader = new Utf8JsonReader(line);
+        var reader = new Utf8JsonReader(line, JsonText.ReaderOptions);
         while (reader.Read() && names.Count <= NamesShown)
         {
             if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1)

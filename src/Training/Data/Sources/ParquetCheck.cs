@@ -40,23 +40,25 @@ internal static class ParquetCheck
     }
 
     /// <summary>
-    /// Checks the pages of a column in a row group, as far as their headers and the first bytes of compressed data tell: that they have the values that the row group has rows, lie in the
+    /// Checks the pages of a column in a row group, as far as their headers and the first bytes of compressed data tell: that they have as many values as the column, lie in the
     /// file one behind the other, and do not claim to become more than their compression can make of them. Returns where they end.
     /// </summary>
     /// <param name="stream">The file.</param>
-    /// <param name="column">The column, with a value a row.</param>
+    /// <param name="column">The column.</param>
     /// <param name="rows">Rows of the row group.</param>
+    /// <param name="repeated">Whether it lies in a list, so that a row may have several values; else it has one.</param>
     /// <param name="end">Where the pages of the file end.</param>
     /// <exception cref="InvalidDataException">They are damaged.</exception>
     /// <exception cref="EndOfStreamException">They are cut off.</exception>
-    public static long Pages(Stream stream, ColumnMetaData column, long rows, long end)
+    public static long Pages(Stream stream, ColumnMetaData column, long rows, bool repeated, long end)
     {
-        if (rows is < 0 or > int.MaxValue || column.NumValues != rows)
+        long expected = column.NumValues;
+        if (rows is < 0 or > int.MaxValue || expected > int.MaxValue || (repeated ? expected < rows : expected != rows))
             throw new InvalidDataException($"a column has {column.NumValues:N0} values for {rows:N0} rows");
 
         // Where the library begins, whatever the kind of the first page.
         long place = new[] { column.DictionaryPageOffset ?? 0, column.DataPageOffset, column.IndexPageOffset ?? 0 }.Where(offset => offset != 0).DefaultIfEmpty().Min();
-        for (long values = 0; values < rows;)
+        for (long values = 0; values < expected;)
         {
             if (place < HeadBytes || place >= end)
                 throw new InvalidDataException($"a page should begin at byte {place:N0}");
@@ -64,8 +66,8 @@ internal static class ParquetCheck
             page.Check(stream, column.Codec, end);
             if (page.IsData)
                 values += page.Values;
-            if (values > rows)
-                throw new InvalidDataException($"the pages of a column have {values:N0} values for {rows:N0} rows");
+            if (values > expected)
+                throw new InvalidDataException($"the pages of a column have {values:N0} values in place of {expected:N0}");
             place = page.End;
         }
 

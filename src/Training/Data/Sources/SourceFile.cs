@@ -14,10 +14,18 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
 {
     private const int BufferBytes = 1 << 16;
 
-    /// <summary>Looks at a file.</summary>
+    /// <summary>The file on the disk, where that is another one: what was read from a pipe.</summary>
+    public string OnDisk { get; init; } = Path;
+
+    /// <summary>What tells its contents from others' where it is a copy of a pipe, whose time tells nothing; else null.</summary>
+    public string? Checksum { get; init; }
+
+    /// <summary>Looks at a file, or at what was read from a pipe (<see cref="SpooledInput"/>).</summary>
     /// <exception cref="TinyLlmException">It is missing or may not be looked at.</exception>
     public static SourceFile At(string path)
     {
+        if (SpooledInput.Find(path) is { } spooled)
+            return spooled;
         try
         {
             // A link's own length is that of the name it holds.
@@ -36,7 +44,7 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
     {
         try
         {
-            var stream = new FileStream(Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            var stream = new FileStream(OnDisk, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
             if (stream.Length == Length)
                 return new SourceStream(Decompress(stream), Path);
             stream.Dispose();

@@ -34,7 +34,7 @@ public sealed class Preparation
     public Preparation(IReadOnlyList<DataSource> sources, Tokenizer tokenizer, string folder, long unitBytes = DataSource.DefaultUnitBytes)
     {
         if (sources.FirstOrDefault(s => s.IsTokens) is { } tokens)
-            throw new TinyLlmException($"--data {tokens.Name}: these are tokens already; expected text.");
+            throw new TinyLlmException($"{tokens.Option} {tokens.Name}: these are tokens already; expected text.");
         (this.tokenizer, this.folder) = (tokenizer, folder);
         units = [.. sources.SelectMany(s => s.Units(unitBytes, tokenizer.Cut))];
         totalBytes = units.Sum(u => u.Bytes);

@@ -79,7 +79,6 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("{\"prompt\":\"a\",\"completion\":\"b\"", "no valid JSON")]
     [InlineData("{\"prompt\":\"a\"} {\"prompt\":\"b\"}", "no valid JSON")]
     [InlineData("{", "no valid JSON")]
-    [InlineData("[{\"prompt\":\"a\",\"completion\":\"b\"}]", "a JSON array")]
     [InlineData("7", "a number; expected a JSON object")]
     [InlineData("null", "null; expected a JSON object")]
     [InlineData("{}", "no known form; expected")]
@@ -102,7 +101,7 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("{\"messages\":[{\"role\":\"a\\nb\",\"content\":\"a\"}]}", "\"role\" of message 1 is")]
     [InlineData("{\"messages\":[{\"content\":\"a\"}]}", "\"role\" of message 1 is missing")]
     [InlineData("{\"messages\":[{\"role\":\"user\"}]}", "\"content\" of message 1 is missing")]
-    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}", "\"content\" of message 1 is an array; expected a text")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}", "\"text\" of part 1 of \"content\" of message 1 is missing; expected a text")]
     [InlineData("{\"messages\":[{\"role\":true,\"content\":\"a\"}]}", "\"role\" of message 1 is true or false")]
     [InlineData("{\"prompt\":\"\\ud83d\",\"completion\":\"b\"}", "surrogate")]
     public void Read_DamagedLine_NamesFileLineAndFault(string line, string part)

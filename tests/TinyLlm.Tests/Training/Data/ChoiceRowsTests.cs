@@ -59,7 +59,7 @@ public sealed class ChoiceRowsTests : IDisposable
     [InlineData("""{"question":"q","choices":["a","b"],"answer":"c"}""", "\"answer\" is \"c\", which is none of the choices")]
     [InlineData("""{"question":"q","choices":["a","b"],"answer":true}""", "neither a number nor a text")]
     [InlineData("""{"question":"q","choices":["a","b"]}""", "\"answer\" is missing")]
-    [InlineData("[1]", "no JSON object")]
+    [InlineData("[1]", "a JSON array; expected one JSON object")]
     [InlineData("""{"question":"q",""", "no valid JSON")]
     [InlineData("""{"question":"\ud800","choices":["a","b"],"answer":0}""", "half of a surrogate pair")]
     public void ABadRow_IsNamed(string row, string part) =>
