@@ -31,6 +31,21 @@ public sealed class RunBitsTests(RunBitsTests.Fixture fixture) : IClassFixture<R
         Assert.Equal((weights, optimizer), (HashOf(Path.Combine(checkpoint, model)), HashOf(Path.Combine(checkpoint, "optimizer.safetensors"))));
     }
 
+    /// <summary>A recipe's warm-up scales with its steps; a run that learned nothing of rewards is refused when its files are written, and nothing is called lowest that is highest.</summary>
+    [Fact]
+    public void RunsOfOtherLengths_AndOfRewards_SayWhatTheyAre()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The base is made on Linux only.");
+        var small = fixture.Small;
+        small.Succeed("pretrain --recipe nanogpt --data text.txt --layers 1 --heads 2 --width 32 --context 32 --tokenizer byte --steps 12 --threads 1 --sample-every 0 --out short");
+        string grpo = $"finetune --model base --data rows.jsonl --method grpo --steps 2 --batch-size 2 --group 2 --max-tokens 1 --threads 1 --sample-every 0";
+        var cut = small.CommandLine.Run($"{grpo} --reward regex --reward-pattern x --out cut");
+        Assert.Equal(2, cut.ExitCode);
+        Assert.Contains("longer than --max-tokens 1", cut.ErrorLines[^1], StringComparison.Ordinal);
+        Assert.True(File.Exists(small["cut/model.safetensors"]));
+        Assert.DoesNotContain("lowest", cut.Text + small.Succeed("info --model cut").Text, StringComparison.Ordinal);
+    }
+
     private static string HashOf(string path) => Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)))[..16];
 
     public sealed class Fixture : IDisposable

@@ -39,7 +39,7 @@ internal sealed class TimedRun : ITrainerEvents, IDisposable
         {
             case "pretrain":
                 int[] stream = [.. Enumerable.Range(0, 400).Select(i => i * i % 7 % tokenizer.VocabularySize)];
-                examples = new Windows(stream, 12, keepRest: false, "training");
+                examples = new Windows(stream, 6, keepRest: false, "training");
                 break;
             case "sft":
                 examples = new ChatExamples(chats, tokenizer, Context);

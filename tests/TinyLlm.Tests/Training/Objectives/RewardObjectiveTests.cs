@@ -106,6 +106,71 @@ public sealed class RewardObjectiveTests : IDisposable
         DirectionalSlope.Check(model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix), Loss, step: 5e-4f);
     }
 
+    /// <summary>
+    /// Answers that came to an end, of groups that did not all earn the same, are in the mean, each token alike; answers that were cut, and groups in which all earned the same, are
+    /// in it neither with their advantage nor with their KL term.
+    /// </summary>
+    [Fact]
+    public void TheMean_IsOverTheTokensOfTrainedAnswers()
+    {
+        using var model = NewModel(2);
+        using var rollouts = Rollouts(model, new Halves(), NewModel(9));
+        rollouts.Prepare(0);
+        var trained = Enumerable.Range(0, Rows).Where(i => rollouts[i].IsTrained).ToList();
+        Assert.All(Enumerable.Range(0, Rows), i => Assert.Equal(rollouts[i].Figures is { Truncated: 0, Flat: 0 }, rollouts[i].IsTrained));
+        Assert.Equal(trained.Sum(i => (long)rollouts[i].Ids.Length - rollouts[i].Prompt), rollouts.TrainedTokens);
+
+        const double Kl = 0.25;
+        int t = rollouts.Length;
+        var batch = new Batch(Rows, t);
+        (long, long)[] places = [.. Enumerable.Range(0, Rows).Select(i => (0L, (long)i))];
+        batch.Fill(rollouts, places);
+        float[] logs = [.. Enumerable.Range(0, Rows * t).Select(n => -0.5f - n % 3)], weights = new float[Rows * t];
+        var figures = new RewardObjective(rollouts, Kl).Weigh(batch, places, logs, Rows, weights);
+
+        // By hand: the loss of a token is kl (e^d - d - 1) - A with d = r - p, and its weight A - kl (1 - e^d), each over the trained tokens.
+        double loss = 0, tokens = rollouts.TrainedTokens;
+        foreach (int i in trained)
+        {
+            var answer = rollouts[i];
+            for (int place = answer.Prompt - 1; place < answer.Ids.Length - 1; place++)
+            {
+                double d = answer.Reference![place] - (double)logs[i * t + place];
+                loss += (Kl * (Math.Exp(d) - d - 1) - answer.Advantage) / tokens;
+                Assert.Equal((answer.Advantage - Kl * (1 - Math.Exp(d))) / tokens, weights[i * t + place], 1e-6);
+            }
+        }
+
+        Assert.Equal(loss, figures.Loss, 1e-9);
+        Assert.Equal(trained.Sum(i => rollouts[i].Ids.Length - rollouts[i].Prompt), weights.Count(w => w != 0));
+    }
+
+    /// <summary>Advantages of three rewards by hand, of which one is the mean: its answer is trained all the same.</summary>
+    [Fact]
+    public void AnAnswerThatEarnedTheMean_HasNoAdvantage_AndIsTrained()
+    {
+        using var model = NewModel(2);
+        using var rollouts = Rollouts(model, new InTurn([1, 2, 3]), null);
+        rollouts.Prepare(0);
+        var ended = Enumerable.Range(0, Group).Select(i => rollouts[i]).Where(r => r.Figures.Truncated == 0).Take(3 * (Group / 3)).ToList();
+        Assert.SkipUnless(ended.Count >= 3, "Too few answers came to an end.");
+        Assert.All(ended, answer => Assert.True(answer.IsTrained));
+        Assert.True(ended[0].Advantage < ended[1].Advantage && ended[1].Advantage < ended[2].Advantage);
+    }
+
+    /// <summary>Published models have more rows than their tokenizer has tokens: such a row ends an answer and is no text.</summary>
+    [Fact]
+    public void RowsWithoutAToken_EndAnswers()
+    {
+        using var model = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, 2, 16, Context, tokenizer.VocabularySize + 4000), backend);
+        model.Initialize(2);
+        using var rollouts = Rollouts(model, new Halves(), null);
+        rollouts.Prepare(0);
+        var rows = Enumerable.Range(0, Rows).Select(i => rollouts[i]).ToList();
+        Assert.Contains(rows, row => row.Ids[^1] >= tokenizer.VocabularySize && row.Figures.Truncated == 0);
+        Assert.Equal(4, rollouts.Measure(4, TestContext.Current.CancellationToken).Samples);
+    }
+
     public void Dispose() => backend.Dispose();
 
     private static string[] Copy(Rollouts rollouts) => [.. Enumerable.Range(0, Rows).Select(i => $"{string.Join(' ', rollouts[i].Ids)} {rollouts[i].Advantage}")];
@@ -121,6 +186,11 @@ public sealed class RewardObjectiveTests : IDisposable
         var model = new Gpt(GptConfig.Create(Architecture.Qwen3, 2, 2, 32, Context, tokenizer.VocabularySize), backend);
         model.Initialize(seed);
         return model;
+    }
+
+    private sealed class InTurn(double[] rewards) : IReward
+    {
+        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select((_, i) => rewards[i % rewards.Length])];
     }
 
     // By the length of the answer: answers of a group differ.
