@@ -14,7 +14,7 @@ internal sealed class ChatLoop : IDisposable
         /undo             take back the last question and its answer
         /regenerate       answer the last question anew
         /good, /bad       write down what you think of the last answer
-        /compare [TEXT]   two answers to TEXT, or to the last question; pick one, and it is written down
+        /compare [TEXT]   two answers to TEXT or to the last question; your pick is written down
         /save FILE        append the conversation to FILE, as finetune --data takes it
         /quit             end; so does Ctrl-D. Ctrl-C stops an answer
         //TEXT            a question that begins with a slash

@@ -19,7 +19,7 @@ internal static class CommandRun
             var parse = CommandTree.Parse(root, words);
             if (parse.Action is ParseErrorAction)
             {
-                error.WriteLine($"tinyllm: {Fault.OneLine(ParserErrors.Describe(parse))}");
+                ErrorConsole.WriteLine($"tinyllm: {Fault.OneLine(ParserErrors.Describe(parse))}", error);
                 return ExitCode.Refused;
             }
 

@@ -19,6 +19,16 @@ internal static class ErrorConsole
     /// <summary>Cells of a line: those of the terminal, and no end of them in a file, a pipe, or a terminal that is too narrow for words.</summary>
     public static int Width => TerminalSize.ErrorColumns is >= NarrowestLive and { } columns ? columns : int.MaxValue;
 
+    /// <summary>Writes a message, broken between words on a terminal.</summary>
+    public static void WriteLine(string text) => WriteLine(text, Console.Error);
+
+    /// <summary>Writes a message to a writer that leads to stderr.</summary>
+    public static void WriteLine(string text, TextWriter error)
+    {
+        foreach (string line in TextWrap.Message(text, Launcher.Command, Width))
+            error.WriteLine(line);
+    }
+
     /// <summary>Opens it.</summary>
     public static IAnsiConsole Open()
     {

@@ -7,7 +7,7 @@ namespace TinyLlm.Cli;
 /// <summary>Shows what eval measured: lines for one model, a table for several.</summary>
 internal static class EvalView
 {
-    private const string Nothing = "-";
+    private const string Nothing = "-", DifferenceName = "difference";
 
     /// <summary>One model's lines.</summary>
     public static IEnumerable<string> Lines(EvalResult result)
@@ -22,7 +22,10 @@ internal static class EvalView
     }
 
     /// <summary>Models side by side, with 95% confidence intervals; shares also as differences to the first model's, over the rows that both have.</summary>
-    public static IEnumerable<string> Table(IReadOnlyList<string> models, IReadOnlyList<EvalResult> results)
+    /// <param name="models">Their folders.</param>
+    /// <param name="results">What was measured of each.</param>
+    /// <param name="width">Cells of a line: columns that do not fit follow below, beside the models' names once more.</param>
+    public static IEnumerable<string> Table(IReadOnlyList<string> models, IReadOnlyList<EvalResult> results, int width = int.MaxValue)
     {
         var columns = new List<string[]> { models.Prepend("model").ToArray() };
         if (results.All(r => r.Loss is not null))
@@ -38,11 +41,22 @@ internal static class EvalView
         {
             var first = shares[0][share];
             columns.Add([first.Name, .. shares.Select(s => Share(Count(s[share].Rows)))]);
-            columns.Add(["difference", Nothing, .. shares.Skip(1).Select(s => Difference(s[share].Rows, first.Rows))]);
+            columns.Add([DifferenceName, Nothing, .. shares.Skip(1).Select(s => Difference(s[share].Rows, first.Rows))]);
         }
 
-        for (int line = 0; line <= models.Count; line++)
-            yield return string.Join("  ", columns.Select(c => c[line].PadRight(c.Max(cell => cell.Length)))).TrimEnd();
+        for (int first = 1, next; first < columns.Count; first = next)
+        {
+            next = End(first);
+            while (next < columns.Count && Width(columns[0]) + columns[first..End(next)].Sum(c => 2 + Width(c)) <= width)
+                next = End(next);
+            for (int line = 0; line <= models.Count; line++)
+                yield return string.Join("  ", columns[first..next].Prepend(columns[0]).Select(c => c[line].PadRight(Width(c)))).TrimEnd();
+        }
+
+        // A share and its difference stay together.
+        int End(int column) => column + 1 < columns.Count && columns[column + 1][0] == DifferenceName ? column + 2 : column + 1;
+
+        static int Width(string[] column) => column.Max(cell => cell.Length);
 
         foreach (var (model, loss) in models.Zip(results.Select(r => r.Loss)).Where(m => m.Second is { Unknown: > 0 } && results.All(r => r.Loss is not null)))
             yield return $"{model}: no bits/byte: {Unknown(loss!)}";

@@ -20,14 +20,14 @@ internal static class Fault
             OperationCanceledException => ExitCode.Interrupted,
             _ => ExitCode.Fault,
         };
-        error.WriteLine($"tinyllm: {OneLine(cause switch
+        ErrorConsole.WriteLine($"tinyllm: {OneLine(cause switch
         {
             OperationCanceledException => "interrupted.",
             OutOfMemoryException => "not enough memory; a smaller --batch-size, --accumulate, --context or model shrinks what is needed.",
             _ when code == ExitCode.Fault =>
                 $"{cause.GetType().Name}: {cause.Message} This is a fault in TinyLlm: please report it with the command and this line to the project's issues.",
             _ => cause.Message,
-        })}");
+        })}", error);
         if (code == ExitCode.Fault && Environment.GetEnvironmentVariable(StackTraceVariable) == "1")
             error.WriteLine(exception);
         return code;

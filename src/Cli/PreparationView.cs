@@ -29,6 +29,6 @@ internal sealed class PreparationView : IProgress<PreparationProgress>, IDisposa
             return;
         Console.Error.WriteLine($"{report.BadLineCount:N0} bad lines were left out, the first of them:");
         foreach (var line in report.BadLines)
-            Console.Error.WriteLine($"  {line}");
+            ErrorConsole.WriteLine($"  {line}");
     }
 }

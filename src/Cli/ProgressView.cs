@@ -36,7 +36,11 @@ internal sealed class ProgressView
     }
 
     /// <summary>A free line.</summary>
-    public void Line(string text) => Above(() => console.WriteLine(text));
+    public void Line(string text) => Above(() =>
+    {
+        foreach (string line in TextWrap.Message(text, Launcher.Command, ErrorConsole.Width))
+            console.WriteLine(line);
+    });
 
     /// <summary>Runs the loop inside the display.</summary>
     /// <param name="done">Steps done before.</param>

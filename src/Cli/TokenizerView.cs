@@ -23,7 +23,7 @@ internal sealed class TokenizerView : IProgress<BpeProgress>, IDisposable
         line.Dispose();
         if (dropped > 0)
         {
-            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            ErrorConsole.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"tokenizer: {dropped:N0} rare pre-tokens did not fit into memory and were dropped; the merges of rare words may differ from those of the whole text."));
         }
     }

@@ -35,7 +35,7 @@ public static class NumberText
     public static bool IsInteger<T>()
         where T : struct, INumber<T> => T.IsZero(T.One / (T.One + T.One));
 
-    /// <summary>Three significant digits, for rates and the like: 0.004, 3.98e-3, 5.26e-6, 0.025, 1e30.</summary>
+    /// <summary>Three significant digits, for rates and the like: 3.98e-3, 5.20e-6, 0.0251; without zeros at the end where there is no exponent: 0.004, 0.025.</summary>
     public static string Short(double value)
     {
         string rounded = value.ToString("E2", CultureInfo.InvariantCulture); // 3.98E-003
@@ -44,8 +44,8 @@ public static class NumberText
             return rounded; // no finite number
 
         int exponent = int.Parse(rounded.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
-        string digits = rounded[..e].TrimEnd('0').TrimEnd('.');
-        bool single = !digits.Contains('.');
+        string digits = rounded[..e];
+        bool single = digits.EndsWith(".00", StringComparison.Ordinal);
         return exponent is >= -2 and < 6 || (exponent == -3 && single)
             ? ((double)decimal.Parse(rounded, NumberStyles.Float, CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture)
             : $"{digits}e{exponent}";

@@ -42,7 +42,7 @@ internal static class DataGetCommand
         try
         {
             bool fetched = await view.RunAsync(() => new DataSetDownload(folder, settings, view).RunAsync(stop));
-            Console.WriteLine($"{set.Name} is {(fetched ? "now" : "already")} in {folder.Path}: {string.Join(", ", set.Files.Select(file => file.Name))}. Licence: {set.Licence}; {set.Page}");
+            OutputConsole.WriteLine($"{set.Name} is {(fetched ? "now" : "already")} in {folder.Path}: {string.Join(", ", set.Files.Select(file => file.Name))}. Licence: {set.Licence}; {set.Page}");
             Console.WriteLine("Try next:");
             Console.WriteLine($"  {Launcher.Command} {Suggestion(folder)}");
             return ExitCode.Done;
@@ -50,7 +50,7 @@ internal static class DataGetCommand
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             string kept = view.Last.Bytes > 0 ? $"; {DownloadView.Size(view.Last.Bytes)} of {view.Last.File} are kept" : "";
-            Console.Error.WriteLine($"Interrupted{kept}. The same command goes on.");
+            ErrorConsole.WriteLine($"Interrupted{kept}. The same command goes on.");
             return ExitCode.Interrupted;
         }
     }

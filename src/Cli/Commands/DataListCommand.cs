@@ -49,7 +49,7 @@ internal static class DataListCommand
 
     private static void WriteDetails(string description, string page)
     {
-        Console.WriteLine($"    {description}");
+        OutputConsole.WriteLine($"    {description}", 4);
         Console.WriteLine($"    {page}");
     }
 }

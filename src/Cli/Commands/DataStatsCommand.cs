@@ -78,7 +78,7 @@ internal static class DataStatsCommand
 
     private static double BytesPerToken(TextStatistics source) => (double)source.ByteLengths.Sum / source.TokenLengths.Sum;
 
-    private static void Line(string name, string text) => Console.WriteLine($"{name,-11} {text}");
+    private static void Line(string name, string text) => OutputConsole.WriteLine($"{name,-11} {text}", 12);
 
     private static Dictionary<string, object?> Figures(IReadOnlyList<DataSource> sources, DataStatistics statistics, ReadReport report)
     {

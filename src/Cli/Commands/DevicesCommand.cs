@@ -12,7 +12,7 @@ internal static class DevicesCommand
         command.SetAction(_ =>
         {
             foreach (var device in DeviceList.Find())
-                Console.WriteLine($"{device.Name,-10} {device.Text}{(device.IsAuto ? "  <- auto" : "")}");
+                OutputConsole.WriteLine($"{device.Name,-10} {device.Text}{(device.IsAuto ? "  <- auto" : "")}", 11);
             return ExitCode.Done;
         });
         return command;

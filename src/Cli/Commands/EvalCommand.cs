@@ -68,7 +68,7 @@ internal static class EvalCommand
         for (int i = 0; i < sources.Count && folders.Length > 1; i++)
         {
             Console.WriteLine($"{(i > 0 ? "\n" : "")}{sources[i].Name}:");
-            foreach (string line in EvalView.Table(folders, results[i]))
+            foreach (string line in EvalView.Table(folders, results[i], OutputConsole.Width ?? int.MaxValue))
                 Console.WriteLine(line);
         }
 

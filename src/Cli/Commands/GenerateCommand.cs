@@ -69,7 +69,7 @@ internal static class GenerateCommand
         int[] ids = [tokenizer.DocumentStart, .. tokenizer.Encode(prompt)];
         if (ids.Length > context)
         {
-            Console.Error.WriteLine($"The prompt takes {ids.Length:N0} tokens, its start included, and the model's context is {context:N0}: "
+            ErrorConsole.WriteLine($"The prompt takes {ids.Length:N0} tokens, its start included, and the model's context is {context:N0}: "
                 + $"the first {ids.Length - context:N0} tokens are left out.");
         }
 

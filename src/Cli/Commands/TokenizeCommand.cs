@@ -38,7 +38,7 @@ internal static class TokenizeCommand
             preparation.Run(threads, view, stop);
         PreparationView.ShowBadLines(preparation.Report);
         using var tokens = PreparedTokens.Open(folder, tokenizer);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        OutputConsole.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{folder}: {tokens.Count:N0} tokens of {tokens.Documents:N0} documents, {tokens.TextBytes:N0} bytes ({(double)tokens.TextBytes / tokens.Count:F2} bytes a token)."));
         Console.WriteLine($"Try next: {Launcher.Command} pretrain --data {Shell.Quote(folder)}");
         return ExitCode.Done;

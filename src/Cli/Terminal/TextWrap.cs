@@ -22,6 +22,16 @@ internal static class TextWrap
         return Pack(breakWords ? words.SelectMany(word => Parts(word, Math.Max(1, width - indent))) : words, " ", width, indent);
     }
 
+    /// <summary>The lines of a message; from a command on that it suggests it is left to the terminal to break, so that the command can be copied.</summary>
+    /// <param name="text">The message, without line breaks.</param>
+    /// <param name="command">What suggested commands begin with.</param>
+    /// <param name="width">Cells of a line.</param>
+    public static IEnumerable<string> Message(string text, string command, int width)
+    {
+        int start = text.IndexOf(command + " ", StringComparison.Ordinal);
+        return start < 0 || Cells(text) <= width ? Lines(text, width) : Pack(text[..start].TrimEnd().Split(' ').Append(text[start..]), " ", width, 0);
+    }
+
     private static IEnumerable<string> Parts(string word, int width)
     {
         while (Cells(word) > width && Cut(word, width) is { Length: > 0 } part)

@@ -138,6 +138,36 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     }
 
     [Fact]
+    public void Info_GivesTheOptionsInLinesThatCanBeTyped()
+    {
+        string text = run.Succeed("info --model base").Text;
+        string[] options = [.. text.Split('\n').SkipWhile(line => !line.StartsWith("options ", StringComparison.Ordinal)).TakeWhile(line => line.Length > 0)];
+        Assert.All(options, line => Assert.InRange(line.Length, 15, 80));
+        Assert.All(options.Skip(1), line => Assert.StartsWith("              --", line, StringComparison.Ordinal));
+        string all = string.Join(' ', options.Select(line => line[14..]));
+        foreach (var (name, value) in TrainerFile.Load(run.Checkpoint("base")!).Options)
+            Assert.Contains($"{name} {value}", all, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SuggestedCommands_QuoteWhatAShellWouldTakeApart()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has other quotes.");
+        var trained = run.CommandLine.Run($"{SmallRun.Pretrain} --steps 2", "--out", "my own run's");
+        string[] next = [.. trained.Text.Split('\n').Where(line => line.StartsWith("  ", StringComparison.Ordinal))];
+        Assert.Equal(2, next.Length);
+        Assert.All(next, line => Assert.Contains(@"--model 'my own run'\''s'", line, StringComparison.Ordinal));
+
+        // It runs as it stands.
+        var result = run.CommandLine.RunInShell(next[0] + " --max-tokens 2 --threads 1");
+        Assert.True(result.ExitCode == 0, result.Error);
+        Assert.StartsWith("Once upon a time", result.Text, StringComparison.Ordinal);
+        var paused = run.CommandLine.Run($"{SmallRun.Pretrain} --steps 4 --stop-after 2", "--out", "a pause");
+        string command = paused.Text[(paused.Text.IndexOf("Go on with: ", StringComparison.Ordinal) + "Go on with: ".Length)..];
+        Assert.Equal(0, run.CommandLine.RunInShell(command).ExitCode);
+    }
+
+    [Fact]
     public void Help_OfEveryCommand_IsOnStdout()
     {
         foreach (string command in new[] { "", "pretrain ", "finetune ", "generate ", "chat ", "eval ", "info ", "tokenizer ", "tokenizer train ", "tokenizer encode ", "tokenizer decode ", "devices " })

@@ -66,14 +66,15 @@ public class NumberTextTests
     [InlineData(0.003984, "3.98e-3")]
     [InlineData(5.26e-6, "5.26e-6")]
     [InlineData(5.2634e-6, "5.26e-6")]
-    [InlineData(2e-4, "2e-4")]
+    [InlineData(2e-4, "2.00e-4")]
+    [InlineData(6.7e-4, "6.70e-4")]
     [InlineData(0.025, "0.025")]
     [InlineData(0.03984, "0.0398")]
     [InlineData(0.1, "0.1")]
     [InlineData(0.0, "0")]
     [InlineData(1.0, "1")]
     [InlineData(-0.003984, "-3.98e-3")]
-    [InlineData(1e30, "1e30")]
+    [InlineData(1e30, "1.00e30")]
     [InlineData(9.999e-4, "0.001")]
     public void Short_HasThreeDigits(double value, string expected) => Assert.Equal(expected, NumberText.Short(value));
 
