@@ -15,7 +15,10 @@ public static class ConfigFile
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    /// <summary>The file's text for a model whose documents begin and end with a tokenizer's tokens, or with what the tokenizer's folder says instead.</summary>
+    /// <summary>
+    /// The file's text for a model whose documents begin and end with a tokenizer's tokens, or with what the
+    /// tokenizer's folder says instead.
+    /// </summary>
     public static string Format(GptConfig config, Tokenizer tokenizer)
     {
         var json = config.Architecture == Architecture.Gpt2 ? FormatGpt2(config) : FormatLlama(config);
