@@ -13,7 +13,11 @@ internal static class EvalView
     public static IEnumerable<string> Lines(EvalResult result)
     {
         if (result.Loss is { } e)
-            yield return Text($"{e.Tokens:N0} tokens  loss {e.Loss:F4}  perplexity {e.Perplexity:F3}  {(e.Unknown > 0 ? $"{Nothing} bits/byte ({Unknown(e)})" : Text($"{e.BitsPerByte:F4} bits/byte"))}");
+        {
+            string bits = e.Unknown > 0 ? $"{Nothing} bits/byte ({Unknown(e)})" : Text($"{e.BitsPerByte:F4} bits/byte");
+            yield return Text($"{e.Tokens:N0} tokens  loss {e.Loss:F4}  perplexity {e.Perplexity:F3}  {bits}");
+        }
+
         foreach (var (name, rows) in result.Shares())
         {
             var (right, all) = Count(rows);
@@ -33,7 +37,8 @@ internal static class EvalView
             columns.Add(Column("loss", r => Figure(r.Loss!.Loss, Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]), "F4")));
             columns.Add(Column("perplexity", r => Figure(r.Loss!.Perplexity,
                 Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]) is { } i ? new Interval(Math.Exp(i.Low), Math.Exp(i.High)) : null, "F3")));
-            columns.Add(Column("bits/byte", r => r.Loss!.Unknown > 0 ? Nothing : Figure(r.Loss!.BitsPerByte, Interval.OfRatio([.. r.Examples.Select(x => (x.Loss / Math.Log(2), (double)x.Bytes))]), "F4")));
+            columns.Add(Column("bits/byte", r => r.Loss!.Unknown > 0 ? Nothing : Figure(r.Loss!.BitsPerByte,
+                Interval.OfRatio([.. r.Examples.Select(x => (x.Loss / Math.Log(2), (double)x.Bytes))]), "F4")));
         }
 
         var shares = results.Select(r => r.Shares().ToList()).ToList();
@@ -58,8 +63,11 @@ internal static class EvalView
 
         static int Width(string[] column) => column.Max(cell => cell.Length);
 
-        foreach (var (model, loss) in models.Zip(results.Select(r => r.Loss)).Where(m => m.Second is { Unknown: > 0 } && results.All(r => r.Loss is not null)))
-            yield return $"{model}: no bits/byte: {Unknown(loss!)}";
+        foreach (var (model, result) in models.Zip(results))
+        {
+            if (result.Loss is { Unknown: > 0 } loss && results.All(r => r.Loss is not null))
+                yield return $"{model}: no bits/byte: {Unknown(loss)}";
+        }
 
         string[] Column(string name, Func<EvalResult, string> cell) => [name, .. results.Select(cell)];
     }
@@ -67,7 +75,8 @@ internal static class EvalView
     /// <summary>How many rows a model was not asked, because they are longer than its context.</summary>
     public static int LeftOut(EvalResult result) => result.Choices?.ByLikelihood.Count(right => right is null) ?? 0;
 
-    private static string Unknown(Evaluation e) => Text($"{e.Unknown:N0} of the tokens are {WordTokenizer.UnknownToken}, whose bytes are not known");
+    private static string Unknown(Evaluation e) =>
+        Text($"{e.Unknown:N0} of the tokens are {WordTokenizer.UnknownToken}, whose bytes are not known");
 
     private static (int Right, int All) Count(IReadOnlyList<bool?> rows) => (rows.Count(right => right == true), rows.Count(right => right is not null));
 

@@ -74,10 +74,16 @@ internal sealed class ModelOptions
 
     /// <summary>Trains a tokenizer on the text, or opens the one that was named.</summary>
     /// <exception cref="TinyLlmException">The folder has none, the text cannot be had, or the vocabulary size does not suit it.</exception>
-    public Tokenizer MakeTokenizer(ModelSizes sizes, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int threads, CancellationToken stop)
+    public Tokenizer MakeTokenizer(
+        ModelSizes sizes, IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, int threads,
+        CancellationToken stop)
     {
         if (TokenizerKinds.IsTrained(sizes.Tokenizer))
-            return TokenizerKinds.Train(sizes.Tokenizer, sources, validation, sizes.VocabularySize, sizes.MinimumCount, threads, stop);
+        {
+            return TokenizerKinds.Train(
+                sizes.Tokenizer, sources, validation, sizes.VocabularySize, sizes.MinimumCount, threads, stop);
+        }
+
         var tokenizer = TokenizerKinds.Open(sizes.Tokenizer, mayTrain: true);
         tokenizer.ServesNewModel();
         return tokenizer;

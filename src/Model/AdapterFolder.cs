@@ -32,8 +32,10 @@ public static class AdapterFolder
         var adapter = model.Adapter!;
         AtomicFile.WriteText(Path.Combine(folder, ConfigName), Format(adapter.Settings, model.Config.Architecture));
         TokenizerFolder.Save(tokenizer, folder, model.Config.Context);
+
+        // The base's, which may have learned to chat; ours follows from the tokenizer.
         if (tokenizer.Notes.Generation is { } generation && generation != ModelFolder.GenerationConfig(tokenizer))
-            AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), generation); // the base's, which may have learned to chat
+            AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), generation);
         var writer = new SafetensorsWriter(new Dictionary<string, string> { ["format"] = "pt", [HashName] = adapter.BaseHash ??= HashOf(model) });
         foreach (var parameter in adapter.Parameters.All)
             writer.Add(parameter.Name, DType.F32, [parameter.Shape[0], parameter.Shape[1]], destination => model.Backend.Read(parameter.Value, destination));

@@ -39,7 +39,10 @@ public static class ConfigFile
         "original_max_position_embeddings", // of RoPE scalings other than those that are read
     };
 
-    /// <summary>The file's text for a model whose documents begin and end with a tokenizer's tokens, or with what the tokenizer's folder says instead.</summary>
+    /// <summary>
+    /// The file's text for a model whose documents begin and end with a tokenizer's tokens, or with what the
+    /// tokenizer's folder says instead.
+    /// </summary>
     public static string Format(GptConfig config, Tokenizer tokenizer)
     {
         var json = config.Architecture == Architecture.Gpt2 ? FormatGpt2(config) : FormatLlama(config);

@@ -21,7 +21,8 @@ public static class ModelFolder
         }
 
         AtomicFile.WriteText(Path.Combine(folder, ConfigFile.Name), ConfigFile.Format(model.Config, tokenizer));
-        AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), tokenizer.Notes.Generation ?? GenerationConfig(tokenizer));
+        string generation = tokenizer.Notes.Generation ?? GenerationConfig(tokenizer);
+        AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), generation);
         TokenizerFolder.SaveBesideModel(tokenizer, folder, model.Config.Context);
         WeightsFile.Save(Path.Combine(folder, WeightsFile.Name), model);
     }
@@ -120,11 +121,15 @@ public static class ModelFolder
     private static bool IsPickle(string file) => Path.GetExtension(file) is ".bin" or ".pt" or ".pth" or ".ckpt";
 
     /// <summary>The text of <c>generation_config.json</c> for a model whose folder had none.</summary>
-    internal static string GenerationConfig(Tokenizer tokenizer) => JsonSerializer.Serialize(new Dictionary<string, object>
+    internal static string GenerationConfig(Tokenizer tokenizer)
     {
-        ["bos_token_id"] = tokenizer.DocumentStart,
-        ["eos_token_id"] = tokenizer.AddedTokens.Ends,
-        ["do_sample"] = true,
-        ["temperature"] = 0.8,
-    }, new JsonSerializerOptions { WriteIndented = true }) + "\n";
+        var fields = new Dictionary<string, object>
+        {
+            ["bos_token_id"] = tokenizer.DocumentStart,
+            ["eos_token_id"] = tokenizer.AddedTokens.Ends,
+            ["do_sample"] = true,
+            ["temperature"] = 0.8,
+        };
+        return JsonSerializer.Serialize(fields, new JsonSerializerOptions { WriteIndented = true }) + "\n";
+    }
 }

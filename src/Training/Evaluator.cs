@@ -9,8 +9,9 @@ namespace TinyLlm.Training;
 /// <summary>How well a model predicts a text.</summary>
 /// <param name="Loss">Mean cross-entropy of the scored tokens, in nats a token.</param>
 /// <param name="BitsPerByte">
-/// The same in bits for each byte of the scored tokens' text: comparable between tokenizers. Not a number where one of them stands for an unknown word: its bytes are not known, and a
-/// model that says that a word is unknown has not said the word.
+/// The same in bits for each byte of the scored tokens' text: comparable between tokenizers. Not a number where one of
+/// them stands for an unknown word: its bytes are not known, and a model that says that a word is unknown has not said
+/// the word.
 /// </param>
 /// <param name="Tokens">Number of scored tokens.</param>
 public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
@@ -117,7 +118,11 @@ public sealed class Evaluator : IEvaluator
         if (!done)
             return null;
         if (tokens == 0)
-            throw new TinyLlmException("There is no token to score: the data has nothing but what begins a document. Give more text.");
+        {
+            throw new TinyLlmException(
+                "There is no token to score: the data has nothing but what begins a document. Give more text.");
+        }
+
         double bitsPerByte = unknownTokens > 0 ? double.NaN : loss / Math.Log(2) / Math.Max(bytes, 1);
         return new Evaluation(loss / tokens, bitsPerByte, tokens) { Unknown = unknownTokens };
     }

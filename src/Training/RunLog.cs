@@ -22,7 +22,10 @@ public sealed record RunLogEntry
     /// <summary>Mean loss of the validation tokens, in nats; null where there was no evaluation.</summary>
     public double? ValLoss { get; init; }
 
-    /// <summary>Bits that the model needs per byte of the validation text; null where there was no evaluation, not a number where the text has unknown words.</summary>
+    /// <summary>
+    /// Bits that the model needs per byte of the validation text; null where there was no evaluation, not a number
+    /// where the text has unknown words.
+    /// </summary>
     public double? ValBitsPerByte { get; init; }
 
     /// <summary>Of comparisons: mean difference of the step's rewards, and the share of pairs with the chosen answer ahead; null for other stages.</summary>

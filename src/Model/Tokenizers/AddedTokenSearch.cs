@@ -3,8 +3,8 @@ using System.Buffers;
 namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
-/// Finds names that are spelt out in a text, in bytes or in UTF-16 units: the leftmost, of several at one place the longest, as Hugging Face does.
-/// Time does not grow with the number of names.
+/// Finds names that are spelt out in a text, in bytes or in UTF-16 units: the leftmost, of several at one place the
+/// longest, as Hugging Face does. Time does not grow with the number of names.
 /// </summary>
 internal sealed class AddedTokenSearch<T>
     where T : unmanaged, IEquatable<T>

@@ -3,11 +3,19 @@ using System.Text;
 
 namespace TinyLlm.Model.Tokenizers;
 
-/// <summary>A token beside those that text is cut into, at an id of its own: a mark that programs place between texts, or a piece of text that is taken whole.</summary>
+/// <summary>
+/// A token beside those that text is cut into, at an id of its own: a mark that programs place between texts, or a
+/// piece of text that is taken whole.
+/// </summary>
 /// <param name="Text">How it is written.</param>
 /// <param name="Id">Its id.</param>
-/// <param name="IsSpecial">Whether it is a mark; false for what belongs to a text, such as <c>&lt;tool_call&gt;</c> or a run of spaces, and is found in it.</param>
-/// <param name="IsNormalized">Whether it is looked for in the normalised text, behind all that are not, and is normalised itself.</param>
+/// <param name="IsSpecial">
+/// Whether it is a mark; false for what belongs to a text, such as <c>&lt;tool_call&gt;</c> or a run of spaces, and is
+/// found in it.
+/// </param>
+/// <param name="IsNormalized">
+/// Whether it is looked for in the normalised text, behind all that are not, and is normalised itself.
+/// </param>
 public sealed record AddedToken(string Text, int Id, bool IsSpecial = true, bool IsNormalized = false);
 
 /// <summary>
@@ -33,23 +41,29 @@ public sealed class AddedTokens
     /// <summary>Takes the tokens of a vocabulary.</summary>
     /// <param name="tokens">Distinct names and ids, in any order.</param>
     /// <param name="endOfText">The name of the token that ends a document; null: the one that is known to.</param>
-    /// <param name="around">What stands around a text; null: nothing, and a document begins with the token that ends the one before it.</param>
+    /// <param name="around">
+    /// What stands around a text; null: nothing, and a document begins with the token that ends the one before it.
+    /// </param>
     /// <param name="normalizes">Whether the tokenizer brings text into Unicode's form C.</param>
     /// <exception cref="ArgumentException">No token ends a document, or the token that should begin or end one is missing.</exception>
-    internal AddedTokens(IEnumerable<AddedToken> tokens, string? endOfText = null, AroundText? around = null, bool normalizes = false)
+    internal AddedTokens(
+        IEnumerable<AddedToken> tokens, string? endOfText = null, AroundText? around = null, bool normalizes = false)
     {
         Items = [.. tokens.OrderBy(t => t.Id)];
         ids = Items.ToDictionary(t => t.Text, t => t.Id, StringComparer.Ordinal);
         byId = Items.ToDictionary(t => t.Id);
-        var names = Items.Select(t => (Name: normalizes && t.IsNormalized ? Nfc.Normalize(t.Text).ToString() : t.Text, t.Id, t.IsNormalized)).ToList();
-        inText = new(names.Where(t => !t.IsNormalized).Select(t => (Encoding.UTF8.GetBytes(t.Name), t.Id)), values => SearchValues.Create(values));
-        inNormalized = new(names.Where(t => t.IsNormalized).Select(t => (t.Name.ToCharArray(), t.Id)), values => SearchValues.Create(values));
-        Cut = new TextCut(names.Select(t => t.Name));
+        var raw = Items.Where(t => !t.IsNormalized).Select(t => (Name: t.Text, t.Id)).ToList();
+        var normalized = Items.Where(t => t.IsNormalized)
+            .Select(t => (Name: normalizes ? Nfc.Normalize(t.Text).ToString() : t.Text, t.Id)).ToList();
+        inText = new(raw.Select(t => (Encoding.UTF8.GetBytes(t.Name), t.Id)), values => SearchValues.Create(values));
+        inNormalized = new(normalized.Select(t => (t.Name.ToCharArray(), t.Id)), values => SearchValues.Create(values));
+        Cut = new TextCut(raw.Concat(normalized).Select(t => t.Name));
 
         endOfText ??= KnownEnds.FirstOrDefault(ids.ContainsKey) ?? throw new ArgumentException($"there is no token {string.Join(" or ", KnownEnds)}.", nameof(tokens));
         EndOfText = Find(endOfText) ?? throw new ArgumentException($"there is no token {endOfText}.", nameof(tokens));
         Around = around;
-        DocumentStart = around?.Start is { } start ? Find(start) ?? throw new ArgumentException($"there is no token {start}.", nameof(around)) : EndOfText;
+        DocumentStart = around?.Start is not { } start ? EndOfText
+            : Find(start) ?? throw new ArgumentException($"there is no token {start}.", nameof(around));
         KnownEndIds = Ends = [EndOfText, .. endsOfTurn.Select(Find).OfType<int>()];
         textIds = TextIds([], "");
     }
@@ -63,7 +77,10 @@ public sealed class AddedTokens
     /// <summary>Id of the token that begins a document; <see cref="EndOfText"/> where the vocabulary has none for it.</summary>
     public int DocumentStart { get; }
 
-    /// <summary>Ids after which a generated text is over: the end of the document, of the turn where the vocabulary has one, and what the tokenizer's folder names besides.</summary>
+    /// <summary>
+    /// Ids after which a generated text is over: the end of the document, of the turn where the vocabulary has one, and
+    /// what the tokenizer's folder names besides.
+    /// </summary>
     public IReadOnlyList<int> Ends { get; private set; }
 
     /// <summary>Whether any of them stands for text.</summary>
@@ -96,7 +113,10 @@ public sealed class AddedTokens
     /// <summary>Whether an id only fills a gap.</summary>
     public bool IsUnused(int id) => Find(id) is { } token && token.Text.StartsWith(UnusedPrefix, StringComparison.Ordinal);
 
-    /// <summary>Whether an added token stands for text, in which it is found: it is not special, and no mark of a chat or a document (<see cref="ChatMarks"/>).</summary>
+    /// <summary>
+    /// Whether an added token stands for text, in which it is found: it is not special, and no mark of a chat or a
+    /// document (<see cref="ChatMarks"/>).
+    /// </summary>
     public bool IsText(int id) => textIds.Contains(id);
 
     /// <summary>The same tokens where the tokenizer's folder says more of them.</summary>
@@ -112,8 +132,8 @@ public sealed class AddedTokens
     }
 
     /// <summary>
-    /// Finds the first added token that is spelt out in a text, of several at one place the longest. Where one that is not wanted is spelt out the search goes on behind it, so that no
-    /// part of its name is found either.
+    /// Finds the first added token that is spelt out in a text, of several at one place the longest. Where one that is
+    /// not wanted is spelt out the search goes on behind it, so that no part of its name is found either.
     /// </summary>
     /// <param name="text">UTF-8 or any bytes.</param>
     /// <param name="allowSpecial">Whether all are wanted, or only those that stand for text.</param>
@@ -127,7 +147,8 @@ public sealed class AddedTokens
     internal bool FindFirst(ReadOnlySpan<char> text, bool allowSpecial, out int place, out int length, out int id) =>
         FindFirst(inNormalized, text, allowSpecial, out place, out length, out id);
 
-    private bool FindFirst<T>(AddedTokenSearch<T> search, ReadOnlySpan<T> text, bool allowSpecial, out int place, out int length, out int id)
+    private bool FindFirst<T>(
+        AddedTokenSearch<T> search, ReadOnlySpan<T> text, bool allowSpecial, out int place, out int length, out int id)
         where T : unmanaged, IEquatable<T>
     {
         (place, length, id) = (text.Length, 0, -1);
@@ -144,8 +165,10 @@ public sealed class AddedTokens
 
     private HashSet<int> TextIds(IReadOnlyCollection<string> marks, string template)
     {
-        var around = Around?.Names ?? [];
-        return [.. Items.Where(t => !t.IsSpecial && !Ends.Contains(t.Id) && t.Id != DocumentStart && !marks.Contains(t.Text) && !around.Contains(t.Text)
-            && !ChatMarks.Is(t.Text, template, ids.ContainsKey)).Select(t => t.Id)];
+        string[] told = [.. marks, .. Around?.Names ?? []];
+        return [.. Items.Where(t => !t.IsSpecial && !IsMark(t)).Select(t => t.Id)];
+
+        bool IsMark(AddedToken t) => t.Id == DocumentStart || Ends.Contains(t.Id) || told.Contains(t.Text)
+            || ChatMarks.Is(t.Text, template, ids.ContainsKey);
     }
 }

@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
-/// What Hugging Face's library puts around a text where the caller asks for special tokens: the post-processor <c>TemplateProcessing</c>. Of it our own encoding takes the token that begins a
-/// document; the rest is kept for those who read the file after us.
+/// What Hugging Face's library puts around a text where the caller asks for special tokens: the post-processor
+/// <c>TemplateProcessing</c>. Of it our own encoding takes the token that begins a document; the rest is kept for those
+/// who read the file after us.
 /// </summary>
 /// <param name="Single">The tokens around a text, in order.</param>
 /// <param name="Pair">Those around two texts.</param>
@@ -28,7 +29,9 @@ internal sealed record AroundText(
     /// <param name="element">Its object.</param>
     /// <param name="view">Refuses what is missing.</param>
     /// <param name="added">The added tokens.</param>
-    /// <exception cref="Kernels.TinyLlmException">It is malformed, puts several tokens before a text, or one that is not among the added tokens.</exception>
+    /// <exception cref="Kernels.TinyLlmException">
+    /// It is malformed, puts several tokens before a text, or one that is not among the added tokens.
+    /// </exception>
     public static AroundText Read(JsonElement element, JsonView view, List<AddedToken> added)
     {
         var tokens = new List<Token>();
@@ -39,8 +42,9 @@ internal sealed record AroundText(
         if (before > 1)
             throw view.Fail($"the post-processor puts {before} tokens before a text; expected one or none");
         var around = new AroundText(single, ReadParts("pair", ["A", "B"]), tokens);
-        return before == 0 || around.Texts(single[0].Name).Length == 1 ? around
-            : throw view.Fail($"the post-processor puts {around.Texts(single[0].Name).Length} tokens before a text; expected one or none");
+        int first = before == 0 ? 0 : around.Texts(single[0].Name).Length;
+        return first <= 1 ? around
+            : throw view.Fail($"the post-processor puts {first} tokens before a text; expected one or none");
 
         List<Part> ReadParts(string property, string[] texts)
         {
@@ -52,7 +56,11 @@ internal sealed record AroundText(
                 string name = view.Get(part, "id").GetString() ?? "";
                 parts.Add(new Part(isText, name, JsonView.TryGet(part, "type_id")?.GetInt32() ?? 0));
                 if (isText && !texts.Contains(name))
-                    throw view.Fail($"the post-processor has a Sequence '{JsonView.Show(name)}' in \"{property}\"; expected {string.Join(" and ", texts)}");
+                {
+                    throw view.Fail($"the post-processor has a Sequence '{JsonView.Show(name)}' in \"{property}\"; "
+                        + $"expected {string.Join(" and ", texts)}");
+                }
+
                 if (!isText && tokens.TrueForAll(t => t.Name != name))
                     tokens.Add(ReadToken(name, parts.Exists(p => p.IsText) ? "behind" : "before"));
             }
@@ -62,10 +70,12 @@ internal sealed record AroundText(
 
         Token ReadToken(string name, string where)
         {
-            var ids = view.Get(view.Get(view.Get(element, "special_tokens"), name), "ids").EnumerateArray().Select(id => id.GetInt32()).ToArray();
+            var token = view.Get(view.Get(element, "special_tokens"), name);
+            int[] ids = [.. view.Get(token, "ids").EnumerateArray().Select(id => id.GetInt32())];
             string[] texts = [.. ids.Select(id => added.Find(t => t.Id == id)?.Text).OfType<string>()];
             return ids.Length > 0 && texts.Length == ids.Length ? new Token(name, ids, texts)
-                : throw view.Fail($"the post-processor puts '{JsonView.Show(name)}' {where} a text; expected one of the added tokens");
+                : throw view.Fail($"the post-processor puts '{JsonView.Show(name)}' {where} a text; "
+                    + "expected one of the added tokens");
         }
     }
 

@@ -18,7 +18,8 @@ internal sealed class BpeJsonReader(JsonView view)
         var bytes = new byte[tokens.Length][];
         for (int id = 0; id < tokens.Length; id++)
         {
-            bytes[id] = addedTokens.Find(id) is not null && !merged.Contains(id) ? [] : ByteLevelAlphabet.ToBytes(tokens[id])
+            bool isOrdinary = addedTokens.Find(id) is null || merged.Contains(id);
+            bytes[id] = !isOrdinary ? [] : ByteLevelAlphabet.ToBytes(tokens[id])
                 ?? throw view.Fail($"the token '{JsonView.Show(tokens[id])}' (id {id}) is not in byte-level characters");
         }
 
@@ -78,10 +79,14 @@ internal sealed class BpeJsonReader(JsonView view)
         }
     }
 
-    /// <summary>The added tokens that merges are of or make. A text may become one only where it is the same text either way.</summary>
-    private HashSet<int> CheckMerged(List<(int Left, int Right)> merges, string[] tokens, Dictionary<string, int> ids, AddedTokens added)
+    /// <summary>
+    /// The added tokens that merges are of or make. A text may become one only where it is the same text either way.
+    /// </summary>
+    private HashSet<int> CheckMerged(
+        List<(int Left, int Right)> merges, string[] tokens, Dictionary<string, int> ids, AddedTokens added)
     {
-        var among = added.Items.Where(t => ids.ContainsKey(t.Text)).ToDictionary(t => t.Text, t => t.Id, StringComparer.Ordinal);
+        var among = added.Items.Where(t => ids.ContainsKey(t.Text))
+            .ToDictionary(t => t.Text, t => t.Id, StringComparer.Ordinal);
         var amongIds = among.Values.ToHashSet();
         var lengths = among.Keys.Select(name => name.Length).ToHashSet();
         var merged = new HashSet<int>();
@@ -93,14 +98,20 @@ internal sealed class BpeJsonReader(JsonView view)
                     merged.Add(id);
             }
 
-            if (lengths.Contains(tokens[left].Length + tokens[right].Length) && among.TryGetValue(tokens[left] + tokens[right], out int made))
+            bool mayMake = lengths.Contains(tokens[left].Length + tokens[right].Length);
+            if (mayMake && among.TryGetValue(tokens[left] + tokens[right], out int made))
                 merged.Add(made);
         }
 
         foreach (int id in merged)
         {
-            if (!added.IsText(id) || ByteLevelAlphabet.ToBytes(tokens[id]) is not { } bytes || !bytes.SequenceEqual(Encoding.UTF8.GetBytes(tokens[id])))
-                throw view.Fail($"a merge makes or takes the added token '{JsonView.Show(tokens[id])}' (id {id}), which is no ordinary text; expected merges of ordinary tokens");
+            byte[] name = Encoding.UTF8.GetBytes(tokens[id]);
+            bool isSame = ByteLevelAlphabet.ToBytes(tokens[id]) is { } bytes && bytes.SequenceEqual(name);
+            if (!added.IsText(id) || !isSame)
+            {
+                throw view.Fail($"a merge makes or takes the added token '{JsonView.Show(tokens[id])}' (id {id}), "
+                    + "which is no ordinary text; expected merges of ordinary tokens");
+            }
         }
 
         return merged;
@@ -116,10 +127,17 @@ internal sealed class BpeJsonReader(JsonView view)
         var around = ReadPostProcessor(root, added);
         if (!added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) && !added.Any(t => t.Text == endOfText))
             throw view.Fail($"no added token ends a text; expected {string.Join(" or ", AddedTokens.KnownEnds)}, or eos_token in tokenizer_config.json");
-        var same = added.Where(t => t.IsNormalized && normalizes).GroupBy(t => Nfc.Normalize(t.Text).ToString(), StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
+        var same = added.Where(t => t.IsNormalized && normalizes)
+            .GroupBy(t => Nfc.Normalize(t.Text).ToString(), StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
         if (same is not null)
-            throw view.Fail($"the added tokens with ids {string.Join(" and ", same.Select(t => t.Id))} are one text under the normalizer, '{JsonView.Show(same.Key)}'; expected distinct tokens");
-        return new AddedTokens(added, added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) ? null : endOfText, around, normalizes);
+        {
+            string which = string.Join(" and ", same.Select(t => t.Id));
+            throw view.Fail($"the added tokens with ids {which} are one text under the normalizer, "
+                + $"'{JsonView.Show(same.Key)}'; expected distinct tokens");
+        }
+
+        bool endIsKnown = added.Any(t => AddedTokens.KnownEnds.Contains(t.Text));
+        return new AddedTokens(added, endIsKnown ? null : endOfText, around, normalizes);
     }
 
     /// <summary>What the post-processor puts around a text, null if there is none or nothing.</summary>

@@ -6,7 +6,10 @@ internal sealed class BpeVocabulary
     private readonly int[] byteIds = new int[256];
     private readonly Dictionary<string, int> idByText; // in the byte-level alphabet
 
-    /// <summary>Takes tokens by id, null or empty where an added token is no ordinary one as well, and merges in the order of their learning.</summary>
+    /// <summary>
+    /// Takes tokens by id, null or empty where an added token is no ordinary one as well, and merges in the order of
+    /// their learning.
+    /// </summary>
     /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token that does not exist.</exception>
     public BpeVocabulary(IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges)
     {

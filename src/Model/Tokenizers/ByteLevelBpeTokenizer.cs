@@ -32,7 +32,10 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     {
     }
 
-    /// <summary>Builds any tokenizer: ordinary tokens by id (null or empty where an added token has the id), merges, added tokens and pattern.</summary>
+    /// <summary>
+    /// Builds any tokenizer: ordinary tokens by id (null or empty where an added token has the id), merges, added
+    /// tokens and pattern.
+    /// </summary>
     /// <exception cref="ArgumentException">As above.</exception>
     internal ByteLevelBpeTokenizer(
         IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added, PreTokenizer preTokenizer, bool ignoresMerges = false, bool normalizes = false)

@@ -7,11 +7,13 @@ namespace TinyLlm.Model.Tokenizers;
 /// Places where long text can be cut into pieces that are tokenized alone, with the same tokens as the whole has. They hold for the pre-tokenizer patterns of GPT-2, cl100k,
 /// Llama 3, Qwen2 and o200k, and for tokenizers of words, characters and bytes:
 /// before a space between two ASCII letters, which belongs to the second word; and after a line feed that stands alone between two characters that are no white space, nor is
-/// the second a slash (o200k takes line ends and slashes together). No added token of the tokenizer lies across such a place.
+/// the second a slash (o200k takes line ends and slashes together). No added token of the tokenizer lies across such a
+/// place.
 /// </summary>
 /// <remarks>
-/// Unicode's form C changes nothing across these places either: neither a space nor a line feed joins with a mark behind it. Added tokens are looked for from left to right, of several
-/// at one place the longest, so a place that lies in no token's name leaves all that are found where they are.
+/// Unicode's form C changes nothing across these places either: neither a space nor a line feed joins with a mark
+/// behind it. Added tokens are looked for from left to right, of several at one place the longest, so a place that lies
+/// in no token's name leaves all that are found where they are.
 /// </remarks>
 public sealed class TextCut
 {
@@ -54,7 +56,10 @@ public sealed class TextCut
         return 0;
     }
 
-    /// <summary>The smallest place at or after <paramref name="from"/>, above 0 and below the length, where UTF-8 text can be cut; 0 if there is none.</summary>
+    /// <summary>
+    /// The smallest place at or after <paramref name="from"/>, above 0 and below the length, where UTF-8 text can be
+    /// cut; 0 if there is none.
+    /// </summary>
     public int First(ReadOnlySpan<byte> text, int from = 1)
     {
         for (int place = Math.Max(1, from - 1); place < text.Length - 1; place++)
@@ -70,10 +75,13 @@ public sealed class TextCut
         return 0;
     }
 
-    /// <summary>The place to cut that the space or line feed at <paramref name="at"/> makes; 0 if it makes none.</summary>
+    /// <summary>
+    /// The place to cut that the space or line feed at <paramref name="at"/> makes; 0 if it makes none.
+    /// </summary>
     private int At(ReadOnlySpan<byte> text, int at)
     {
-        int cut = text[at] == ' ' && IsBetweenWords(text, at) ? at : text[at] == '\n' && IsLineEndBetweenCharacters(text, at) ? at + 1 : 0;
+        int cut = text[at] == ' ' && IsBetweenWords(text, at) ? at
+            : text[at] == '\n' && IsLineEndBetweenCharacters(text, at) ? at + 1 : 0;
         if (cut == 0)
             return 0;
         foreach (var (name, place) in inner)
@@ -92,21 +100,27 @@ public sealed class TextCut
         Rune.DecodeLastFromUtf8(text[..lineFeed], out Rune before, out _) == OperationStatus.Done && !Rune.IsWhiteSpace(before)
         && Rune.DecodeFromUtf8(text[(lineFeed + 1)..], out Rune after, out _) == OperationStatus.Done && !Rune.IsWhiteSpace(after) && after.Value != '/';
 
-    // Where the text ends in sight, and where a character beyond ASCII comes, which may be written in several ways, it may.
     private static bool MayLieAcross(ReadOnlySpan<byte> name, int place, ReadOnlySpan<byte> text, int cut)
     {
-        for (int i = 1; i <= place && i <= cut && char.IsAscii((char)name[place - i]) && char.IsAscii((char)text[cut - i]); i++)
+        for (int i = 1; i <= Math.Min(place, cut); i++)
         {
-            if (name[place - i] != text[cut - i])
-                return false;
+            if (Compare(name[place - i], text[cut - i]) is bool answer)
+            {
+                if (!answer)
+                    return false;
+                break;
+            }
         }
 
-        for (int i = 0; place + i < name.Length && cut + i < text.Length && char.IsAscii((char)name[place + i]) && char.IsAscii((char)text[cut + i]); i++)
+        for (int i = 0; i < Math.Min(name.Length - place, text.Length - cut); i++)
         {
-            if (name[place + i] != text[cut + i])
-                return false;
+            if (Compare(name[place + i], text[cut + i]) is bool answer)
+                return answer;
         }
 
-        return true;
+        return true; // as far as the text is in sight
+
+        // Nothing while they are equal. A character beyond ASCII may be written in several ways: it may be the token's.
+        static bool? Compare(byte a, byte b) => (a | b) >= 0x80 ? true : a == b ? null : false;
     }
 }

@@ -7,7 +7,8 @@ namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
 /// Text to token ids and back. Text is bytes, so that any file round-trips; every id from 0 on is an ordinary token or an added one
-/// (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token but those that stand for text, whatever the text says, unless the caller allows it.
+/// (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token but those that stand for text, whatever the
+/// text says, unless the caller allows it.
 /// </summary>
 public abstract class Tokenizer
 {
@@ -31,7 +32,8 @@ public abstract class Tokenizer
     }
 
     /// <summary>Shares the tokens of another tokenizer.</summary>
-    private protected Tokenizer(Tokenizer other) => (tokens, AddedTokens, Notes) = (other.tokens, other.AddedTokens, other.Notes);
+    private protected Tokenizer(Tokenizer other) =>
+        (tokens, AddedTokens, Notes) = (other.tokens, other.AddedTokens, other.Notes);
 
     /// <summary>What <c>--tokenizer</c> calls this kind: bpe, byte, char or word.</summary>
     public abstract string Kind { get; }
@@ -54,7 +56,10 @@ public abstract class Tokenizer
     /// <summary>Id of the token that begins each document: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; elsewhere the end of the document before.</summary>
     public int DocumentStart => AddedTokens.DocumentStart;
 
-    /// <summary>Id of a token that begins documents and does nothing else: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; null where the vocabulary has none.</summary>
+    /// <summary>
+    /// Id of a token that begins documents and does nothing else: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; null where
+    /// the vocabulary has none.
+    /// </summary>
     public int? BeginOfText => DocumentStart == EndOfText ? null : DocumentStart;
 
     /// <summary>Whether the vocabulary has the two tokens of <see cref="ChatTemplate"/>.</summary>
@@ -72,13 +77,17 @@ public abstract class Tokenizer
     public virtual int? Unknown => null;
 
     /// <summary>
-    /// SHA-256 of what <see cref="Save"/> writes as <c>tokenizer.json</c>, in hexadecimal: equal hashes, equal ids for every text. Where added tokens are found in text, the hash is of their
-    /// ids too: which they are depends on the files beside it, and earlier versions of this program found none.
+    /// SHA-256 of what <see cref="Save"/> writes as <c>tokenizer.json</c>, in hexadecimal: equal hashes, equal ids for
+    /// every text. Where added tokens are found in text, the hash is of their ids too: which they are depends on the
+    /// files beside it, and earlier versions of this program found none.
     /// </summary>
     public string Hash => hash ??= ComputeHash();
 
-    /// <summary>Whether an id stands for bytes of a text: an ordinary token, or an added one that is found in text.</summary>
-    public bool IsText(int id) => (uint)id < (uint)tokens.Length && (AddedTokens.Find(id) is null || AddedTokens.IsText(id)) && id != Unknown;
+    /// <summary>
+    /// Whether an id stands for bytes of a text: an ordinary token, or an added one that is found in text.
+    /// </summary>
+    public bool IsText(int id) =>
+        (uint)id < (uint)tokens.Length && id != Unknown && (AddedTokens.Find(id) is null || AddedTokens.IsText(id));
 
     /// <summary>Whether a generated id ends a text: the end of the document or of the turn, an unused id, or padding that no token has.</summary>
     public bool EndsText(int id) => (uint)id >= (uint)tokens.Length || AddedTokens.Ends.Contains(id) || AddedTokens.IsUnused(id);
@@ -124,7 +133,10 @@ public abstract class Tokenizer
         return ids.WrittenSpan.ToArray();
     }
 
-    /// <summary>Its model is taught to chat by <see cref="ChatTemplate"/>: from now on saving says so, and what ends a turn ends a text in other programs too.</summary>
+    /// <summary>
+    /// Its model is taught to chat by <see cref="ChatTemplate"/>: from now on saving says so, and what ends a turn ends
+    /// a text in other programs too.
+    /// </summary>
     public void LearnsToChat()
     {
         if (HasTurns)
@@ -137,7 +149,9 @@ public abstract class Tokenizer
     /// <summary>Encodes a string as its UTF-8 bytes.</summary>
     public int[] Encode(string text) => Encode(Encoding.UTF8.GetBytes(text));
 
-    /// <summary>Takes what the files say that lie beside the vocabulary, before anyone else uses this tokenizer.</summary>
+    /// <summary>
+    /// Takes what the files say that lie beside the vocabulary, before anyone else uses this tokenizer.
+    /// </summary>
     /// <exception cref="TinyLlmException">A token or an id in them is none of the vocabulary.</exception>
     internal void Tell(TokenizerNotes notes)
     {
@@ -159,13 +173,18 @@ public abstract class Tokenizer
     private string ComputeHash()
     {
         byte[] file = TokenizerFolder.Format(this);
-        return Convert.ToHexStringLower(SHA256.HashData(AddedTokens.HaveText ? [.. file, .. Encoding.UTF8.GetBytes($"text: {string.Join(' ', AddedTokens.Text)}")] : file));
+        if (AddedTokens.HaveText)
+            file = [.. file, .. Encoding.UTF8.GetBytes($"text: {string.Join(' ', AddedTokens.Text)}")];
+        return Convert.ToHexStringLower(SHA256.HashData(file));
     }
 
-    /// <summary>Appends the ids of text in which no added token is spelt out, but those that are looked for in normalised text.</summary>
+    /// <summary>
+    /// Appends the ids of text in which no added token is spelt out, but those that are looked for in normalised text.
+    /// </summary>
     private protected abstract void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids);
 
-    // As Hugging Face does: added tokens are cut out of the raw text first, and what is between them is encoded, each part alone.
+    // As Hugging Face does: added tokens are cut out of the raw text first, and what is between them is encoded, each
+    // part alone.
     private void Encode(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
     {
         while (AddedTokens.FindFirst(text, allowSpecial, out int place, out int length, out int id))

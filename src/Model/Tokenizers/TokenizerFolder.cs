@@ -8,19 +8,23 @@ namespace TinyLlm.Model.Tokenizers;
 
 /// <summary>
 /// A tokenizer as a folder that Hugging Face opens too: <c>tokenizer.json</c> holds the vocabulary and says how text is cut,
-/// <c>tokenizer_config.json</c> tells other programs which token ends a text and how a chat is laid out. What the files beside the vocabulary say is kept
-/// (<see cref="TokenizerNotes"/>).
+/// <c>tokenizer_config.json</c> tells other programs which token ends a text and how a chat is laid out. What the files
+/// beside the vocabulary say is kept (<see cref="TokenizerNotes"/>).
 /// </summary>
 public static class TokenizerFolder
 {
     /// <summary>The file that <see cref="Load"/> reads.</summary>
     public const string TokenizerFile = "tokenizer.json";
 
-    /// <summary>The file for other programs; <see cref="Load"/> keeps what it says of the ends of a text and of chats, and needs none.</summary>
+    /// <summary>
+    /// The file for other programs; <see cref="Load"/> keeps what it says of the ends of a text and of chats, and needs
+    /// none.
+    /// </summary>
     public const string ConfigFile = "tokenizer_config.json";
 
     /// <summary>Files and a folder that <see cref="Save"/> writes for some tokenizers only.</summary>
-    public static readonly IReadOnlyList<string> OptionalFiles = [TokenizerNotesReader.GenerationFile, TokenizerNotesReader.TemplateFile, TokenizerNotesReader.TemplateFolder];
+    public static readonly IReadOnlyList<string> OptionalFiles =
+        [TokenizerNotesReader.GenerationFile, TokenizerNotesReader.TemplateFile, TokenizerNotesReader.TemplateFolder];
 
     private static readonly JsonWriterOptions writerOptions = new()
     {
@@ -30,8 +34,8 @@ public static class TokenizerFolder
     };
 
     /// <summary>
-    /// Writes both files, each whole or not at all (<see cref="AtomicFile"/>), chat templates that were files of their own, and <c>generation_config.json</c> where a text ends with ids that
-    /// the other files do not tell.
+    /// Writes both files, each whole or not at all (<see cref="AtomicFile"/>), chat templates that were files of their
+    /// own, and <c>generation_config.json</c> where a text ends with ids that the other files do not tell.
     /// </summary>
     /// <param name="folder">The folder, made if it is missing.</param>
     /// <param name="maxLength">The model's context in tokens, for <c>model_max_length</c>; left out when null.</param>
@@ -39,7 +43,7 @@ public static class TokenizerFolder
     public static void Save(Tokenizer tokenizer, string folder, int? maxLength = null)
     {
         SaveBesideModel(tokenizer, folder, maxLength);
-        if (tokenizer.Notes.GenerationBeside(tokenizer.AddedTokens, tokenizer.Notes.EndTokenId(tokenizer)) is { } generation)
+        if (tokenizer.Notes.GenerationBeside(tokenizer) is { } generation)
             AtomicFile.WriteText(Path.Combine(folder, TokenizerNotesReader.GenerationFile), generation);
     }
 
@@ -65,23 +69,34 @@ public static class TokenizerFolder
     /// </exception>
     public static Tokenizer Load(string folder)
     {
-        string path = Path.Combine(folder, TokenizerFile), vocabularyPath = Path.Combine(folder, Gpt2Files.VocabularyFile), mergesPath = Path.Combine(folder, Gpt2Files.MergesFile);
-        byte[]? json = ReadFile(path), vocabulary = json is null ? ReadFile(vocabularyPath) : null, merges = json is null ? ReadFile(mergesPath) : null;
-        if (json is null && vocabulary is null && merges is null)
-            throw new TinyLlmException($"There is no {path}; expected the folder of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote.");
-        if (json is null && (vocabulary is null || merges is null))
-        {
-            var (there, missing) = merges is null ? (vocabularyPath, Gpt2Files.MergesFile) : (mergesPath, Gpt2Files.VocabularyFile);
-            throw new TinyLlmException($"There is {there} but no {missing}; expected both, or a {TokenizerFile}; copy the other file too.");
-        }
-
+        string path = Path.Combine(folder, TokenizerFile);
+        byte[]? json = ReadFile(path);
         var notes = TokenizerNotesReader.Read(folder);
-        Tokenizer tokenizer = json is not null ? TokenizerJsonReader.Read(json, path, notes.EndToken) : Gpt2Files.Read(vocabulary!, vocabularyPath, merges!, mergesPath);
+        var tokenizer = json is null ? LoadGpt2(folder) : TokenizerJsonReader.Read(json, path, notes.EndToken);
         tokenizer.Tell(notes);
         return tokenizer;
     }
 
-    /// <summary>The bytes of a file without a byte order mark, which some editors put first; null if there is none.</summary>
+    private static ByteLevelBpeTokenizer LoadGpt2(string folder)
+    {
+        string vocabularyPath = Path.Combine(folder, Gpt2Files.VocabularyFile);
+        string mergesPath = Path.Combine(folder, Gpt2Files.MergesFile);
+        return (ReadFile(vocabularyPath), ReadFile(mergesPath)) switch
+        {
+            ({ } vocabulary, { } merges) => Gpt2Files.Read(vocabulary, vocabularyPath, merges, mergesPath),
+            ({ }, null) => throw Missing(vocabularyPath, Gpt2Files.MergesFile),
+            (null, { }) => throw Missing(mergesPath, Gpt2Files.VocabularyFile),
+            _ => throw new TinyLlmException($"There is no {Path.Combine(folder, TokenizerFile)}; expected the folder of "
+                + "a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote."),
+        };
+
+        static TinyLlmException Missing(string there, string missing) =>
+            new($"There is {there} but no {missing}; expected both, or a {TokenizerFile}; copy the other file too.");
+    }
+
+    /// <summary>
+    /// The bytes of a file without a byte order mark, which some editors put first; null if there is none.
+    /// </summary>
     internal static byte[]? ReadFile(string path)
     {
         try
@@ -126,7 +141,8 @@ public static class TokenizerFolder
             writer.WriteNumber("model_max_length", length);
 
         // A tokenizer from elsewhere has its own, or none until its model is taught to chat.
-        if (!WriteTold(TokenizerNotes.TemplateField) && told is null && tokenizer.Notes.TemplateFiles.Count == 0 && tokenizer.HasTurns)
+        bool isOurs = told is null && tokenizer.Notes.TemplateFiles.Count == 0;
+        if (!WriteTold(TokenizerNotes.TemplateField) && isOurs && tokenizer.HasTurns)
             writer.WriteString(TokenizerNotes.TemplateField, ChatTemplate.Jinja);
         writer.WriteEndObject();
 

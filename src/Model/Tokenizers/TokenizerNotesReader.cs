@@ -24,21 +24,29 @@ internal static class TokenizerNotesReader
     private static readonly string[] idFields = ["bos_token_id", TokenizerNotes.EndIdsField, "pad_token_id"];
 
     /// <summary>Reads the notes of a folder.</summary>
-    /// <exception cref="TinyLlmException">A file cannot be read or is no JSON object, or a token or an id that ends a text is of the wrong type.</exception>
+    /// <exception cref="TinyLlmException">
+    /// A file cannot be read or is no JSON object, or a token or an id that ends a text is of the wrong type.
+    /// </exception>
     public static TokenizerNotes Read(string folder)
     {
-        string configPath = Path.Combine(folder, TokenizerFolder.ConfigFile), modelPath = Path.Combine(folder, ConfigFile.Name), generationPath = Path.Combine(folder, GenerationFile);
+        string configPath = Path.Combine(folder, TokenizerFolder.ConfigFile);
+        string modelPath = Path.Combine(folder, ConfigFile.Name), generationPath = Path.Combine(folder, GenerationFile);
         var config = Fields(configPath, [.. TokenFields, .. otherFields]);
         foreach (var (name, value) in config ?? [])
         {
             if (TokenFields.Contains(name) && value.ValueKind != JsonValueKind.Null && TokenName(value) is null)
-                throw new TinyLlmException($"{configPath}: {name} is {JsonView.Show(value.GetRawText())}; expected the name of a token, an object with its \"content\", or null; correct the field.");
+            {
+                string found = JsonView.Show(value.GetRawText());
+                throw new TinyLlmException($"{configPath}: {name} is {found}; expected the name of a token, "
+                    + "an object with its \"content\", or null; correct the field.");
+            }
         }
 
         var model = Fields(modelPath, [.. idFields, "vocab_size"]) ?? [];
         model.Remove("vocab_size", out var rows);
         byte[]? generation = TokenizerFolder.ReadFile(generationPath);
-        var ofGeneration = generation is null ? null : Fields(generationPath, generation, [TokenizerNotes.EndIdsField], isWrittenAgain: true);
+        var ofGeneration = generation is null ? []
+            : Fields(generationPath, generation, [TokenizerNotes.EndIdsField], isWrittenAgain: true);
         return new TokenizerNotes
         {
             Config = config,
@@ -59,33 +67,60 @@ internal static class TokenizerNotesReader
     }
 
     /// <summary>Ids that were checked when they were read: one, a list, or none.</summary>
-    public static IEnumerable<int> Ids(JsonNode? value) => value is JsonArray list ? list.Select(id => id!.GetValue<int>()) : value is null ? [] : [value.GetValue<int>()];
-
-    private static IEnumerable<(string File, int Id)> Ends(string path, Dictionary<string, JsonElement>? fields)
+    public static IEnumerable<int> Ids(JsonNode? value) => value switch
     {
-        if (fields is null || !fields.TryGetValue(TokenizerNotes.EndIdsField, out var value) || value.ValueKind == JsonValueKind.Null)
-            return [];
+        null => [],
+        JsonArray list => list.Select(id => id!.GetValue<int>()),
+        _ => [value.GetValue<int>()],
+    };
+
+    private static List<(string File, int Id)> Ends(string path, Dictionary<string, JsonElement> fields)
+    {
+        var ends = new List<(string File, int Id)>();
+        if (!fields.TryGetValue(TokenizerNotes.EndIdsField, out var value) || value.ValueKind == JsonValueKind.Null)
+            return ends;
         JsonElement[] elements = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : [value];
-        return elements.Select(element => element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int id)
-            ? (path, id)
-            : throw new TinyLlmException($"{path}: {TokenizerNotes.EndIdsField} is {JsonView.Show(value.GetRawText())}; expected a token id, a list of them, or null; correct the field.")).ToList();
+        foreach (var element in elements)
+        {
+            if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out int id))
+            {
+                string found = JsonView.Show(value.GetRawText());
+                throw new TinyLlmException($"{path}: {TokenizerNotes.EndIdsField} is {found}; "
+                    + "expected a token id, a list of them, or null; correct the field.");
+            }
+
+            ends.Add((path, id));
+        }
+
+        return ends;
     }
 
-    private static Dictionary<string, JsonElement>? Fields(string path, string[] names) => TokenizerFolder.ReadFile(path) is { } bytes ? Fields(path, bytes, names) : null;
+    private static Dictionary<string, JsonElement>? Fields(string path, string[] names) =>
+        TokenizerFolder.ReadFile(path) is { } bytes ? Fields(path, bytes, names) : null;
 
-    // Those that the file has. Other programs write it, and what it says otherwise is theirs. What is written again must say each thing once.
-    private static Dictionary<string, JsonElement> Fields(string path, byte[] bytes, string[] names, bool isWrittenAgain = false)
+    // Those that the file has. Other programs write it, and what it says otherwise is theirs. What is written again
+    // must say each thing once.
+    private static Dictionary<string, JsonElement> Fields(
+        string path, byte[] bytes, string[] names, bool isWrittenAgain = false)
     {
         try
         {
             using var document = JsonText.Parse(bytes, allowDuplicates: !isWrittenAgain);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new JsonException("the top level is no object");
-            return names.Where(name => document.RootElement.TryGetProperty(name, out _)).ToDictionary(name => name, name => document.RootElement.GetProperty(name).Clone(), StringComparer.Ordinal);
+            var fields = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+            foreach (string name in names)
+            {
+                if (document.RootElement.TryGetProperty(name, out var value))
+                    fields.Add(name, value.Clone());
+            }
+
+            return fields;
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new TinyLlmException($"{path} is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); expected a Hugging Face {Path.GetFileName(path)}; copy the file again.", e);
+            throw new TinyLlmException($"{path} is not valid JSON ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); "
+                + $"expected a Hugging Face {Path.GetFileName(path)}; copy the file again.", e);
         }
     }
 
@@ -96,13 +131,23 @@ internal static class TokenizerNotesReader
         try
         {
             if (Directory.Exists(more))
-                names.AddRange(Directory.GetFiles(more, "*.jinja").Select(path => Path.Combine(TemplateFolder, Path.GetFileName(path))).Order(StringComparer.Ordinal));
+            {
+                var files = Directory.GetFiles(more, "*.jinja").Select(path => Path.GetFileName(path));
+                names.AddRange(files.Order(StringComparer.Ordinal).Select(name => Path.Combine(TemplateFolder, name)));
+            }
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
             throw FileErrors.Reading(more, e);
         }
 
-        return [.. names.Select(name => (name, Text: TokenizerFolder.ReadFile(Path.Combine(folder, name)))).Where(file => file.Text is not null).Select(file => (file.name, file.Text!))];
+        var templates = new List<(string Path, byte[] Text)>();
+        foreach (string name in names)
+        {
+            if (TokenizerFolder.ReadFile(Path.Combine(folder, name)) is { } text)
+                templates.Add((name, text));
+        }
+
+        return templates;
     }
 }

@@ -17,7 +17,10 @@ internal ref struct Utf8Blocks
     private ReadOnlySpan<byte> block, rest;
     private char[] buffer = [];
 
-    /// <summary>Starts to read <paramref name="bytes"/>; <paramref name="cuts"/> says where blocks may end, null: as for tokenizers without added tokens that are text.</summary>
+    /// <summary>
+    /// Starts to read <paramref name="bytes"/>; <paramref name="cuts"/> says where blocks may end, null: as for
+    /// tokenizers without added tokens that are text.
+    /// </summary>
     public Utf8Blocks(ReadOnlySpan<byte> bytes, TextCut? cuts = null)
     {
         rest = bytes;

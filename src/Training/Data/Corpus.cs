@@ -119,7 +119,8 @@ public sealed class Corpus : IDisposable
         Train = sources[0].Weight is null
             ? Cut(train, "training")
             : new Mixture([.. sources.Select((source, i) => (Cut([train[i]], $"training ({source.Name})"), source.Weight!.Value))]);
-        Validation = new Windows(new TokenParts(held), settings.Context, keepRest: true, "validation", tokenizer.BeginOfText);
+        Validation = new Windows(
+            new TokenParts(held), settings.Context, keepRest: true, "validation", tokenizer.BeginOfText);
     }
 
     private static (ITokens Tokens, long First, long Count) Whole(ITokens tokens) => (tokens, 0, tokens.Count);
@@ -134,7 +135,8 @@ public sealed class Corpus : IDisposable
         return source.Bytes <= SmallText ? Encode(source, split) : Prepare(source);
     }
 
-    private TokenArray Encode(DataSource source, Split split) => DocumentEncoder.ToMemory(source.Text(split, tokenizer.Cut), tokenizer, Report, stop);
+    private TokenArray Encode(DataSource source, Split split) =>
+        DocumentEncoder.ToMemory(source.Text(split, tokenizer.Cut), tokenizer, Report, stop);
 
     private TokenParts Map(DataSource source) => new([.. source.Files.Select(Map)]);
 

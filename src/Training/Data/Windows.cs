@@ -10,8 +10,9 @@ namespace TinyLlm.Training.Data;
 /// of the stream but the first is a target exactly once, unless it is one that is never scored.
 /// </summary>
 /// <remarks>
-/// A token that only begins documents is never a target, neither in evaluation nor in training: what follows the end of a document is no matter of the text. Published models never learned it,
-/// their perplexities leave it out, and no text that is generated goes that far.
+/// A token that only begins documents is never a target, neither in evaluation nor in training: what follows the end of
+/// a document is no matter of the text. Published models never learned it, their perplexities leave it out, and no text
+/// that is generated goes that far.
 /// <para/>
 /// For training, each epoch cuts the stream at other places: its windows begin some tokens later, as far as the stream's end allows. A model that
 /// sees a text several times then meets a token at several positions and behind several contexts.
@@ -32,7 +33,9 @@ public sealed class Windows : IExamples
     /// Whether a last window that is not full counts, its missing targets unscored: evaluation sees every token, training only full windows.
     /// </param>
     /// <param name="what">What messages call the data.</param>
-    /// <param name="unscored">A token that is never a target, such as <see cref="Tokenizer.BeginOfText"/>; null for none.</param>
+    /// <param name="unscored">
+    /// A token that is never a target, such as <see cref="Tokenizer.BeginOfText"/>; null for none.
+    /// </param>
     /// <exception cref="TinyLlmException">The stream is too short.</exception>
     public Windows(ITokens stream, int length, bool keepRest, string what, int? unscored = null)
     {

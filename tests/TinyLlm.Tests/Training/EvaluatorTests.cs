@@ -47,6 +47,63 @@ public sealed class EvaluatorTests : IDisposable
         }
     }
 
+    /// <summary>
+    /// A word that the vocabulary has not is predicted as unknown, which says nothing of its bytes: there is no figure
+    /// for them.
+    /// </summary>
+    [Fact]
+    public void BitsPerByte_AreNotToldOfUnknownWords()
+    {
+        var words = WordTokenizer.Train(["the cat sat on the mat"u8.ToArray()], 100);
+        using var wordModel = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, 2, 16, T, words.VocabularySize), backend);
+        wordModel.Initialize(2);
+        var known = Evaluate("the cat sat on the mat"u8);
+        Assert.Equal((6, 0L), (known.Tokens, known.Unknown));
+        Assert.Equal(known.Loss * 6 / Math.Log(2) / "the cat sat on the mat".Length, known.BitsPerByte, 1e-9);
+
+        var some = Evaluate("the dog sat on a mat"u8);
+        Assert.Equal((6, 2L), (some.Tokens, some.Unknown));
+        Assert.True(double.IsNaN(some.BitsPerByte) && double.IsFinite(some.Loss), $"{some}");
+
+        // Where the unknown word is only read, the figure stands.
+        Assert.Equal(0, Evaluate("dog sat on the mat"u8, skip: 1).Unknown);
+
+        Evaluation Evaluate(ReadOnlySpan<byte> text, int skip = 0)
+        {
+            int[] ids = words.Encode(text);
+            int[] stream = skip > 0 ? ids : [words.EndOfText, .. ids];
+            var examples = new Windows(stream, T, keepRest: true, "validation");
+            var each = new ExampleScore[examples.Count];
+            return new Evaluator(examples, words, 4).Evaluate(wordModel, 4, each, CancellationToken.None)!;
+        }
+    }
+
+    /// <summary>
+    /// An added token that is text counts the bytes that it is written with; one that is a mark counts none.
+    /// </summary>
+    [Fact]
+    public void BitsPerByte_CountAddedTokensThatAreText()
+    {
+        var qwen = TokenizerFolder.Load(Path.Combine(AppContext.BaseDirectory, "Golden", "tokenizers", "qwen"));
+        using var qwenModel = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, 2, 16, T, qwen.VocabularySize), backend);
+        qwenModel.Initialize(2);
+        int[] ids = [qwen.EndOfText, .. qwen.Encode("a<tool_call>b"), qwen.EndOfText];
+        Assert.Equal(5, ids.Length);
+        var examples = new Windows(ids, T, keepRest: true, "validation");
+        var each = new ExampleScore[examples.Count];
+        new Evaluator(examples, qwen, 4).Evaluate(qwenModel, 4, each, TestContext.Current.CancellationToken);
+        Assert.Equal((4, "a<tool_call>b".Length), (each[0].Tokens, each[0].Bytes));
+    }
+
+    [Fact]
+    public void NothingToScore_IsRefused()
+    {
+        var examples = new Windows(new[] { 5, 7, 7 }, T, keepRest: true, "validation", unscored: 7);
+        var evaluator = new Evaluator(examples, tokenizer, 4);
+        UserError.Expect(
+            () => evaluator.Evaluate(model, 4, new ExampleScore[1], CancellationToken.None), "no token to score");
+    }
+
     [Fact]
     public void AskedToStop_ItMeasuresNothing()
     {

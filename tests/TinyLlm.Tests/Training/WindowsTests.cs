@@ -33,6 +33,35 @@ public class WindowsTests
         Assert.Equal(Enumerable.Range(1, length - 1), seen);
     }
 
+    /// <summary>
+    /// Llama 3's documents: begin, text, end, begin, ...: the token that begins one is read and never predicted.
+    /// </summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void ATokenThatOnlyBeginsDocuments_IsNoTarget(bool evaluation)
+    {
+        const int Begin = 99, Context = 4;
+        int[] stream = [Begin, 1, 2, 3, 98, Begin, 4, 98, Begin, Begin, 5, 98, Begin];
+        var windows = new Windows(stream, Context, evaluation, "test", unscored: Begin);
+        var seen = new List<int>();
+        int[] tokens = new int[Context], targets = new int[Context];
+        for (long i = 0; i < windows.Count; i++)
+        {
+            windows.Read(0, i, tokens, targets);
+            Assert.Equal(stream[(int)(i * Context)..(int)((i + 1) * Context)], tokens);
+            for (int n = 0; n < Context; n++)
+            {
+                int next = stream[i * Context + n + 1];
+                Assert.Equal(next == Begin ? -1 : next, targets[n]);
+                if (targets[n] >= 0)
+                    seen.Add(targets[n]);
+            }
+        }
+
+        Assert.Equal([1, 2, 3, 98, 4, 98, 5, 98], seen);
+    }
+
     [Fact]
     public void TrainingWindows_AreFull()
     {

@@ -102,9 +102,13 @@ public sealed class DataSource
 
     /// <summary>All of the text; of a built-in corpus, which alone has splits of its own, that of one split.</summary>
     /// <param name="split">The split.</param>
-    /// <param name="cut">Where long documents may be cut into pieces: as the tokenizer that takes them says; null: as those without added tokens in text do.</param>
+    /// <param name="cut">
+    /// Where long documents may be cut into pieces: as the tokenizer that takes them says; null: as those without added
+    /// tokens in text do.
+    /// </param>
     /// <exception cref="TinyLlmException">The source holds tokens.</exception>
-    public IReadOnlyList<SourceUnit> Text(Split split, TextCut? cut = null) => IsBuiltin ? Units(split) : Units(cut: cut);
+    public IReadOnlyList<SourceUnit> Text(Split split, TextCut? cut = null) =>
+        IsBuiltin ? Units(split) : Units(cut: cut);
 
     /// <summary>
     /// Units of work in a fixed order, decided by the files' names and sizes alone: small files come together, long text and JSON lines are cut, Parquet files are cut by row groups,
@@ -117,7 +121,8 @@ public sealed class DataSource
     {
         if (IsTokens)
             throw new TinyLlmException($"{Option} {Name}: this holds token ids; expected text.");
-        return IsBuiltin ? Units(Split.Train) : UnitPlan.Cut(files, bytes, cut is null ? options : options with { Cut = cut });
+        return IsBuiltin ? Units(Split.Train)
+            : UnitPlan.Cut(files, bytes, cut is null ? options : options with { Cut = cut });
     }
 
     /// <summary>The one unit of a split of a built-in corpus, as <see cref="TextData.Builtin"/> writes it.</summary>

@@ -25,7 +25,9 @@ internal sealed class SeparatedTextReader(SourceFile file, SourceOptions options
             // Where a part ends that does not end the file, a line goes on.
             bool isEnded = separator.Find(buffer.AsSpan(0, end), searched, isComplete && endsFile, out var line, out int undecided);
             searched = isEnded ? line.Start : isComplete ? end : Math.Max(searched, undecided);
-            while (begin < searched && PieceCut.Next(buffer.AsSpan(begin, searched - begin), isEnded || isComplete, Options.Cut) is > 0 and int cut)
+            bool isAll = isEnded || isComplete;
+            while (begin < searched
+                && PieceCut.Next(buffer.AsSpan(begin, searched - begin), isAll, Options.Cut) is > 0 and int cut)
             {
                 var piece = buffer.AsMemory(begin, cut);
                 begin += cut;

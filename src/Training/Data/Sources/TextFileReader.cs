@@ -4,7 +4,8 @@ namespace TinyLlm.Training.Data.Sources;
 internal class TextFileReader(SourceFile file, SourceOptions options) : ByteReader(file, options)
 {
     /// <inheritdoc/>
-    protected override IEnumerable<TextPiece> Read(Stream stream, long start, bool endsFile, ReadReport report) => TextPieces.Read(stream, File, endsFile, report, Options.Cut);
+    protected override IEnumerable<TextPiece> Read(Stream stream, long start, bool endsFile, ReadReport report) =>
+        TextPieces.Read(stream, File, endsFile, report, Options.Cut);
 
     /// <inheritdoc/>
     protected override long FindPlace(Stream stream, long offset)

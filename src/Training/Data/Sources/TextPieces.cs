@@ -12,7 +12,8 @@ internal static class TextPieces
     /// <param name="endsDocument">Whether the document ends with the stream.</param>
     /// <param name="report">Counts what was read.</param>
     /// <param name="cuts">Where text can be cut.</param>
-    public static IEnumerable<TextPiece> Read(Stream stream, SourceFile file, bool endsDocument, ReadReport report, TextCut cuts)
+    public static IEnumerable<TextPiece> Read(
+        Stream stream, SourceFile file, bool endsDocument, ReadReport report, TextCut cuts)
     {
         byte[] buffer = new byte[1 << 16];
         int start = 0, end = 0;

@@ -11,8 +11,8 @@ public sealed class ForeignTokenizerTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("tinyllm-foreign-").FullName;
 
-
-    public static TheoryData<string> All => ["gpt2", "llama3", "qwen", "o200k-form", "cl100k", "o200k"];
+    public static TheoryData<string> All =>
+        ["gpt2", "llama3", "qwen", "o200k-form", "pythia", "text-tokens", "cl100k", "o200k"];
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -28,7 +28,7 @@ public sealed class ForeignTokenizerTests : IDisposable
             byte[] text = Encoding.UTF8.GetBytes(pair!["text"]!.GetValue<string>());
             int[] ids = [.. pair["ids"]!.AsArray().Select(id => id!.GetValue<int>())];
             Assert.Equal(ids, tokenizer.Encode(text, allowSpecial: true));
-            if (name != "qwen")
+            if (tokenizer is not ByteLevelBpeTokenizer { Normalizes: true })
                 Assert.Equal(text, tokenizer.Decode(ids));
 
             // Without leave, the same ids but for added tokens.

@@ -29,6 +29,42 @@ public sealed class CorpusTests : IDisposable
         Assert.Equal((tokens, 17), (apart.TrainTokens, apart.ValidationTokens));
     }
 
+    /// <summary>
+    /// Begin, text, end, begin: of Llama 3's tokens the second begin is no target, whether the text is encoded in
+    /// memory or prepared.
+    /// </summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void TheBeginOfADocument_IsNeverATarget(bool prepared)
+    {
+        var llama = TokenizerFolder.Load(Path.Combine(AppContext.BaseDirectory, "Golden", "tokenizers", "llama3"));
+        folder.Write("a.txt", SmallRun.Text(300));
+        int count = llama.Encode(File.ReadAllBytes(folder["a.txt"])).Length;
+        string word = folder["a.txt"];
+        var stop = TestContext.Current.CancellationToken;
+        if (prepared)
+        {
+            new Preparation(DataSource.Parse([word], new SourceOptions()), llama, folder["tokens"]).Run(1, null, stop);
+            word = folder["tokens"];
+        }
+
+        var source = DataSource.Parse([word], new SourceOptions())[0];
+        using var corpus = Corpus.Open(source, Split.Validation, llama, 8, stop);
+        Assert.Equal(count + 3, corpus.ValidationTokens);
+        int[] tokens = new int[8], targets = new int[8];
+        var scored = new List<int>();
+        for (long i = 0; i < corpus.Validation.Count; i++)
+        {
+            corpus.Validation.Read(0, i, tokens, targets);
+            scored.AddRange(targets.Where(t => t >= 0));
+        }
+
+        Assert.Equal(count + 1, scored.Count);
+        Assert.DoesNotContain(llama.DocumentStart, scored);
+        Assert.Equal(llama.EndOfText, scored[^1]);
+    }
+
     [Fact]
     public void LargeText_IsPreparedOnce_AndGivesWhatMemoryGives()
     {
