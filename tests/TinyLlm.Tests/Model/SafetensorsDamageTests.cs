@@ -92,7 +92,7 @@ public sealed class SafetensorsDamageTests : IDisposable
     [InlineData("""{"__metadata__":{},"__metadata__":{}}""", "__metadata__ stands in the header twice")]
     [InlineData("""{"\ud800":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}}""", "no valid UTF-8")]
     [InlineData("""{"a\nb\u2028":{"dtype":"F32","shape":[5],"data_offsets":[0,24]}}""", "\"a?b?\"")]
-    [InlineData("""{"a":{"x":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}""", "no valid JSON")]
+    [InlineData("""{"a":{"x":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}}""", "has no dtype")]
     public void Open_NamesTheFault(string header, string part) =>
         UserError.Expect(() => ReadEverything(File(header, 24)), folder["f"], part);
 

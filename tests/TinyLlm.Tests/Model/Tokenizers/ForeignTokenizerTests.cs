@@ -174,7 +174,7 @@ public sealed class ForeignTokenizerTests : IDisposable
     [Theory]
     [InlineData("vocab.json", null, "but no vocab.json")]
     [InlineData("merges.txt", null, "but no merges.txt")]
-    [InlineData("vocab.json", "{", "vocab.json is not valid JSON")]
+    [InlineData("vocab.json", "{", "vocab.json: no valid JSON")]
     [InlineData("vocab.json", "[]", "wrong type")]
     [InlineData("vocab.json", "{\"a\": 0.5}", "wrong type")]
     [InlineData("vocab.json", "{\"a\": 0}", "there is no <|endoftext|>")]

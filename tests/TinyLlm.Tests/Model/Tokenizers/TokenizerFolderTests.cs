@@ -120,7 +120,7 @@ public sealed class TokenizerFolderTests : IDisposable
     public void Load_OfMalformedJson_IsRefused(string json)
     {
         File.WriteAllText(Path.Combine(folder, "tokenizer.json"), json);
-        Refused("not valid JSON: line 1");
+        Refused("no valid JSON at line 1");
     }
 
     [Theory]
