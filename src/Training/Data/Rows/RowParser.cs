@@ -159,11 +159,11 @@ internal sealed class RowParser
     /// <summary>The error for something that is wrong with the row.</summary>
     public TinyLlmException Fault(string fault) => new($"{Place}: {fault}. Mend the {Place.Unit} or remove it.");
 
-    /// <summary>Whether there is nothing in a value: null, false, an empty text, or a list or an object of such.</summary>
+    /// <summary>Whether there is nothing in a value: null, false, an empty text, list or object, a list or an object of such, or one that is written as a text.</summary>
     public static bool IsEmpty(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Null or JsonValueKind.False => true,
-        JsonValueKind.String => value.ValueEquals(""),
+        JsonValueKind.String => value.ValueEquals("") || value.ValueEquals("[]") || value.ValueEquals("{}"),
         JsonValueKind.Array => value.EnumerateArray().All(IsEmpty),
         JsonValueKind.Object => value.EnumerateObject().All(field => IsEmpty(field.Value)),
         _ => false,

@@ -21,7 +21,7 @@ public sealed class RowMarksTests : IDisposable
     [InlineData("""{"messages":[{"role":"user","content":"a","loss":false},{"role":"assistant","content":"no","loss":false},{"role":"assistant","content":"yes","loss":1}]}""", "yes")]
     [InlineData("""{"messages":[{"role":"user","content":"a","trainable":0},{"role":"assistant","content":"no","trainable":0},{"role":"assistant","content":"yes"}]}""", "yes")]
     [InlineData("""{"messages":[{"role":"user","content":"a","masked":true},{"role":"assistant","content":"no","masked":true},{"role":"assistant","content":"yes","masked":false}]}""", "yes")]
-    [InlineData("""{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"yes","weight":null,"tool_calls":[],"function_call":null,"reasoning_content":"","thinking":false,"images":[{"path":null}]}]}""", "yes")]
+    [InlineData("""{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"yes","weight":null,"tool_calls":[],"function_call":null,"reasoning_content":"","thinking":false,"images":[{"path":null}]}],"tools":"[]"}""", "yes")]
     [InlineData("""{"prompt":[{"role":"user","content":"a"},{"role":"assistant","content":"no"},{"role":"user","content":"b"}],"completion":[{"role":"assistant","content":"yes"}]}""", "yes")]
     [InlineData("""{"prompt":[{"role":"system","content":"s"},{"role":"user","content":"b"}],"completion":[{"role":"assistant","content":"yes"},{"role":"user","content":"c"},{"role":"assistant","content":"yes2"}]}""", "yes", "yes2")]
     [InlineData("""{"prompt":[{"role":"user","content":"b"}],"completion":"yes"}""", "yes")]
