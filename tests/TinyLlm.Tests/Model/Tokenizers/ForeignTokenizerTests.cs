@@ -257,11 +257,13 @@ public sealed class ForeignTokenizerTests : IDisposable
             ["special_tokens"] = new JsonObject(tokens),
         };
 
-        static JsonArray Parts(string parts) => [.. parts.Split(' ').Select(part => part.Split(':')).Select(part => new JsonObject
+        static JsonArray Parts(string parts) => [.. parts.Split(' ').Select(part => Part(part.Split(':')))];
+
+        static JsonObject Part(string[] part) => new()
         {
             [part[0].StartsWith('<') ? "SpecialToken" : "Sequence"] =
                 new JsonObject { ["id"] = part[0], ["type_id"] = part.Length > 1 ? int.Parse(part[1]) : 0 },
-        })];
+        };
     }
 
     private static Tokenizer Open(string name) => ReadyVocabularies.Names.Contains(name) ? ReadyVocabularies.Load(name) : TokenizerFolder.Load(Golden(name));
