@@ -86,8 +86,9 @@ public static class TokenizerFolder
             ({ } vocabulary, { } merges) => Gpt2Files.Read(vocabulary, vocabularyPath, merges, mergesPath),
             ({ }, null) => throw Missing(vocabularyPath, Gpt2Files.MergesFile),
             (null, { }) => throw Missing(mergesPath, Gpt2Files.VocabularyFile),
-            _ => throw new TinyLlmException($"There is no {Path.Combine(folder, TokenizerFile)}; expected the folder of "
-                + "a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` wrote."),
+            _ => throw new TinyLlmException($"There is no {Path.Combine(folder, TokenizerFile)}; expected the folder "
+                + "of a tokenizer or model; give the folder that `tinyllm tokenizer train` or `tinyllm pretrain` "
+                + "wrote."),
         };
 
         static TinyLlmException Missing(string there, string missing) =>

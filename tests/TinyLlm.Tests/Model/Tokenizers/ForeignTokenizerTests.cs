@@ -131,6 +131,39 @@ public sealed class ForeignTokenizerTests : IDisposable
         Assert.Equal(Open("llama3").Encode("the quick zebra"), TokenizerFolder.Load(folder).Encode("the quick zebra"));
     }
 
+    /// <summary>What stands behind a text, and around a pair, is kept as what stands before it.</summary>
+    [Theory]
+    [InlineData("<|begin_of_text|> A <|eot_id|>", "<|begin_of_text|> A:0 <|end_of_text|>:0 B:1 <|eot_id|>:1", 602)]
+    [InlineData("A <|end_of_text|>", "A <|end_of_text|> B:1 <|end_of_text|>:1", 603)]
+    [InlineData("<|end_of_text|> A", "<|end_of_text|> A B", 603)]
+    [InlineData("A", "A B", 603)]
+    public void Save_KeepsWhatThePostProcessorPutsAroundAText(string single, string pair, int start)
+    {
+        JsonObject processor = Processor(single, pair);
+        Edit("llama3", root => root["post_processor"]!["processors"]![1] = processor.DeepClone());
+        var tokenizer = TokenizerFolder.Load(folder);
+        Assert.Equal((603, start), (tokenizer.EndOfText, tokenizer.DocumentStart));
+        Assert.Equal(start == 602 ? 602 : null, tokenizer.BeginOfText);
+        string saved = Path.Combine(folder, "out");
+        tokenizer.Save(saved);
+        var written = JsonNode.Parse(File.ReadAllText(Path.Combine(saved, "tokenizer.json")))!["post_processor"];
+        Assert.True(JsonNode.DeepEquals(processor, written), $"{written}");
+        Assert.Equal(tokenizer.Hash, TokenizerFolder.Load(saved).Hash);
+    }
+
+    [Theory]
+    [InlineData("<|begin_of_text|> <|eot_id|> A", "A B", "puts 2 tokens before a text")]
+    [InlineData("<|begin_of_text|>", "A B", "no text between its tokens")]
+    [InlineData("A B", "A B", "Sequence 'B'")]
+    [InlineData("A <|missing|>", "A B", "puts '<|missing|>' behind a text")]
+    public void Load_OfAnotherTemplate_IsRefused(string single, string pair, string message)
+    {
+        Edit("llama3", root => root["post_processor"]!["processors"]![1] = Processor(single, pair));
+        UserError.Expect(() => TokenizerFolder.Load(folder), message, "tokenizer.json");
+        Edit("llama3", root => root["post_processor"]!["processors"]!.AsArray().Add(Processor("A", "A B")));
+        UserError.Expect(() => TokenizerFolder.Load(folder), "two TemplateProcessing", "tokenizer.json");
+    }
+
     public static TheoryData<string, string, string, string> Damages => new()
     {
         { "llama3", "/model/type", "\"Unigram\"", "model type is Unigram" },
@@ -201,6 +234,37 @@ public sealed class ForeignTokenizerTests : IDisposable
     public void ReadyVocabularies_KnowTheirNames() => UserError.Expect(() => ReadyVocabularies.Load("p50k"), "no ready vocabulary 'p50k'", "cl100k or o200k");
 
     private static string Golden(string name) => Path.Combine(AppContext.BaseDirectory, "Golden", "tokenizers", name);
+
+    // Parts as NAME or NAME:TYPE.
+    private static JsonObject Processor(string single, string pair)
+    {
+        string[] names = [.. $"{single} {pair}".Split(' ').Select(part => part.Split(':')[0]).Distinct()];
+        var tokens = names.Where(name => name.StartsWith('<')).Select(name =>
+        {
+            int id = Array.IndexOf(["<|begin_of_text|>", "<|end_of_text|>", "", "<|eot_id|>"], name);
+            return KeyValuePair.Create(name, (JsonNode?)new JsonObject
+            {
+                ["id"] = name,
+                ["ids"] = new JsonArray(id < 0 ? 7 : 602 + id),
+                ["tokens"] = new JsonArray(name),
+            });
+        });
+        return new JsonObject
+        {
+            ["type"] = "TemplateProcessing",
+            ["single"] = Parts(single),
+            ["pair"] = Parts(pair),
+            ["special_tokens"] = new JsonObject(tokens),
+        };
+
+        static JsonArray Parts(string parts) => [.. parts.Split(' ').Select(part => Part(part.Split(':')))];
+
+        static JsonObject Part(string[] part) => new()
+        {
+            [part[0].StartsWith('<') ? "SpecialToken" : "Sequence"] =
+                new JsonObject { ["id"] = part[0], ["type_id"] = part.Length > 1 ? int.Parse(part[1]) : 0 },
+        };
+    }
 
     private static Tokenizer Open(string name) => ReadyVocabularies.Names.Contains(name) ? ReadyVocabularies.Load(name) : TokenizerFolder.Load(Golden(name));
 

@@ -39,7 +39,8 @@ public sealed class TokenizerNotesTests : IDisposable
             """,
             $$$"""
             {"add_bos_token": false, "add_prefix_space": false, "bos_token": null,
-             "chat_template": {{{Json(Template)}}}, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "unk_token": null}
+             "chat_template": {{{Json(Template)}}}, "eos_token": "<|im_end|>",
+             "pad_token": "<|endoftext|>", "unk_token": null}
             """, null, [600, 602]),
         ["Qwen3-Base"] = new("qwen", """{"bos_token_id": 600, "eos_token_id": 600}""",
             """{"bos_token_id": 600, "do_sample": false, "eos_token_id": 600, "max_new_tokens": 2048}""",
