@@ -15,7 +15,8 @@ internal sealed record ModelSizes(Architecture Architecture, int Layers, int Hea
 /// <summary>The options that say what model pretrain makes.</summary>
 internal sealed class ModelOptions
 {
-    private static readonly Dictionary<string, (int Layers, int Heads, int Width, int Context)> Presets = new()
+    /// <summary>Sizes by their names.</summary>
+    internal static readonly Dictionary<string, (int Layers, int Heads, int Width, int Context)> Presets = new()
     {
         ["default"] = (4, 4, 128, 128),
         ["tiny"] = (4, 4, 128, 64),
