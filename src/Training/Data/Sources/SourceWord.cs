@@ -22,7 +22,8 @@ internal readonly record struct SourceWord(string Name, double? Weight)
         if (name.Length == 0)
             throw new TinyLlmException($"{option} {word}: there is no path before the weight; expected PATH=WEIGHT.");
         if (!double.TryParse(weight, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !(value > 0) || double.IsInfinity(value))
-            throw new TinyLlmException($"{option} {word}: there is no file of that name, and \"{weight}\" is no weight; expected a positive number after the equals sign, as in {name}=0.7.");
+            throw new TinyLlmException($"{option} {word}: there is no file of that name, and \"{weight}\" is no "
+                + $"weight; expected a positive number after the equals sign, as in {name}=0.7.");
         return new SourceWord(name, value);
     }
 }
