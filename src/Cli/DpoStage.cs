@@ -25,7 +25,8 @@ internal static class DpoStage
     /// <param name="settings">Beta and the kind of loss.</param>
     /// <param name="stop">Stops the reference's measuring.</param>
     /// <exception cref="TinyLlmException">They cannot be read, or none fits the model.</exception>
-    public static Stage Create(Gpt model, Tokenizer tokenizer, Func<Gpt>? openReference, string[] sources, string[] validation, PreferenceSettings settings, CancellationToken stop)
+    public static Stage Create(Gpt model, Tokenizer tokenizer, Func<Gpt>? openReference, string[] sources,
+        string[] validation, PreferenceSettings settings, CancellationToken stop)
     {
         settings.Validate();
         var report = new RowReport();
@@ -47,7 +48,8 @@ internal static class DpoStage
             new PreferenceEvaluator(held, new PreferenceObjective(settings, heldLogs)), new PreferenceObjective(settings, trainLogs));
     }
 
-    private static (List<PreferencePair> Train, List<PreferencePair> Held, int Unpaired) Split(string[] sources, string[] validation, RowReport report)
+    private static (List<PreferencePair> Train, List<PreferencePair> Held, int Unpaired) Split(string[] sources,
+        string[] validation, RowReport report)
     {
         List<PreferencePair> train = [], held = [];
         int unpaired = 0;

@@ -27,7 +27,8 @@ internal sealed class GrpoStage : IDisposable
     /// <param name="settings">The loop's.</param>
     /// <param name="stop">Stops a reward that is being worked out.</param>
     /// <exception cref="Kernels.TinyLlmException">The rows cannot be read, or no prompt fits.</exception>
-    public GrpoStage(Gpt model, Tokenizer tokenizer, Func<Gpt> openReference, string[] sources, string[] validation, RewardSettings rewards, TrainerSettings settings, CancellationToken stop)
+    public GrpoStage(Gpt model, Tokenizer tokenizer, Func<Gpt> openReference, string[] sources, string[] validation,
+        RewardSettings rewards, TrainerSettings settings, CancellationToken stop)
     {
         var rows = ChatData.Load(sources, validation);
         var rollouts = new RolloutSettings(rewards.Group, rewards.MaxTokens, rewards.Temperature, settings.BatchSize * settings.Accumulate, settings.Seed);

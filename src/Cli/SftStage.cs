@@ -18,10 +18,12 @@ internal static class SftStage
         string inRows = packed ? $" in {train.Count:N0} rows" : "";
         string summary = $"{string.Join(", ", sources)}: {train.Conversations:N0} conversations{inRows} with {train.Scored:N0} scored tokens, {held.Conversations:N0} for validation, {train.Length} tokens a row";
         int[] prompt = ChatTemplate.EncodePrompt(tokenizer, rows.Validation[0].FirstPrompt);
-        return new Stage("finetune", model, tokenizer, train, held, prompt, "chat", [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held), .. Notes(rows.Report)]);
+        return new Stage("finetune", model, tokenizer, train, held, prompt, "chat",
+            [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held), .. Notes(rows.Report)]);
     }
 
-    /// <summary>What the headings say of rows that are marked as not to be learned, and of fields that were not read.</summary>
+    /// <summary>What the headings say of rows that are marked as not to be learned, and of fields that were not
+    /// read.</summary>
     public static IEnumerable<(string Name, string Text)> Notes(RowReport report)
     {
         if (report.NotLearned > 0)

@@ -80,7 +80,8 @@ internal static class TokenizerKinds
         foreach (var (source, split) in text)
         {
             if (source.IsTokens)
-                throw new TinyLlmException($"{source.Option} {source.Name}: these are tokens already, from which no tokenizer can learn; name the one that made them by --tokenizer DIR.");
+                throw new TinyLlmException($"{source.Option} {source.Name}: these are tokens already, from which no "
+                    + "tokenizer can learn; name the one that made them by --tokenizer DIR.");
             foreach (var unit in source.Text(split))
             {
                 foreach (var piece in unit.Read(report))

@@ -4,11 +4,13 @@ using System.Text.Json.Nodes;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// Parses the JSON of others, nested as deep as their files are: .NET's own limit of 64 levels is less than some schemas of tools have.
+/// Parses the JSON of others, nested as deep as their files are: .NET's own limit of 64 levels is less than some
+/// schemas of tools have.
 /// </summary>
 public static class JsonText
 {
-    /// <summary>Levels of nesting that are read. The parser goes down no call for a level, so that it costs memory alone.</summary>
+    /// <summary>Levels of nesting that are read. The parser goes down no call for a level, so that it costs memory
+    /// alone.</summary>
     public const int MaxDepth = 1000;
 
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = MaxDepth };
@@ -65,7 +67,8 @@ public static class JsonText
 
     /// <summary>What is wrong with JSON, in a few words: that it is nested too deep, or where it is no JSON.</summary>
     /// <param name="e">What the parser reported.</param>
-    /// <param name="firstLine">The line of the file where the text begins, from 1; 0: the text is one line, and only the byte is told.</param>
+    /// <param name="firstLine">The line of the file where the text begins, from 1; 0: the text is one line, and only
+    /// the byte is told.</param>
     public static string Fault(JsonException e, long firstLine = 1) =>
         IsTooDeep(e) ? $"JSON nested deeper than {MaxDepth:N0} levels"
         : firstLine == 0 ? $"no valid JSON at byte {e.BytePositionInLine + 1}"
@@ -73,7 +76,8 @@ public static class JsonText
 
     /// <summary>Whether the parser gave up because the text is nested too deep.</summary>
     // It has no code for that; a test sees to it that its words stay the same.
-    public static bool IsTooDeep(JsonException e) => e.Message.Contains("maximum configured depth", StringComparison.Ordinal) || e.InnerException is JsonException inner && IsTooDeep(inner);
+    public static bool IsTooDeep(JsonException e) => e.Message.Contains("maximum configured depth",
+        StringComparison.Ordinal) || e.InnerException is JsonException inner && IsTooDeep(inner);
 
     private static JsonException TooDeep(JsonException e) =>
         new($"nested deeper than {MaxDepth:N0} levels", e.Path, e.LineNumber, e.BytePositionInLine, e);

@@ -14,7 +14,9 @@ internal static class EvalCommand
 {
     private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
     private static readonly Option<string[]> Compare = LoopOptions.Path<string[]>("--compare", "DIR ...", "More model folders: one table of all, with 95% confidence intervals.");
-    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH", "Text as pretrain's --data, conversations or multiple-choice rows (.jsonl, .json or .parquet, also .gz or .zst; the first row tells), or builtin:questions; many times.", required: true);
+    private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
+        "Text as pretrain's --data, conversations or multiple-choice rows (.jsonl, .json or .parquet, also .gz or "
+        + ".zst; the first row tells), or builtin:questions; many times.", required: true);
     private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; default: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatchOption = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
     private static readonly Option<bool> Chat = new("--chat") { Description = "Multiple choice only: ask by the chat template; default: a choice goes on from the question as plain text." };
@@ -89,14 +91,18 @@ internal static class EvalCommand
         IReadOnlyList<ChoiceRow>? choices = ChoiceRows.AreIn(word, textField) ? ChoiceRows.Read(word, report) : null;
         bool chat = choices is null && ChatData.IsChat(word, textField);
         if (parse.GetValue(ExactMatchOption) && !chat)
-            throw new TinyLlmException($"--exact-match: {word} holds no conversations; expected a file of conversations ({RowFiles.Kinds}) or builtin:questions.");
+            throw new TinyLlmException($"--exact-match: {word} holds no conversations; expected a file of "
+                + $"conversations ({RowFiles.Kinds}) or builtin:questions.");
         if (parse.GetValue(Chat) && choices is null)
-            throw new TinyLlmException($"--chat: {word} holds no multiple-choice rows; expected a file ({RowFiles.Kinds}) whose rows have \"choices\". Conversations are measured by the chat template without it.");
+            throw new TinyLlmException($"--chat: {word} holds no multiple-choice rows; expected a file "
+                + $"({RowFiles.Kinds}) whose rows have \"choices\". Conversations are measured by the chat template "
+                + "without it.");
         if (chat && !TextData.IsBuiltin(word))
             ChoiceRows.RefuseIn(word);
         var rows = chat ? ChatData.Read(word, split, report) : null;
         if (report.NotLearned > 0)
-            Console.Error.WriteLine($"{word}: {report.NotLearned:N0} rows that are marked as not to be learned are left out");
+            Console.Error.WriteLine($"{word}: {report.NotLearned:N0} rows that are marked as not to be learned are "
+                + "left out");
         if (report.Describe() is { } fields)
             Console.Error.WriteLine($"{word}: fields not read: {fields}");
         return new Source(word, split, choices, rows);

@@ -18,7 +18,8 @@ internal static class FinetuneCommand
 
     private static readonly Option<string?> ModelOption = LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
-        "Rows: a file, a folder or a glob (.jsonl, .json or .parquet, also .gz or .zst), many times: conversations or builtin:questions, the default; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
+        "Rows: a file, a folder or a glob (.jsonl, .json or .parquet, also .gz or .zst), many times: conversations or "
+            + "builtin:questions, the default; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
     private static readonly Option<string?> Validation = LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; default: the last tenth of the data.");
     private static readonly Option<string> Method = LoopOptions.Choice("--method",
         $"sft: conversations, of which the assistant's words are learned. dpo: comparisons of two answers; the defaults are then {DpoStage.Defaults.Steps} steps of {DpoStage.Defaults.BatchSize} comparisons, AdamW at 2e-4, no decay. grpo: the model's own answers to the prompts of conversations, by their reward; the defaults are {GrpoStage.Defaults.Steps} steps of {GrpoStage.Defaults.BatchSize} prompts, AdamW at 2e-4, no decay. Default: sft.", Sft, Dpo, Grpo);
@@ -54,7 +55,8 @@ internal static class FinetuneCommand
         string source = reader.Fixed(ModelOption, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string method = reader.Fixed(Method, Sft);
         bool dpo = method == Dpo, grpo = method == Grpo;
-        string[] words = reader.Fixed(Data, dpo ? [] : [Builtin]), heldWords = reader.Fixed(Validation, null) is { } held ? [held] : [];
+        string[] words = reader.Fixed(Data, dpo ? [] : [Builtin]);
+        string[] heldWords = reader.Fixed(Validation, null) is { } held ? [held] : [];
         SpooledInput.TakeAll([.. words, .. heldWords], stop);
         string[] sources = RowFiles.Expand(words), validation = RowFiles.Expand(heldWords, Validation.Name);
         bool packed = reader.Fixed(Packing, false);
@@ -109,7 +111,8 @@ internal static class FinetuneCommand
         foreach (string source in sources)
         {
             var rows = ChatData.Read(source, Split.Train, report);
-            HeldOut.Split(source, rows, "row", validationElsewhere || TextData.IsBuiltin(source) || rows.Count == 1, train, []);
+            HeldOut.Split(source, rows, "row", validationElsewhere || TextData.IsBuiltin(source) || rows.Count == 1,
+                train, []);
         }
 
         return train;
@@ -128,8 +131,10 @@ internal static class FinetuneCommand
         string[] sources = RowFiles.Expand(words);
         var report = new RowReport();
         IExamples examples = parse.GetValue(Method) == Dpo
-            ? new PreferenceExamples(sources.SelectMany(source => PreferenceRows.Read(source, report).Pairs), tokenizer, context)
-            : new ChatExamples(TrainingRows(sources, parse.GetValue(Validation) is not null, report), tokenizer, context, packed: parse.GetValue(Packing));
+            ? new PreferenceExamples(sources.SelectMany(source => PreferenceRows.Read(source, report).Pairs), tokenizer,
+                context)
+            : new ChatExamples(TrainingRows(sources, parse.GetValue(Validation) is not null, report), tokenizer,
+                context, packed: parse.GetValue(Packing));
         foreach (var (name, text) in SftStage.Notes(report))
             Console.Error.WriteLine($"{name}: {text}");
         MaskView.Show(examples, tokenizer, count);

@@ -43,7 +43,8 @@ internal static class PretrainCommand
         settings.Validate();
         SpooledInput.TakeAll(validationWord is null ? words : [.. words, validationWord], stop);
         var sources = DataSource.Parse(words, options);
-        IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options, validation.Name);
+        IReadOnlyList<DataSource> held = validationWord is null ? [] : DataSource.Parse([validationWord], options,
+            validation.Name);
         string? initial = reader.Fixed(init, null);
         if (initial is not null)
             model.RefuseBeside($"--init {initial}", reader);

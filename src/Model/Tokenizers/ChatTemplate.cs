@@ -7,7 +7,8 @@ namespace TinyLlm.Model.Tokenizers;
 /// <param name="Content">What is said, as plain text.</param>
 public sealed record ChatMessage(string Role, string Content)
 {
-    /// <summary>Whether the model learns to write it, where it is the assistant's: other turns are only seen, whatever this says.</summary>
+    /// <summary>Whether the model learns to write it, where it is the assistant's: other turns are only seen, whatever
+    /// this says.</summary>
     public bool IsLearned { get; init; } = true;
 }
 
@@ -31,8 +32,8 @@ public static class ChatTemplate
     /// <summary>Appends the tokens of a chat to <paramref name="ids"/> and, one for each, whether the model learns to write it.</summary>
     /// <param name="ids">The token ids are appended here.</param>
     /// <param name="isTrained">
-    /// True exactly for the content of the assistant's turns that are learned and the <c>&lt;|im_end|&gt;</c> that ends them; false for
-    /// every header, for what others say and for the line feed between turns.
+    /// True exactly for the content of the assistant's turns that are learned and the <c>&lt;|im_end|&gt;</c> that ends
+    /// them; false for every header, for what others say and for the line feed between turns.
     /// </param>
     /// <remarks>
     /// The assistant's content is encoded apart from its header, as it is when the model writes it; the other turns are encoded header

@@ -62,7 +62,8 @@ internal static class Gpt2Files
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path}: {JsonText.Fault(e)}; expected GPT-2's vocab.json; copy the file again.", e);
+            throw new TinyLlmException($"{path}: {JsonText.Fault(e)}; expected GPT-2's vocab.json; copy the file "
+                + "again.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException)
         {

@@ -29,7 +29,8 @@ internal sealed class TokenizerJsonReader
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path}: {JsonText.Fault(e)}; expected a Hugging Face tokenizer.json; copy the file again.", e);
+            throw new TinyLlmException($"{path}: {JsonText.Fault(e)}; expected a Hugging Face tokenizer.json; copy the "
+                + "file again.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException)
         {

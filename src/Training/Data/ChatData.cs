@@ -8,7 +8,8 @@ namespace TinyLlm.Training.Data;
 /// <param name="Train">Rows of the training split.</param>
 /// <param name="Validation">Rows of the validation split.</param>
 /// <param name="Report">What was left out of both, and what was not read.</param>
-public sealed record ChatSplits(IReadOnlyList<Conversation> Train, IReadOnlyList<Conversation> Validation, RowReport Report);
+public sealed record ChatSplits(IReadOnlyList<Conversation> Train, IReadOnlyList<Conversation> Validation,
+    RowReport Report);
 
 /// <summary>Reads conversations: files of rows or the built-in questions.</summary>
 public static class ChatData
@@ -42,15 +43,19 @@ public static class ChatData
         foreach (string source in validation)
             held.AddRange(Read(source, Split.Validation, report, "--val-data"));
         if (validation.Count > 0 && held.Count == 0)
-            throw new TinyLlmException($"--val-data {string.Join(' ', validation)}: no row is to be learned; expected one or more to measure on.");
+            throw new TinyLlmException($"--val-data {string.Join(' ', validation)}: no row is to be learned; expected "
+                + "one or more to measure on.");
         return new ChatSplits(train, held, report);
     }
 
-    /// <summary>Whether a source holds conversations and not plain text; of a file of rows, whatever its compression, its first row tells.</summary>
+    /// <summary>Whether a source holds conversations and not plain text; of a file of rows, whatever its compression,
+    /// its first row tells.</summary>
     /// <param name="source">A --data word.</param>
     /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
-    /// <exception cref="TinyLlmException">The file cannot be read, or, of JSON lines, its first row is neither.</exception>
-    public static bool IsChat(string source, string? textField) => source == QuestionsSource || RowFile.MayBe(source) && ChatRows.AreIn(source, textField);
+    /// <exception cref="TinyLlmException">The file cannot be read, or, of JSON lines, its first row is
+    /// neither.</exception>
+    public static bool IsChat(string source, string? textField) => source == QuestionsSource || RowFile.MayBe(source)
+        && ChatRows.AreIn(source, textField);
 
     /// <summary>All rows of a source, or one split of a built-in one.</summary>
     /// <param name="source">The source.</param>
@@ -58,14 +63,17 @@ public static class ChatData
     /// <param name="report">Counts what is left out and what is not read.</param>
     /// <param name="option">The option that names the source, for messages.</param>
     /// <exception cref="TinyLlmException">The source is missing, unknown or malformed.</exception>
-    public static IReadOnlyList<Conversation> Read(string source, Split split, RowReport? report = null, string option = "--data")
+    public static IReadOnlyList<Conversation> Read(
+        string source, Split split, RowReport? report = null, string option = "--data")
     {
         if (!TextData.IsBuiltin(source))
             return ChatRows.Read(source, report).ToList();
         if (source != QuestionsSource)
-            throw new TinyLlmException($"{option} {source}: expected builtin:questions or a file of conversations ({RowFiles.Kinds}); stories have no answers to learn.");
+            throw new TinyLlmException($"{option} {source}: expected builtin:questions or a file of conversations "
+                + $"({RowFiles.Kinds}); stories have no answers to learn.");
         return BuiltinData.Questions(split).Select((chat, i) => new Conversation(chat.Turns
-            .SelectMany(turn => new[] { new ChatMessage("user", turn.Question), new ChatMessage(ChatTemplate.Assistant, turn.Answer) }).ToList())
+            .SelectMany(turn => new[] { new ChatMessage("user", turn.Question), new ChatMessage(ChatTemplate.Assistant,
+                turn.Answer) }).ToList())
         { Place = RowPlace.Row(source, i + 1) }).ToList();
     }
 }

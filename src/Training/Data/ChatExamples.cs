@@ -19,7 +19,8 @@ public sealed class ChatExamples : IExamples
     /// <param name="context">The model's longest sequence.</param>
     /// <param name="length">T, or 0: the context where they are packed, else the shortest that holds the longest conversation.</param>
     /// <param name="packed">Whether conversations share rows.</param>
-    /// <exception cref="TinyLlmException">No conversation has an assistant's token, or the tokenizer cannot write one, which is named.</exception>
+    /// <exception cref="TinyLlmException">No conversation has an assistant's token, or the tokenizer cannot write one,
+    /// which is named.</exception>
     public ChatExamples(IEnumerable<Conversation> conversations, Tokenizer tokenizer, int context, int length = 0, bool packed = false)
     {
         int longest = 0;

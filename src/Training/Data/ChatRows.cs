@@ -21,35 +21,40 @@ public sealed record Conversation(IReadOnlyList<ChatMessage> Messages)
 }
 
 /// <summary>
-/// Reads finetuning rows from JSON lines (one object a line, blank lines allowed), an array of JSON or a Parquet file, compressed or not; JSON in UTF-8, or what a byte
-/// order mark says. A row has one of these forms:
+/// Reads finetuning rows from JSON lines (one object a line, blank lines allowed), an array of JSON or a Parquet file,
+/// compressed or not; JSON in UTF-8, or what a byte order mark says. A row has one of these forms:
 /// <list type="bullet">
 /// <item><c>{"messages": [{"role": "system" | "user" | "assistant", "content": "..."}, ...]}</c></item>
-/// <item><c>{"prompt": "..." or messages, "completion": "..." or messages}</c>: of messages, only those of the completion are learned.</item>
+/// <item><c>{"prompt": "..." or messages, "completion": "..." or messages}</c>: of messages, only those of the
+/// completion are learned.</item>
 /// <item><c>{"question": "...", "answer": "..."}</c></item>
-/// <item><c>{"instruction": "...", "input" or "context": "..." (optional), "output" or "response": "..."}</c>: a non-empty input follows the instruction after an
-/// empty line.</item>
+/// <item><c>{"instruction": "...", "input" or "context": "..." (optional), "output" or "response": "..."}</c>: a
+/// non-empty input follows the instruction after an empty line.</item>
 /// </list>
-/// Each may have <c>system</c>, which becomes the first turn. <c>"weight": 0</c> and the like leave a turn or a row out of what is learned, <c>"label": false</c> a row. A field
-/// that would change what is seen or learned otherwise is refused; others are named in the report.
+/// Each may have <c>system</c>, which becomes the first turn. <c>"weight": 0</c> and the like leave a turn or a row out
+/// of what is learned, <c>"label": false</c> a row. A field that would change what is seen or learned otherwise is
+/// refused; others are named in the report.
 /// </summary>
 public static class ChatRows
 {
     private const string DefaultTextField = "text";
 
-    internal const string Forms = "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", \"answer\"}, {\"instruction\", \"output\"} or {\"instruction\", \"response\"}";
+    internal const string Forms = "expected {\"messages\": [...]}, {\"prompt\", \"completion\"}, {\"question\", "
+        + "\"answer\"}, {\"instruction\", \"output\"} or {\"instruction\", \"response\"}";
 
     // The first field of each form that tells it from others, and one that stands for it where the first is missing.
-    private static readonly string[] Tells = [RowFields.Messages, RowFields.Prompt, RowFields.Completion, RowFields.Question, RowFields.Answer, RowFields.Instruction];
+    private static readonly string[] Tells = [RowFields.Messages, RowFields.Prompt, RowFields.Completion,
+        RowFields.Question, RowFields.Answer, RowFields.Instruction];
 
     /// <summary>
-    /// The rows of a file, read as they are asked for, without those that are marked as not to be learned. A row without an assistant turn is returned too: whoever trains
-    /// counts those.
+    /// The rows of a file, read as they are asked for, without those that are marked as not to be learned. A row
+    /// without an assistant turn is returned too: whoever trains counts those.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="report">Counts what is left out and what is not read.</param>
     /// <exception cref="TinyLlmException">
-    /// While reading: the file cannot be read, has no row, or a row is damaged; the message has the number of the line or row, from 1.
+    /// While reading: the file cannot be read, has no row, or a row is damaged; the message has the number of the line
+    /// or row, from 1.
     /// </exception>
     public static IEnumerable<Conversation> Read(string path, RowReport? report = null)
     {
@@ -66,17 +71,20 @@ public static class ChatRows
             throw new TinyLlmException($"{path}: has no rows; {Forms}, one object a line.");
     }
 
-    /// <summary>Whether a file of rows holds conversations and not documents: what the first row that is an object has.</summary>
+    /// <summary>Whether a file of rows holds conversations and not documents: what the first row that is an object
+    /// has.</summary>
     /// <param name="path">The file.</param>
     /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
-    /// <exception cref="TinyLlmException">The file cannot be read; of JSON lines also: none is an object, or the first has neither.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read; of JSON lines also: none is an object, or the first
+    /// has neither.</exception>
     internal static bool AreIn(string path, string? textField)
     {
         bool mayBeText = RowFile.MayBeText(path);
         if (RowFile.FirstNames(path, out var place) is not { } names)
         {
             return mayBeText ? false : throw new TinyLlmException(
-                $"{path}: no line is a JSON object; expected documents with a field \"{textField ?? DefaultTextField}\", or conversations. Put one object on each line.");
+                $"{path}: no line is a JSON object; expected documents with a field "
+                    + $"\"{textField ?? DefaultTextField}\", or conversations. Put one object on each line.");
         }
 
         if (textField is not null && names.Contains(textField))
@@ -85,15 +93,18 @@ public static class ChatRows
             return true;
         if (mayBeText || textField is null && names.Contains(DefaultTextField))
             return false;
-        throw new TinyLlmException($"{place}: the row is neither a document with a field \"{textField ?? DefaultTextField}\" nor a conversation; its fields are: "
-            + $"{(names.Count == 0 ? "none" : string.Join(", ", names))}. Name the field with the text by --text-field, or give conversations: {Forms}.");
+        throw new TinyLlmException($"{place}: the row is neither a document with a field "
+            + $"\"{textField ?? DefaultTextField}\" nor a conversation; its fields are: "
+            + $"{(names.Count == 0 ? "none" : string.Join(", ", names))}. Name the field with the text by "
+                + $"--text-field, or give conversations: {Forms}.");
     }
 
     private static Conversation? Parse(RowParser row)
     {
         string? form = Array.Find(Tells, row.IsGiven) ?? Array.Find(Tells, row.Has);
         if (form != RowFields.Messages && (row.IsGiven(RowFields.Chosen) || row.IsGiven(RowFields.Rejected)))
-            throw row.Fault("the row compares answers (\"chosen\", \"rejected\"), and conversations are learned here. Learn from comparisons by finetune --method dpo");
+            throw row.Fault("the row compares answers (\"chosen\", \"rejected\"), and conversations are learned here. "
+                + "Learn from comparisons by finetune --method dpo");
         bool learned = row.TakeIsLearned(isRated: form is RowFields.Prompt or RowFields.Completion);
         List<ChatMessage> messages = form switch
         {
@@ -109,7 +120,8 @@ public static class ChatRows
         return learned ? new Conversation(messages) { Place = row.Place } : null;
     }
 
-    private static List<ChatMessage> Pair(string user, string assistant) => [new ChatMessage("user", user), new ChatMessage(ChatTemplate.Assistant, assistant)];
+    private static List<ChatMessage> Pair(string user, string assistant) =>
+        [new ChatMessage("user", user), new ChatMessage(ChatTemplate.Assistant, assistant)];
 
     private static List<ChatMessage> PromptAndCompletion(RowParser row)
     {
@@ -125,7 +137,8 @@ public static class ChatRows
         foreach (string field in (string[])[RowFields.Context, RowFields.Input])
         {
             if (row.TakeOptionalText(field).Length > 0)
-                throw row.Fault($"\"{field}\" is not read beside \"question\"; expected it within the question, or a row of \"instruction\", \"{field}\" and \"output\"");
+                throw row.Fault($"\"{field}\" is not read beside \"question\"; expected it within the question, or a "
+                    + $"row of \"instruction\", \"{field}\" and \"output\"");
         }
 
         return row.TakeText(RowFields.Question);
@@ -133,7 +146,8 @@ public static class ChatRows
 
     private static string Instruction(RowParser row)
     {
-        string instruction = row.TakeText(RowFields.Instruction), input = row.TakeOptionalText(RowFields.Input), context = row.TakeOptionalText(RowFields.Context);
+        string instruction = row.TakeText(RowFields.Instruction), input = row.TakeOptionalText(RowFields.Input),
+            context = row.TakeOptionalText(RowFields.Context);
         if (input.Length > 0 && context.Length > 0)
             throw row.Fault("there are both \"input\" and \"context\"; expected one of them beside \"instruction\"");
         string more = input + context;
@@ -144,6 +158,7 @@ public static class ChatRows
     {
         if (row.IsGiven(RowFields.Output) && row.IsGiven(RowFields.Response))
             throw row.Fault("there are both \"output\" and \"response\"; expected one of them beside \"instruction\"");
-        return row.TakeText(row.Has(RowFields.Response) && !row.IsGiven(RowFields.Output) ? RowFields.Response : RowFields.Output);
+        return row.TakeText(row.Has(RowFields.Response) && !row.IsGiven(RowFields.Output) ? RowFields.Response
+            : RowFields.Output);
     }
 }

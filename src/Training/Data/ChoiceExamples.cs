@@ -67,6 +67,7 @@ public sealed class ChoiceExamples : IExamples
             ? ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", row.Context)])
             : [tokenizer.DocumentStart, .. tokenizer.Encode(row.Context.TrimEnd())];
         bool spaced = !chat && !string.IsNullOrWhiteSpace(row.Context);
-        return (before, [.. row.Choices.Select(choice => chat ? [.. tokenizer.Encode(choice.Trim()), tokenizer.TurnEnd] : tokenizer.Encode((spaced ? " " : "") + choice.Trim()))]);
+        return (before, [.. row.Choices.Select(choice => chat ? [.. tokenizer.Encode(choice.Trim()), tokenizer.TurnEnd]
+            : tokenizer.Encode((spaced ? " " : "") + choice.Trim()))]);
     }
 }

@@ -24,7 +24,8 @@ public sealed class PreferenceExamples : IExamples
         foreach (var pair in pairs)
         {
             var (prompt, chosen, rejected) = RowPlace.At(pair.Place, () =>
-                (ChatTemplate.EncodePrompt(tokenizer, pair.Prompt).Length, Encode(tokenizer, pair.Prompt, pair.Chosen), Encode(tokenizer, pair.Prompt, pair.Rejected)));
+                (ChatTemplate.EncodePrompt(tokenizer, pair.Prompt).Length, Encode(tokenizer, pair.Prompt, pair.Chosen),
+                    Encode(tokenizer, pair.Prompt, pair.Rejected)));
             int needed = Math.Max(chosen.Length, rejected.Length) - 1;
             if (needed > room)
             {

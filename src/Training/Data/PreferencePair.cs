@@ -16,8 +16,10 @@ public sealed record PreferencePair(IReadOnlyList<ChatMessage> Prompt, string Ch
 }
 
 /// <summary>
-/// Reads comparisons, from the files that <see cref="ChatRows"/> reads, in TRL's forms: <c>{"prompt", "chosen", "rejected"}</c>, each a text, or messages with one assistant's turn as the
-/// answer; or the answers are whole conversations that differ in their last turn, with or without their prompt beside them. <c>system</c> becomes the first turn.
+/// Reads comparisons, from the files that <see cref="ChatRows"/> reads, in TRL's forms: <c>{"prompt", "chosen",
+/// "rejected"}</c>, each a text, or messages with one assistant's turn as the answer; or the answers are whole
+/// conversations that differ in their last turn, with or without their prompt beside them. <c>system</c> becomes the
+/// first turn.
 /// </summary>
 public static class PreferenceRows
 {
@@ -26,7 +28,8 @@ public static class PreferenceRows
     /// <summary>The comparisons of a file; rows that rate one answer (<c>label</c>), as chat writes them too, are left out and counted.</summary>
     /// <param name="path">The file.</param>
     /// <param name="report">Counts rows that are marked as not to be learned, and what is not read.</param>
-    /// <exception cref="TinyLlmException">The file cannot be read, has no comparison, or a row is damaged; the message has its number.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read, has no comparison, or a row is damaged; the message
+    /// has its number.</exception>
     public static (IReadOnlyList<PreferencePair> Pairs, int Unpaired) Read(string path, RowReport? report = null)
     {
         report ??= new RowReport();
@@ -44,14 +47,16 @@ public static class PreferenceRows
     }
 
     /// <summary>Takes a prompt: a text of the user, or messages, which are seen and not learned.</summary>
-    /// <exception cref="TinyLlmException">It is neither, or ends with the assistant's turn, which the answer would go on with.</exception>
+    /// <exception cref="TinyLlmException">It is neither, or ends with the assistant's turn, which the answer would go
+    /// on with.</exception>
     internal static List<ChatMessage> TakePrompt(RowParser row)
     {
         if (row.Take(RowFields.Prompt) is not { ValueKind: JsonValueKind.Array or JsonValueKind.Object })
             return [new ChatMessage("user", row.TakeText(RowFields.Prompt))];
         var prompt = row.TakeMessages(RowFields.Prompt);
         if (prompt[^1].Role == ChatTemplate.Assistant)
-            throw row.Fault("the prompt ends with an assistant's message, which the answer would go on with; expected a prompt that the assistant answers with a message of its own");
+            throw row.Fault("the prompt ends with an assistant's message, which the answer would go on with; expected "
+                + "a prompt that the assistant answers with a message of its own");
         return [.. prompt.Select(message => message with { IsLearned = message.Role != ChatTemplate.Assistant })];
     }
 
@@ -75,7 +80,8 @@ public static class PreferenceRows
         if (!row.IsGiven(RowFields.Chosen) || !row.IsGiven(RowFields.Rejected))
         {
             throw row.Has(RowFields.Chosen) || row.Has(RowFields.Rejected)
-                ? row.Fault($"\"{(row.IsGiven(RowFields.Chosen) ? RowFields.Rejected : RowFields.Chosen)}\" is missing or null; {Forms}")
+                ? row.Fault($"\"{(row.IsGiven(RowFields.Chosen) ? RowFields.Rejected : RowFields.Chosen)}\" is missing "
+                    + $"or null; {Forms}")
                 : row.NoForm(Forms);
         }
 
@@ -89,7 +95,8 @@ public static class PreferenceRows
         AddSystem(row, prompt);
         if (!learned)
             row.Report.AddNotLearned();
-        return (learned ? new PreferencePair(prompt, chosen[^1].Content, rejected[^1].Content) { Place = row.Place } : null, false);
+        return (learned ? new PreferencePair(prompt, chosen[^1].Content, rejected[^1].Content) { Place = row.Place }
+            : null, false);
     }
 
     // One answer with its rating: nothing of it is learned here.
@@ -105,26 +112,33 @@ public static class PreferenceRows
         List<ChatMessage> messages = row.Take(field)!.Value.ValueKind is JsonValueKind.Array or JsonValueKind.Object
             ? row.TakeMessages(field) : [new ChatMessage(ChatTemplate.Assistant, row.TakeText(field))];
         if (messages[^1].Role != ChatTemplate.Assistant)
-            throw row.Fault($"\"{field}\" is not one assistant's message, and does not end with one; expected an answer");
-        return messages[^1].IsLearned ? messages : throw row.Fault($"the answer in \"{field}\" is marked as not to be learned; expected answers that are. Leave the row out, or its mark");
+            throw row.Fault($"\"{field}\" is not one assistant's message, and does not end with one; expected an "
+                + "answer");
+        return messages[^1].IsLearned ? messages
+            : throw row.Fault($"the answer in \"{field}\" is marked as not to be learned; expected answers that are. "
+            + "Leave the row out, or its mark");
     }
 
     // Whole conversations: all but the last turn is the prompt.
-    private static List<ChatMessage> CommonPrompt(RowParser row, List<ChatMessage> chosen, List<ChatMessage> rejected, List<ChatMessage>? prompt)
+    private static List<ChatMessage> CommonPrompt(RowParser row, List<ChatMessage> chosen, List<ChatMessage> rejected,
+        List<ChatMessage>? prompt)
     {
         if (chosen.Count != rejected.Count || chosen.Count < 2 || !AreEqual(chosen.SkipLast(1), rejected.SkipLast(1)))
         {
             throw row.Fault(prompt is null
                 ? "there is no prompt, and chosen and rejected differ in more than their last turn, the assistant's"
-                : "beside a prompt, chosen and rejected are neither one assistant's message each nor conversations that differ in their last turn");
+                : "beside a prompt, chosen and rejected are neither one assistant's message each nor conversations "
+                    + "that differ in their last turn");
         }
 
         List<ChatMessage> common = [.. chosen.SkipLast(1)];
-        if (prompt is not null && !AreEqual(prompt, common) && !AreEqual(prompt, common.Where(message => message.Role != "system")))
+        if (prompt is not null && !AreEqual(prompt, common)
+            && !AreEqual(prompt, common.Where(message => message.Role != "system")))
             throw row.Fault("the prompt is not what chosen and rejected begin with; expected the same turns");
         return [.. common.Select(message => message with { IsLearned = message.Role != ChatTemplate.Assistant })];
     }
 
     private static bool AreEqual(IEnumerable<ChatMessage> a, IEnumerable<ChatMessage> b) =>
-        a.Select(message => (message.Role, message.Content)).SequenceEqual(b.Select(message => (message.Role, message.Content)));
+        a.Select(message => (message.Role, message.Content)).SequenceEqual(b.Select(message =>
+            (message.Role, message.Content)));
 }

@@ -71,7 +71,8 @@ public sealed class Rollouts : IStepExamples, IDisposable
         foreach (var conversation in conversations)
         {
             int last = conversation.LastAnswer;
-            int[] ids = last > 0 ? RowPlace.At(conversation.Place, () => ChatTemplate.EncodePrompt(tokenizer, [.. conversation.Messages.Take(last)])) : [];
+            int[] ids = last > 0 ? RowPlace.At(conversation.Place, () =>
+                ChatTemplate.EncodePrompt(tokenizer, [.. conversation.Messages.Take(last)])) : [];
             if (last < 1 || ids.Length + settings.MaxTokens > model.Config.Context)
                 Skipped++;
             else

@@ -12,16 +12,18 @@ public static class RowFiles
 
     // What tells rows from other JSON that lies in the same folder, such as a description of the data.
     private static readonly string[] Tells =
-        [RowFields.Messages, RowFields.Prompt, RowFields.Question, RowFields.Instruction, RowFields.Chosen, RowFields.Choices];
+        [RowFields.Messages, RowFields.Prompt, RowFields.Question, RowFields.Instruction, RowFields.Chosen,
+            RowFields.Choices];
 
     /// <summary>
-    /// The words, with folders and patterns replaced by their files of rows, in the ordinal order of their paths. Of .json files in a folder those whose first row is one are
-    /// taken.
+    /// The words, with folders and patterns replaced by their files of rows, in the ordinal order of their paths. Of
+    /// .json files in a folder those whose first row is one are taken.
     /// </summary>
     /// <param name="words">The words.</param>
     /// <param name="option">The option that names them, for messages.</param>
     /// <exception cref="TinyLlmException">A folder or pattern has none.</exception>
-    public static string[] Expand(IEnumerable<string> words, string option = "--data") => [.. words.SelectMany(word => Expand(word, option))];
+    public static string[] Expand(IEnumerable<string> words, string option = "--data") =>
+        [.. words.SelectMany(word => Expand(word, option))];
 
     private static IEnumerable<string> Expand(string word, string option)
     {
@@ -31,9 +33,11 @@ public static class RowFiles
             return [word];
         }
 
-        bool named = FileSearch.IsGlob(word) && Path.GetExtension(word) is { Length: > 1 } extension && !FileSearch.IsGlob(extension);
+        bool named = FileSearch.IsGlob(word) && Path.GetExtension(word) is { Length: > 1 } extension
+            && !FileSearch.IsGlob(extension);
         var files = SourceFiles.Find(word, option).Where(file => IsOfRows(file, named)).ToList();
-        return files.Count > 0 ? files : throw new TinyLlmException($"{option} {word}: there are no rows; expected files of rows, {Kinds}.");
+        return files.Count > 0 ? files
+            : throw new TinyLlmException($"{option} {word}: there are no rows; expected files of rows, {Kinds}.");
     }
 
     private static bool IsOfRows(string file, bool isNamed)

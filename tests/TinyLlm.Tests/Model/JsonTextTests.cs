@@ -23,8 +23,10 @@ public class JsonTextTests
         var error = Assert.ThrowsAny<JsonException>(() => JsonText.Parse(deeper));
         Assert.Contains(TooDeep, error.Message, StringComparison.Ordinal);
         Assert.Contains(TooDeep, JsonText.Fault(error), StringComparison.Ordinal);
-        Assert.Contains(TooDeep, Assert.ThrowsAny<JsonException>(() => JsonText.Parse(new MemoryStream(deeper))).Message, StringComparison.Ordinal);
-        Assert.Equal("no valid JSON at line 2, byte 3", JsonText.Fault(Assert.ThrowsAny<JsonException>(() => JsonText.Parse("[1,\n2 x]"u8.ToArray()))));
+        Assert.Contains(TooDeep, Assert.ThrowsAny<JsonException>(() =>
+            JsonText.Parse(new MemoryStream(deeper))).Message, StringComparison.Ordinal);
+        Assert.Equal("no valid JSON at line 2, byte 3", JsonText.Fault(Assert.ThrowsAny<JsonException>(() =>
+            JsonText.Parse("[1,\n2 x]"u8.ToArray()))));
     }
 
     [Fact]
@@ -32,9 +34,12 @@ public class JsonTextTests
     {
         using var folder = new TemporaryFolder();
         string deep = Nested(JsonText.MaxDepth - 1), deeper = Nested(JsonText.MaxDepth);
-        foreach (string form in (string[])["\"question\":\"q\",\"answer\":\"a\"", "\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\"", "\"question\":\"q\",\"choices\":[\"a\",\"b\"],\"answer\":0", "\"text\":\"q\""])
+        foreach (string form in (string[])["\"question\":\"q\",\"answer\":\"a\"",
+            "\"prompt\":\"q\",\"chosen\":\"a\",\"rejected\":\"b\"",
+            "\"question\":\"q\",\"choices\":[\"a\",\"b\"],\"answer\":0", "\"text\":\"q\""])
         {
-            string good = folder.Write("good.jsonl", $"{{{form},\"schema\":{deep}}}\n"), bad = folder.Write("bad.jsonl", $"{{{form},\"schema\":{deeper}}}\n");
+            string good = folder.Write("good.jsonl", $"{{{form},\"schema\":{deep}}}\n"),
+                bad = folder.Write("bad.jsonl", $"{{{form},\"schema\":{deeper}}}\n");
             Read(form, good);
             UserError.Expect(() => Read(form, bad), "bad.jsonl, line 1: ", TooDeep);
         }

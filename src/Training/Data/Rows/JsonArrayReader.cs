@@ -3,8 +3,8 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Training.Data.Rows;
 
 /// <summary>
-/// Reads the elements of one array of JSON, on one line or many, in as much memory as the longest takes. It looks at brackets and strings alone: whether an
-/// element is JSON is found by who parses it.
+/// Reads the elements of one array of JSON, on one line or many, in as much memory as the longest takes. It looks at
+/// brackets and strings alone: whether an element is JSON is found by who parses it.
 /// </summary>
 /// <param name="path">The file, for messages.</param>
 /// <param name="stream">UTF-8, whose first byte that is no white space opens the array.</param>
@@ -17,7 +17,8 @@ internal sealed class JsonArrayReader(string path, Stream stream)
     private long line = 1, row;
 
     /// <summary>The elements.</summary>
-    /// <exception cref="TinyLlmException">While reading: the array does not end, an element is missing or too long, or something stands behind the array.</exception>
+    /// <exception cref="TinyLlmException">While reading: the array does not end, an element is missing or too long, or
+    /// something stands behind the array.</exception>
     public IEnumerable<RowText> Read()
     {
         NextByte();
@@ -122,7 +123,8 @@ internal sealed class JsonArrayReader(string path, Stream stream)
         }
     }
 
-    // Moves what is begun to the front, makes room, reads on; behind an escape at the end of the buffer that is more than one byte.
+    // Moves what is begun to the front, makes room, reads on; behind an escape at the end of the buffer that is more
+    // than one byte.
     private bool Fill()
     {
         buffer.AsSpan(start, end - start).CopyTo(buffer);
@@ -130,7 +132,8 @@ internal sealed class JsonArrayReader(string path, Stream stream)
         while (position >= end)
         {
             if (end > JsonLines.MaxLineBytes)
-                throw Fault($"the row is longer than {JsonLines.MaxLineBytes >> 20} MiB; expected an array of shorter ones");
+                throw Fault($"the row is longer than {JsonLines.MaxLineBytes >> 20} MiB; expected an array of shorter "
+                    + "ones");
             if (end == buffer.Length)
                 Array.Resize(ref buffer, 2 * buffer.Length);
             int read = stream.Read(buffer.AsSpan(end));
@@ -142,7 +145,9 @@ internal sealed class JsonArrayReader(string path, Stream stream)
         return true;
     }
 
-    private TinyLlmException CutOff() => Fault("the file ends within the array; it is cut short, or lacks a bracket or a quote");
+    private TinyLlmException CutOff() =>
+        Fault("the file ends within the array; it is cut short, or lacks a bracket or a quote");
 
-    private TinyLlmException Fault(string fault) => new($"{RowPlace.Row(path, Math.Max(row, 1))}: {fault}. Mend the file.");
+    private TinyLlmException Fault(string fault) =>
+        new($"{RowPlace.Row(path, Math.Max(row, 1))}: {fault}. Mend the file.");
 }

@@ -7,18 +7,21 @@ using TinyLlm.Training.Data.Sources;
 namespace TinyLlm.Training.Data.Rows;
 
 /// <summary>
-/// The values of one column of a row group, in turn. Its entries are those of the innermost list that it lies in; the levels of each say how many of its
-/// groups are there and which list goes on (Dremel, section 4: Melnik and others, 2010).
+/// The values of one column of a row group, in turn. Its entries are those of the innermost list that it lies in; the
+/// levels of each say how many of its groups are there and which list goes on (Dremel, section 4: Melnik and others,
+/// 2010).
 /// </summary>
 internal abstract class ParquetLeaf
 {
     private int[] definitions = [], repetitions = [];
     private int deepest, entry, count;
 
-    /// <summary>How many of the optional and repeated groups around the value are there; the column's highest level where the value is, too.</summary>
+    /// <summary>How many of the optional and repeated groups around the value are there; the column's highest level
+    /// where the value is, too.</summary>
     public int Definition => entry < count ? definitions.Length > 0 ? definitions[entry] : deepest : throw Short();
 
-    /// <summary>The depth of the list that goes on with this entry; 0 where a row begins, and behind the last.</summary>
+    /// <summary>The depth of the list that goes on with this entry; 0 where a row begins, and behind the
+    /// last.</summary>
     public int Repetition => entry < count && repetitions.Length > 0 ? repetitions[entry] : 0;
 
     /// <summary>Whether all entries were read.</summary>
@@ -53,7 +56,8 @@ internal abstract class ParquetLeaf
     private static Task<ParquetLeaf> CreateAsync(ParquetRowGroupReader rows, DataField column, int count)
     {
         var type = column.ClrType;
-        return type == typeof(ReadOnlyMemory<char>) ? Load<ReadOnlyMemory<char>>((json, value) => json.WriteStringValue(value.Span), new char[1], new char[1])
+        return type == typeof(ReadOnlyMemory<char>) ? Load<ReadOnlyMemory<char>>((json, value) =>
+            json.WriteStringValue(value.Span), new char[1], new char[1])
             : type == typeof(ReadOnlyMemory<byte>) ? Load<ReadOnlyMemory<byte>>(WriteBytes, new byte[1], new byte[1])
             : type == typeof(bool) ? Load((json, value) => json.WriteBooleanValue(value), false, true)
             : type == typeof(sbyte) ? Load<sbyte>((json, value) => json.WriteNumberValue(value), 0, 1)
@@ -69,7 +73,8 @@ internal abstract class ParquetLeaf
             : type == typeof(decimal) ? Load<decimal>((json, value) => json.WriteNumberValue(value), 0, 1)
             : LoadOther(rows, column);
 
-        Task<ParquetLeaf> Load<T>(Action<Utf8JsonWriter, T> write, T unread, T other) where T : struct => Values<T>.LoadAsync(rows, column, count, write, unread, other);
+        Task<ParquetLeaf> Load<T>(Action<Utf8JsonWriter, T> write, T unread, T other) where T : struct =>
+            Values<T>.LoadAsync(rows, column, count, write, unread, other);
     }
 
     // A date or the like, which no row is read from: that it is there is all that counts.
@@ -118,12 +123,14 @@ internal abstract class ParquetLeaf
     {
         public override void Write(Utf8JsonWriter json) => write(json, values[Value]);
 
-        // The library does not mind when a page has fewer values than its entries need: then what was in memory before is still there. It may be a value, too:
-        // a second reading over something else tells.
-        public static async Task<ParquetLeaf> LoadAsync(ParquetRowGroupReader rows, DataField column, int count, Action<Utf8JsonWriter, T> write, T unread, T other)
+        // The library does not mind when a page has fewer values than its entries need: then what was in memory before
+        // is still there. It may be a value, too: a second reading over something else tells.
+        public static async Task<ParquetLeaf> LoadAsync(ParquetRowGroupReader rows, DataField column, int count,
+            Action<Utf8JsonWriter, T> write, T unread, T other)
         {
             var values = new T[count];
-            int[] definitions = column.MaxDefinitionLevel > 0 ? new int[count] : [], repetitions = column.MaxRepetitionLevel > 0 ? new int[count] : [];
+            int[] definitions = column.MaxDefinitionLevel > 0 ? new int[count] : [];
+            int[] repetitions = column.MaxRepetitionLevel > 0 ? new int[count] : [];
             await Read(unread);
             int there = definitions.Length > 0 ? definitions.AsSpan().Count(column.MaxDefinitionLevel) : count;
             if (IsLast(unread))

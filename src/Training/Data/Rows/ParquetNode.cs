@@ -4,8 +4,8 @@ using Parquet.Schema;
 namespace TinyLlm.Training.Data.Rows;
 
 /// <summary>
-/// Puts a column of a table together again, groups and lists included: the reverse of how Parquet takes rows apart (Dremel, figure 5). A group or a list is as its
-/// first leaf says; all its leaves go on together.
+/// Puts a column of a table together again, groups and lists included: the reverse of how Parquet takes rows apart
+/// (Dremel, figure 5). A group or a list is as its first leaf says; all its leaves go on together.
 /// </summary>
 internal abstract class ParquetNode
 {
@@ -28,17 +28,28 @@ internal abstract class ParquetNode
         {
             case DataField { IsArray: true } column:
                 var item = new Leaf(column.MaxDefinitionLevel) { Leaves = [leaf(column)] };
-                return new List(item, column.MaxDefinitionLevel, column.MaxRepetitionLevel, isNullable: false) { Leaves = item.Leaves };
+                return new List(item, column.MaxDefinitionLevel, column.MaxRepetitionLevel, isNullable: false)
+                {
+                    Leaves = item.Leaves,
+                };
             case DataField column:
                 return new Leaf(column.MaxDefinitionLevel) { Leaves = [leaf(column)] };
             case ListField list:
                 var element = Create(list.Item, leaf);
-                return new List(element, list.MaxDefinitionLevel, list.MaxRepetitionLevel, list.IsNullable) { Leaves = element.Leaves };
+                return new List(element, list.MaxDefinitionLevel, list.MaxRepetitionLevel, list.IsNullable)
+                {
+                    Leaves = element.Leaves,
+                };
             case MapField map:
-                var pair = new Group([("key", Create(map.Key, leaf)), ("value", Create(map.Value, leaf))], map.MaxDefinitionLevel);
-                return new List(pair, map.MaxDefinitionLevel, map.MaxRepetitionLevel, map.IsNullable) { Leaves = pair.Leaves };
+                var pair = new Group([("key", Create(map.Key, leaf)), ("value", Create(map.Value, leaf))],
+                    map.MaxDefinitionLevel);
+                return new List(pair, map.MaxDefinitionLevel, map.MaxRepetitionLevel, map.IsNullable)
+                {
+                    Leaves = pair.Leaves,
+                };
             case StructField { Fields.Count: > 0 } group:
-                return new Group([.. group.Fields.Select(child => (child.Name, Create(child, leaf)))], group.MaxDefinitionLevel);
+                return new Group([.. group.Fields.Select(child => (child.Name, Create(child, leaf)))],
+                    group.MaxDefinitionLevel);
             default:
                 throw new InvalidDataException($"the column {field.Path} is a group without columns");
         }
@@ -97,7 +108,8 @@ internal abstract class ParquetNode
         }
     }
 
-    // The definition is that of an item's being there: one less is an empty list, two less is none where the list may be null.
+    // The definition is that of an item's being there: one less is an empty list, two less is none where the list may
+    // be null.
     private sealed class List(ParquetNode item, int definition, int repetition, bool isNullable) : ParquetNode
     {
         public override bool IsThere => !isNullable || First.Definition >= definition - 1;

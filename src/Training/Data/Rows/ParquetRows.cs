@@ -8,12 +8,14 @@ using TinyLlm.Training.Data.Sources;
 namespace TinyLlm.Training.Data.Rows;
 
 /// <summary>
-/// Reads the rows of a Parquet file: columns of texts, numbers and booleans, and lists and groups of them. What is null is left out, as a table has each field in each
-/// row. It holds the columns of one row group in memory, without those that no kind of row has.
+/// Reads the rows of a Parquet file: columns of texts, numbers and booleans, and lists and groups of them. What is null
+/// is left out, as a table has each field in each row. It holds the columns of one row group in memory, without those
+/// that no kind of row has.
 /// </summary>
 internal static class ParquetRows
 {
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true };
 
     /// <summary>The names of a file's columns.</summary>
     /// <exception cref="TinyLlmException">The file cannot be read.</exception>
@@ -35,20 +37,24 @@ internal static class ParquetRows
         long number = 0;
         for (int group = 0; group < parquet.Groups; group++)
         {
-            var (rows, columns, others) = parquet.ReadGroup(group, reader => ReadAsync(file.Path, parquet, reader, known, other));
+            var (rows, columns, others) = parquet.ReadGroup(group, reader =>
+                ReadAsync(file.Path, parquet, reader, known, other));
             for (long row = 0; row < rows; row++)
             {
                 text.SetLength(0);
                 json.Reset();
                 parquet.Guard(() => Task.FromResult(Write(json, known, columns)));
-                yield return new RowText(RowPlace.Row(file.Path, ++number), text.GetBuffer().AsMemory(0, (int)text.Length), 0, others);
+                yield return new RowText(RowPlace.Row(file.Path, ++number),
+                    text.GetBuffer().AsMemory(0, (int)text.Length), 0, others);
             }
 
-            parquet.Guard(() => columns.All(column => column.Leaves.All(leaf => leaf.IsAtEnd)) ? Task.FromResult(true) : throw ParquetLeaf.Short());
+            parquet.Guard(() => columns.All(column => column.Leaves.All(leaf => leaf.IsAtEnd)) ? Task.FromResult(true)
+                : throw ParquetLeaf.Short());
         }
     }
 
-    private static async Task<(long Rows, ParquetNode[] Columns, string[] Others)> ReadAsync(string path, ParquetFile parquet, ParquetRowGroupReader rows, Field[] known, Field[] other)
+    private static async Task<(long Rows, ParquetNode[] Columns, string[] Others)> ReadAsync(string path,
+        ParquetFile parquet, ParquetRowGroupReader rows, Field[] known, Field[] other)
     {
         CheckLists(path, parquet.Schema, rows);
         var leaves = new Dictionary<DataField, ParquetLeaf>(ReferenceEqualityComparer.Instance);
@@ -96,7 +102,9 @@ internal static class ParquetRows
         var odd = rows.RowGroup.Columns.Find(chunk => !names.Contains(Join(chunk.MetaData?.PathInSchema ?? [])));
         if (odd is not null)
         {
-            throw new TinyLlmException($"{path}: the column {ParquetFile.Quote(string.Join('.', odd.MetaData?.PathInSchema ?? []))} lies in a list of two levels, as old programs wrote them; "
+            throw new TinyLlmException($"{path}: the column "
+                + $"{ParquetFile.Quote(string.Join('.', odd.MetaData?.PathInSchema ?? []))} lies in a list of two "
+                + "levels, as old programs wrote them; "
                 + "expected three, such as list and element. Write the file anew, or as JSON lines.");
         }
 
@@ -105,5 +113,6 @@ internal static class ParquetRows
 
     // By what the file says of itself; where it says nothing, there may be something.
     private static bool IsEmpty(ParquetRowGroupReader rows, Field field) =>
-        Columns(field).All(column => rows.GetMetadata(column)?.MetaData is { Statistics.NullCount: { } nulls } chunk && nulls == chunk.NumValues);
+        Columns(field).All(column => rows.GetMetadata(column)?.MetaData is { Statistics.NullCount: { } nulls } chunk
+            && nulls == chunk.NumValues);
 }

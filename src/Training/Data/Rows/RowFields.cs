@@ -4,7 +4,8 @@ namespace TinyLlm.Training.Data.Rows;
 internal static class RowFields
 {
     /// <summary>The fields of the forms of a conversation, the first of each form telling it from others.</summary>
-    public const string Messages = "messages", Prompt = "prompt", Completion = "completion", Question = "question", Answer = "answer",
+    public const string Messages = "messages", Prompt = "prompt", Completion = "completion", Question = "question",
+        Answer = "answer",
         Instruction = "instruction", Input = "input", Output = "output", Context = "context", Response = "response";
 
     /// <summary>The fields of a comparison.</summary>
@@ -28,10 +29,12 @@ internal static class RowFields
     /// <summary>What the model is told before the first turn.</summary>
     public static readonly string[] System = ["system", "system_prompt", "system_message"];
 
-    /// <summary>Fields of a row that change what a model sees or learns, and that nothing here does anything with.</summary>
+    /// <summary>Fields of a row that change what a model sees or learns, and that nothing here does anything
+    /// with.</summary>
     public static readonly HashSet<string> RefusedOfRow = new(StringComparer.Ordinal)
     {
-        "tools", "functions", "tool_calls", "function_call", "tool_choice", "documents", "history", "chat_template", "chat_template_kwargs",
+        "tools", "functions", "tool_calls", "function_call", "tool_choice", "documents", "history", "chat_template",
+            "chat_template_kwargs",
         "image", "images", "audio", "audios", "video", "videos", "reasoning_content", "thinking",
         "loss_mask", "completion_mask", "assistant_mask", "assistant_masks",
     };
@@ -39,16 +42,21 @@ internal static class RowFields
     /// <summary>The same of a message.</summary>
     public static readonly HashSet<string> RefusedOfMessage = new(StringComparer.Ordinal)
     {
-        "tool_calls", "tool_call", "function_call", "tools", "functions", "documents", "reasoning_content", "reasoning", "reasoning_details", "thinking", "thinking_blocks",
-        "refusal", "image", "images", "audio", "audios", "video", "videos", "train_detail", "mask", "loss_mask", "loss_weight", "ignore",
+        "tool_calls", "tool_call", "function_call", "tools", "functions", "documents", "reasoning_content", "reasoning",
+            "reasoning_details", "thinking", "thinking_blocks",
+        "refusal", "image", "images", "audio", "audios", "video", "videos", "train_detail", "mask", "loss_mask",
+            "loss_weight", "ignore",
     };
 
-    // Which fields tell that a row is a conversation: any in JSON lines, where the rest is then asked for, but a whole form in what may be a text.
+    // Which fields tell that a row is a conversation: any in JSON lines, where the rest is then asked for, but a whole
+    // form in what may be a text.
     private static readonly string[] OfConversations = [Messages, Prompt, Completion, Question, Answer, Instruction];
-    private static readonly string[][] Forms = [[Messages], [Prompt, Completion], [Question, Answer], [Instruction, Output], [Instruction, Response]];
+    private static readonly string[][] Forms = [[Messages], [Prompt, Completion], [Question, Answer],
+        [Instruction, Output], [Instruction, Response]];
 
     private static readonly HashSet<string> Known = new(
-        [.. Forms.SelectMany(form => form), Input, Context, Chosen, Rejected, Choices, Weight, Label, .. Learned, .. System, .. RefusedOfRow], StringComparer.Ordinal);
+        [.. Forms.SelectMany(form => form), Input, Context, Chosen, Rejected, Choices, Weight, Label, .. Learned,
+            .. System, .. RefusedOfRow], StringComparer.Ordinal);
 
     /// <summary>Whether any kind of row does something with a field, if only refuse it.</summary>
     public static bool IsKnown(string name) => Known.Contains(name);

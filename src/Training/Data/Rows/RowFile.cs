@@ -6,8 +6,8 @@ using TinyLlm.Training.Data.Sources;
 namespace TinyLlm.Training.Data.Rows;
 
 /// <summary>
-/// Reads the rows of a file one after another, as JSON text: a Parquet file, an array of JSON, or JSON lines, which the file's first bytes tell;
-/// compressed or not, in UTF-8 or what a byte order mark says.
+/// Reads the rows of a file one after another, as JSON text: a Parquet file, an array of JSON, or JSON lines, which the
+/// file's first bytes tell; compressed or not, in UTF-8 or what a byte order mark says.
 /// </summary>
 internal static class RowFile
 {
@@ -23,10 +23,13 @@ internal static class RowFile
         return IsParquet(file) ? ParquetRows.Read(file) : ReadText(file);
     }
 
-    /// <summary>Whether a file may hold rows, by what its name or, where it has none, its first bytes say: then the first row tells.</summary>
-    public static bool MayBe(string path) => File.Exists(path) && SourceFile.At(path).Format is { Content: Content.JsonLines or Content.Parquet } or { IsJson: true };
+    /// <summary>Whether a file may hold rows, by what its name or, where it has none, its first bytes say: then the
+    /// first row tells.</summary>
+    public static bool MayBe(string path) => File.Exists(path)
+        && SourceFile.At(path).Format is { Content: Content.JsonLines or Content.Parquet } or { IsJson: true };
 
-    /// <summary>The names of the fields of the first row that is an object; of a table those of its columns. Null where there is none.</summary>
+    /// <summary>The names of the fields of the first row that is an object; of a table those of its columns. Null where
+    /// there is none.</summary>
     /// <param name="path">The file.</param>
     /// <param name="place">Where that row is.</param>
     /// <exception cref="TinyLlmException">The file cannot be read.</exception>
@@ -63,7 +66,8 @@ internal static class RowFile
         }
     }
 
-    /// <summary>Whether a file's rows are read from a table or from JSON that pretraining takes for text: there, what is no row is a text.</summary>
+    /// <summary>Whether a file's rows are read from a table or from JSON that pretraining takes for text: there, what
+    /// is no row is a text.</summary>
     public static bool MayBeText(string path) => SourceFile.At(path).Format.Content != Content.JsonLines;
 
     private static bool IsParquet(SourceFile file)
@@ -72,7 +76,8 @@ internal static class RowFile
             return true;
         Span<byte> head = stackalloc byte[4];
         using var stream = file.Open();
-        return stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) == head.Length && head.SequenceEqual("PAR1"u8);
+        return stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false) == head.Length
+            && head.SequenceEqual("PAR1"u8);
     }
 
     private static IEnumerable<RowText> ReadText(SourceFile file)
@@ -84,7 +89,8 @@ internal static class RowFile
         foreach (var row in isArray ? new JsonArrayReader(file.Path, stream).Read() : Lines(file.Path, stream))
         {
             if (replacement.WasNeeded)
-                throw new TinyLlmException($"{file.Path}, near {row.Place.Unit} {row.Place.Number}: the text is not valid in the encoding that the file begins in; expected UTF-8. Convert the file.");
+                throw new TinyLlmException($"{file.Path}, near {row.Place.Unit} {row.Place.Number}: the text is not "
+                    + "valid in the encoding that the file begins in; expected UTF-8. Convert the file.");
             yield return row;
         }
     }

@@ -6,7 +6,8 @@ using TinyLlm.Training.Data.Sources;
 namespace TinyLlm.Training.Data.Rows;
 
 /// <summary>
-/// One row as its fields are taken out of it. What a form does not take is either refused, because it would change what is learned, or named in the report as not read.
+/// One row as its fields are taken out of it. What a form does not take is either refused, because it would change what
+/// is learned, or named in the report as not read.
 /// </summary>
 internal sealed class RowParser
 {
@@ -19,7 +20,8 @@ internal sealed class RowParser
     {
         (this.text, Row, Report) = (text, row, report);
         if (row.ValueKind == JsonValueKind.Array)
-            throw Fault("the row is a JSON array; expected one JSON object. Put each row on a line of its own, or all in one array of objects");
+            throw Fault("the row is a JSON array; expected one JSON object. Put each row on a line of its own, or all "
+                + "in one array of objects");
         if (row.ValueKind != JsonValueKind.Object)
             throw Fault($"the row is {Kind(row)}; expected a JSON object");
     }
@@ -33,12 +35,14 @@ internal sealed class RowParser
     /// <summary>Where the row stands.</summary>
     public RowPlace Place => text.Place;
 
-    /// <summary>Parses a row. All its fields that <paramref name="parse"/> did not take are refused or counted.</summary>
+    /// <summary>Parses a row. All its fields that <paramref name="parse"/> did not take are refused or
+    /// counted.</summary>
     /// <param name="text">The row.</param>
     /// <param name="forms">What is expected, for messages.</param>
     /// <param name="report">Where what is not read is counted.</param>
     /// <param name="parse">Takes the fields.</param>
-    /// <exception cref="TinyLlmException">The row is damaged or of another form; the message says where it is.</exception>
+    /// <exception cref="TinyLlmException">The row is damaged or of another form; the message says where it
+    /// is.</exception>
     public static T Parse<T>(RowText text, string forms, RowReport report, Func<RowParser, T> parse)
     {
         try
@@ -52,13 +56,15 @@ internal sealed class RowParser
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{text.Place}: {JsonText.Fault(e, text.FirstLine)}; {forms}"
-                + $"{(JsonText.IsTooDeep(e) ? "" : text.FirstLine == 0 ? ", each row on one line, or all in one array" : "")}. Mend the {text.Place.Unit}.", e);
+            string layout = JsonText.IsTooDeep(e) || text.FirstLine > 0 ? "" : ", each row on one line, or all in one array";
+            throw new TinyLlmException(
+                $"{text.Place}: {JsonText.Fault(e, text.FirstLine)}; {forms}{layout}. Mend the {text.Place.Unit}.", e);
         }
         catch (InvalidOperationException e)
         {
             // What the JSON reader throws for a string that is no Unicode text.
-            throw new TinyLlmException($"{text.Place}: a text is no valid UTF-8, or has half of a surrogate pair; expected UTF-8. Convert the file.", e);
+            throw new TinyLlmException($"{text.Place}: a text is no valid UTF-8, or has half of a surrogate pair; "
+                + "expected UTF-8. Convert the file.", e);
         }
     }
 
@@ -66,7 +72,8 @@ internal sealed class RowParser
     public bool Has(string field) => Row.TryGetProperty(field, out _);
 
     /// <summary>Whether the row has a field that is not null.</summary>
-    public bool IsGiven(string field) => Row.TryGetProperty(field, out var value) && value.ValueKind != JsonValueKind.Null;
+    public bool IsGiven(string field) => Row.TryGetProperty(field, out var value)
+        && value.ValueKind != JsonValueKind.Null;
 
     /// <summary>Takes a field; null where it is missing or null.</summary>
     public JsonElement? Take(string field)
@@ -124,34 +131,37 @@ internal sealed class RowParser
         foreach (string field in RowFields.Learned)
         {
             // A number is a measure there, such as the loss that a model had.
-            if (Row.TryGetProperty(field, out var value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False)
+            if (Row.TryGetProperty(field, out var value) && IsBoolean(value))
                 learned &= Take(field)!.Value.GetBoolean();
         }
 
-        if (Row.TryGetProperty(RowFields.Label, out var label) && (isRated || label.ValueKind is JsonValueKind.True or JsonValueKind.False) && Take(RowFields.Label) is { } good)
+        if (!Row.TryGetProperty(RowFields.Label, out var label) || !isRated && !IsBoolean(label)
+            || Take(RowFields.Label) is not { } good)
         {
-            learned &= good.ValueKind is JsonValueKind.True or JsonValueKind.False ? good.GetBoolean()
-                : throw Fault($"\"label\" is {Kind(good)}; expected true for an answer to learn, or false for one to leave out");
+            return learned;
         }
 
-        return learned;
+        return IsBoolean(good) ? learned & good.GetBoolean() : throw Fault(
+            $"\"label\" is {Kind(good)}; expected true for an answer to learn, or false for one to leave out");
     }
 
     /// <summary>0 or 1, as a number.</summary>
     public int Number(JsonElement value, string field, string where) =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is 0 or 1 ? (int)number
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is 0 or 1
+            ? (int)number
             : throw Fault($"\"{field}\"{where} is {Show(value)}; expected 0 (not learned) or 1 (learned)");
 
     /// <summary>True or false, or 1 or 0.</summary>
     public bool Switch(JsonElement value, string field, string where) =>
-        value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
-            : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number is 0 or 1 ? number == 1
+        IsBoolean(value) ? value.GetBoolean()
+            : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double n) && n is 0 or 1 ? n == 1
             : throw Fault($"\"{field}\"{where} is {Show(value)}; expected true or false");
 
     /// <summary>The error for a row of no form that is known.</summary>
     public TinyLlmException NoForm(string forms)
     {
-        var names = Row.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null).Select(field => field.Name).Concat(text.Others);
+        var names = Row.EnumerateObject().Where(field => field.Value.ValueKind != JsonValueKind.Null)
+            .Select(field => field.Name).Concat(text.Others);
         string shown = string.Join(", ", names.Take(NamesShown).Select(ParquetFile.Quote));
         return Fault($"no known form; {forms}; its fields are: {(shown.Length > 0 ? shown : "none")}");
     }
@@ -159,7 +169,8 @@ internal sealed class RowParser
     /// <summary>The error for something that is wrong with the row.</summary>
     public TinyLlmException Fault(string fault) => new($"{Place}: {fault}. Mend the {Place.Unit} or remove it.");
 
-    /// <summary>Whether there is nothing in a value: null, false, an empty text, list or object, a list or an object of such, or one that is written as a text.</summary>
+    /// <summary>Whether there is nothing in a value: null, false, an empty text, list or object, a list or an object of
+    /// such, or one that is written as a text.</summary>
     public static bool IsEmpty(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Null or JsonValueKind.False => true,
@@ -180,7 +191,10 @@ internal sealed class RowParser
         _ => "null",
     };
 
-    private static string Show(JsonElement value) => value.ValueKind is JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False ? value.GetRawText() : Kind(value);
+    private static bool IsBoolean(JsonElement value) => value.ValueKind is JsonValueKind.True or JsonValueKind.False;
+
+    private static string Show(JsonElement value) =>
+        IsBoolean(value) || value.ValueKind == JsonValueKind.Number ? value.GetRawText() : Kind(value);
 
     private void AccountForRest()
     {
@@ -190,7 +204,8 @@ internal sealed class RowParser
                 continue;
             bool isRefused = RowFields.RefusedOfRow.Contains(field.Name);
             if (isRefused && !IsEmpty(field.Value))
-                throw Fault($"\"{field.Name}\" changes what is seen or learned, and is not read; expected rows whose texts say all");
+                throw Fault($"\"{field.Name}\" changes what is seen or learned, and is not read; expected rows whose "
+                    + "texts say all");
             if (!isRefused && field.Value.ValueKind != JsonValueKind.Null)
                 Report.AddNotRead(field.Name);
         }

@@ -71,12 +71,18 @@ public sealed class DataSource
             if (IsBuiltin)
                 text.Append(Name).Append('\n').Append(typeof(DataSource).Module.ModuleVersionId).Append('\n');
             foreach (var file in files)
-                text.Append(Path.GetFullPath(file.Path)).Append('\n').Append(file.Length).Append(' ').Append(file.Checksum ?? file.Written.Ticks.ToString(CultureInfo.InvariantCulture)).Append('\n');
+            {
+                string version = file.Checksum ?? file.Written.Ticks.ToString(CultureInfo.InvariantCulture);
+                text.Append(Path.GetFullPath(file.Path)).Append('\n');
+                text.Append(file.Length).Append(' ').Append(version).Append('\n');
+            }
+
             return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
         }
     }
 
-    /// <summary>Parses all the words of an option. What is a pipe is read to its end, and kept; <see cref="SpooledInput.TakeAll"/> before lets that be interrupted.</summary>
+    /// <summary>Parses all the words of an option. What is a pipe is read to its end, and kept; <see
+    /// cref="SpooledInput.TakeAll"/> before lets that be interrupted.</summary>
     /// <param name="words">The words.</param>
     /// <param name="options">How they are read.</param>
     /// <param name="option">The option that names them, for messages.</param>
@@ -84,7 +90,8 @@ public sealed class DataSource
     /// There is no such file or built-in corpus, a folder or glob has no file of a known kind, a file is empty, a source mixes text and tokens, a weight is no positive number, or only
     /// some of the sources have one; or an option has no such value.
     /// </exception>
-    public static IReadOnlyList<DataSource> Parse(IReadOnlyList<string> words, SourceOptions options, string option = "--data")
+    public static IReadOnlyList<DataSource> Parse(
+        IReadOnlyList<string> words, SourceOptions options, string option = "--data")
     {
         if (options.Encoding is { } encoding)
             TextEncoding.Named(encoding);
@@ -130,7 +137,8 @@ public sealed class DataSource
     public IReadOnlyList<SourceUnit> Units(Split split)
     {
         if (!IsBuiltin)
-            throw new TinyLlmException($"{Option} {Name}: only a built-in corpus has splits of its own; expected builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
+            throw new TinyLlmException($"{Option} {Name}: only a built-in corpus has splits of its own; expected "
+                + $"builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
         ReadOnlyMemory<byte>[] documents = [.. TextData.Builtin(Name, split)];
         return [new SourceUnit($"{Name}, {split.ToString().ToLowerInvariant()}", documents.Sum(document => (long)document.Length), report => Read(documents, report))];
     }
@@ -152,7 +160,8 @@ public sealed class DataSource
         {
             string name = word.Name[TextData.BuiltinPrefix.Length..];
             if (!BuiltinData.Names.Contains(name))
-                throw new TinyLlmException($"{option} {word.Name}: there is no such built-in corpus; expected builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
+                throw new TinyLlmException($"{option} {word.Name}: there is no such built-in corpus; expected "
+                    + $"builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
             return new DataSource(word, [], options, option);
         }
 

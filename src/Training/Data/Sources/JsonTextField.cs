@@ -33,7 +33,8 @@ internal sealed class JsonTextField(string field)
         catch (JsonException e)
         {
             // The message goes on with a line number, which is always 0 here.
-            reason = JsonText.IsTooDeep(e) ? JsonText.Fault(e) : $"this is no JSON ({e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ").TrimEnd('.')})";
+            reason = JsonText.IsTooDeep(e) ? JsonText.Fault(e)
+                : $"this is no JSON ({e.Message.Split(" LineNumber:")[0].ReplaceLineEndings(" ").TrimEnd('.')})";
         }
         catch (InvalidOperationException)
         {

@@ -40,13 +40,15 @@ internal static class ParquetCheck
     }
 
     /// <summary>
-    /// Checks the pages of a column in a row group, as far as their headers and the first bytes of compressed data tell: that they have as many values as the column, lie in the
+    /// Checks the pages of a column in a row group, as far as their headers and the first bytes of compressed data
+    /// tell: that they have as many values as the column, lie in the
     /// file one behind the other, and do not claim to become more than their compression can make of them. Returns where they end.
     /// </summary>
     /// <param name="stream">The file.</param>
     /// <param name="column">The column.</param>
     /// <param name="rows">Rows of the row group.</param>
-    /// <param name="repeated">Whether it lies in a list, so that a row may have several values; else it has one.</param>
+    /// <param name="repeated">Whether it lies in a list, so that a row may have several values; else it has
+    /// one.</param>
     /// <param name="end">Where the pages of the file end.</param>
     /// <exception cref="InvalidDataException">They are damaged.</exception>
     /// <exception cref="EndOfStreamException">They are cut off.</exception>
@@ -67,7 +69,8 @@ internal static class ParquetCheck
             if (page.IsData)
                 values += page.Values;
             if (values > expected)
-                throw new InvalidDataException($"the pages of a column have {values:N0} values in place of {expected:N0}");
+                throw new InvalidDataException($"the pages of a column have {values:N0} values in place of "
+                    + $"{expected:N0}");
             place = page.End;
         }
 

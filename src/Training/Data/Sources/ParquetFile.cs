@@ -5,7 +5,8 @@ using TinyLlm.Model;
 
 namespace TinyLlm.Training.Data.Sources;
 
-/// <summary>An open Parquet file, whose columns are checked before the library reads them. What is wrong with it is one line for the user.</summary>
+/// <summary>An open Parquet file, whose columns are checked before the library reads them. What is wrong with it is one
+/// line for the user.</summary>
 internal sealed class ParquetFile : IDisposable
 {
     // Of what comes from the file and may be damaged: a name, or a message that has one.
@@ -39,7 +40,8 @@ internal sealed class ParquetFile : IDisposable
     /// <summary>Number of row groups.</summary>
     public int Groups { get; }
 
-    /// <summary>Opens a file; a compressed one is decompressed to the disk first, because Parquet is read from its end.</summary>
+    /// <summary>Opens a file; a compressed one is decompressed to the disk first, because Parquet is read from its
+    /// end.</summary>
     /// <exception cref="TinyLlmException">It cannot be read, or its metadata is damaged.</exception>
     public static ParquetFile Open(SourceFile file) => new(file);
 
@@ -47,9 +49,11 @@ internal sealed class ParquetFile : IDisposable
     /// <exception cref="TinyLlmException">The metadata is damaged.</exception>
     public long[] GroupSizes() => Guard(() =>
     {
-        return Task.FromResult<long[]>([.. reader.RowGroups.Select(group => group.RowGroup.Columns.Sum(column => Size(column.MetaData?.TotalCompressedSize ?? 0)))]);
+        return Task.FromResult<long[]>([.. reader.RowGroups.Select(group => group.RowGroup.Columns.Sum(column =>
+            Size(column.MetaData?.TotalCompressedSize ?? 0)))]);
 
-        long Size(long bytes) => bytes >= 0 && bytes <= stream.Length ? bytes : throw new InvalidDataException($"a column should have {bytes:N0} bytes");
+        long Size(long bytes) => bytes >= 0 && bytes <= stream.Length ? bytes
+            : throw new InvalidDataException($"a column should have {bytes:N0} bytes");
     });
 
     /// <summary>Does something with a row group; what the library runs into is an error of the file.</summary>
@@ -67,7 +71,8 @@ internal sealed class ParquetFile : IDisposable
     /// <exception cref="InvalidDataException">The pages are damaged.</exception>
     public async Task<T> ReadColumn<T>(ParquetRowGroupReader rows, DataField column, Func<int, Task<T>> read)
     {
-        var chunk = rows.GetMetadata(column)?.MetaData ?? throw new InvalidDataException($"a row group lacks the column {column.Path}");
+        var chunk = rows.GetMetadata(column)?.MetaData
+            ?? throw new InvalidDataException($"a row group lacks the column {column.Path}");
         stream.Limit = ParquetCheck.Pages(stream, chunk, rows.RowCount, column.MaxRepetitionLevel > 0, footer);
         var values = await read((int)chunk.NumValues);
         stream.Limit = footer;
@@ -103,7 +108,8 @@ internal sealed class ParquetFile : IDisposable
             string path = Path.Combine(Path.GetTempPath(), $"tinyllm-{Guid.NewGuid():N}.parquet");
             try
             {
-                var copy = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
+                var copy = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16,
+                    FileOptions.DeleteOnClose);
                 stream.CopyTo(copy);
                 copy.Position = 0;
                 return copy;
@@ -124,13 +130,15 @@ internal sealed class ParquetFile : IDisposable
         }
         catch (OutOfMemoryException e)
         {
-            throw new TinyLlmException($"{file.Path}: a row group does not fit into memory, or its data is damaged and only seems so large; "
+            throw new TinyLlmException($"{file.Path}: a row group does not fit into memory, or its data is damaged and "
+                + "only seems so large; "
                 + "expected row groups of some hundred MiB at most. Write the file anew with smaller ones.", e);
         }
         catch (Exception e) when (e is not TinyLlmException)
         {
             string reason = Quote(e.Message).TrimEnd('.');
-            throw new TinyLlmException($"{file.Path}: the Parquet data is damaged, cut off or of an unknown kind ({reason}); expected a whole file. Get the file again.", e);
+            throw new TinyLlmException($"{file.Path}: the Parquet data is damaged, cut off or of an unknown kind "
+                + $"({reason}); expected a whole file. Get the file again.", e);
         }
     }
 }

@@ -28,7 +28,8 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
         byte[] utf8 = [];
         for (int group = (int)part.Start; group < Math.Min(part.End, parquet.Groups); group++)
         {
-            var texts = parquet.ReadGroup(group, rows => parquet.ReadColumn(rows, column, _ => ParquetTexts.ReadAsync(rows, column)));
+            var texts = parquet.ReadGroup(group, rows => parquet.ReadColumn(rows, column, _ =>
+                ParquetTexts.ReadAsync(rows, column)));
             for (int row = 0; row < texts.Count; row++)
             {
                 foreach (var piece in TextPieces.Cut(texts.Get(row, ref utf8), report, Options.Cut))
@@ -67,7 +68,9 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
         if (column is not null && ParquetTexts.IsText(column))
             return column;
 
-        string names = string.Join(", ", schema.DataFields.Take(NamesShown).Select(field => $"{ParquetFile.Quote(field.Path.ToString())} ({ParquetTexts.Describe(field)})")) + (schema.DataFields.Length > NamesShown ? ", ..." : "");
+        string names = string.Join(", ", schema.DataFields.Take(NamesShown).Select(field =>
+            $"{ParquetFile.Quote(field.Path.ToString())} ({ParquetTexts.Describe(field)})"))
+            + (schema.DataFields.Length > NamesShown ? ", ..." : "");
         throw new TinyLlmException(column is null
             ? $"{File.Path}: there is no column \"{Options.TextField}\"; its columns are: {names}. Name the one with the text by --text-field."
             : $"{File.Path}: the column \"{Options.TextField}\" holds {ParquetTexts.Describe(column)}; expected strings. Its columns are: {names}. Name the one with the text by --text-field.");

@@ -17,7 +17,8 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
     /// <summary>The file on the disk, where that is another one: what was read from a pipe.</summary>
     public string OnDisk { get; init; } = Path;
 
-    /// <summary>What tells its contents from others' where it is a copy of a pipe, whose time tells nothing; else null.</summary>
+    /// <summary>What tells its contents from others' where it is a copy of a pipe, whose time tells nothing; else
+    /// null.</summary>
     public string? Checksum { get; init; }
 
     /// <summary>Looks at a file, or at what was read from a pipe (<see cref="SpooledInput"/>).</summary>
@@ -44,7 +45,8 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
     {
         try
         {
-            var stream = new FileStream(OnDisk, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            var stream = new FileStream(OnDisk, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete,
+                bufferSize: 0);
             if (stream.Length == Length)
                 return new SourceStream(Decompress(stream), Path);
             stream.Dispose();

@@ -15,7 +15,9 @@ internal static class SourceFiles
         if (File.Exists(name))
         {
             CheckRead($"{option} {name}", name);
-            return Path.GetExtension(name) != TokenShard.Extension ? [name] : throw new TinyLlmException($"{option} {name}: a shard of prepared tokens is no text; expected the folder that it lies in.");
+            return Path.GetExtension(name) != TokenShard.Extension ? [name]
+                : throw new TinyLlmException($"{option} {name}: a shard of prepared tokens is no text; expected the "
+                + "folder that it lies in.");
         }
 
         if (Directory.Exists(name))
@@ -25,17 +27,20 @@ internal static class SourceFiles
 
         var found = FileSearch.Matching(name);
         if (found.Count == 0)
-            throw new TinyLlmException($"{option} {name}: no file matches; check the pattern (* and ? within a name, ** for any folders).");
+            throw new TinyLlmException($"{option} {name}: no file matches; check the pattern (* and ? within a name, "
+                + "** for any folders).");
 
         // A pattern that spells an extension names its files as clearly as a path does.
         var files = FileSearch.IsGlob(Path.GetExtension(name)) || Path.GetExtension(name).Length == 0 ? found.FindAll(IsKnown) : found;
         if (files.Count == 0)
-            throw new TinyLlmException($"{option} {name}: none of the {found.Count:N0} files that match is of a known kind; expected {SourceFormat.KnownKinds}. Name them with their extension, as *.ext.");
+            throw new TinyLlmException($"{option} {name}: none of the {found.Count:N0} files that match is of a known "
+                + $"kind; expected {SourceFormat.KnownKinds}. Name them with their extension, as *.ext.");
 
         files.ForEach(file => CheckRead($"{option} {name}: {file}", file));
         int tokens = files.FindIndex(IsTokens), text = files.FindIndex(file => !IsTokens(file));
         if (tokens >= 0 && text >= 0)
-            throw new TinyLlmException($"{option} {name}: this mixes tokens ({files[tokens]}) and text ({files[text]}); expected one of them. Give each a --data of its own.");
+            throw new TinyLlmException($"{option} {name}: this mixes tokens ({files[tokens]}) and text "
+                + $"({files[text]}); expected one of them. Give each a --data of its own.");
         return files;
     }
 
@@ -45,7 +50,8 @@ internal static class SourceFiles
         if (File.Exists(prepared))
             return [prepared];
         if (File.Exists(Path.Combine(name, PreparedManifest.UnfinishedName)))
-            throw new TinyLlmException($"{option} {name}: the preparation of this folder was not finished. Run the same `tinyllm tokenize` again: it goes on where it was.");
+            throw new TinyLlmException($"{option} {name}: the preparation of this folder was not finished. Run the "
+                + "same `tinyllm tokenize` again: it goes on where it was.");
 
         var found = FileSearch.Below(name);
         var files = found.FindAll(file => IsKnown(file) && !IsTokens(file));
@@ -54,10 +60,12 @@ internal static class SourceFiles
         if (found.Find(file => UnreadFormat.ByName(file) is not null) is { } archive)
             CheckRead($"{option} {name}: the folder holds no text, but {archive}", archive);
         if (found.Find(IsTokens) is { } shard)
-            throw new TinyLlmException($"{option} {name}: the folder holds no text, but tokens ({shard}); name them by a pattern, as {Path.Combine(name, "*.bin")}.");
+            throw new TinyLlmException($"{option} {name}: the folder holds no text, but tokens ({shard}); name them by "
+                + $"a pattern, as {Path.Combine(name, "*.bin")}.");
         throw new TinyLlmException(found.Count == 0
             ? $"{option} {name}: there is no file in this folder; expected {SourceFormat.KnownKinds}."
-            : $"{option} {name}: none of the {found.Count:N0} files in this folder is of a known kind; expected {SourceFormat.KnownKinds}. Name other text by a pattern, as *.ext.");
+            : $"{option} {name}: none of the {found.Count:N0} files in this folder is of a known kind; expected "
+                + $"{SourceFormat.KnownKinds}. Name other text by a pattern, as *.ext.");
     }
 
     private static void CheckRead(string where, string path)

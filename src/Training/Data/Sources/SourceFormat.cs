@@ -35,7 +35,8 @@ internal enum Compression
 /// <param name="IsKnown">Whether the name ends as one of the known kinds does; other files are text if they are named themselves.</param>
 internal readonly record struct SourceFormat(Content Content, Compression Compression, bool IsKnown)
 {
-    /// <summary>Whether it is one JSON value, or any number of them, which pretraining takes for text and which may be rows.</summary>
+    /// <summary>Whether it is one JSON value, or any number of them, which pretraining takes for text and which may be
+    /// rows.</summary>
     public bool IsJson { get; init; }
 
     private static readonly HashSet<string> TextExtensions = new(StringComparer.OrdinalIgnoreCase)
@@ -62,7 +63,10 @@ internal readonly record struct SourceFormat(Content Content, Compression Compre
             return new SourceFormat(Content.Parquet, compression, IsKnown: true);
         if (Is(extension, ".bin") && compression == Compression.None)
             return new SourceFormat(Content.Tokens, compression, IsKnown: true);
-        return new SourceFormat(Content.Text, compression, TextExtensions.Contains(extension)) { IsJson = Is(extension, ".json") };
+        return new SourceFormat(Content.Text, compression, TextExtensions.Contains(extension))
+        {
+            IsJson = Is(extension, ".json"),
+        };
     }
 
     private static bool Is(string extension, string expected) => extension.Equals(expected, StringComparison.OrdinalIgnoreCase);

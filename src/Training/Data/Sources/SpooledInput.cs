@@ -7,8 +7,9 @@ using TinyLlm.Training.Data.Tokens;
 namespace TinyLlm.Training.Data.Sources;
 
 /// <summary>
-/// What can be read only once, and from its beginning: standard input, <c>&lt;(...)</c>, a named pipe. It is copied to a temporary file, which all who read the data open, and
-/// which is deleted when the program ends. Such a name tells no format: the first bytes do.
+/// What can be read only once, and from its beginning: standard input, <c>&lt;(...)</c>, a named pipe. It is copied to
+/// a temporary file, which all who read the data open, and which is deleted when the program ends. Such a name tells no
+/// format: the first bytes do.
 /// </summary>
 public static class SpooledInput
 {
@@ -52,8 +53,10 @@ public static class SpooledInput
         if (!File.Exists(path) || Find(path) is not null || !isDescriptor && Length(path) != 0)
             return;
 
-        // A read from a pipe that stays open ends when the other side says so: this thread must not be the one that waits.
-        var copy = Task.Factory.StartNew(() => Copy(path, stop), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        // A read from a pipe that stays open ends when the other side says so: this thread must not be the one that
+        // waits.
+        var copy = Task.Factory.StartNew(() => Copy(path, stop), CancellationToken.None,
+            TaskCreationOptions.LongRunning, TaskScheduler.Default);
         if (ResultOf(copy, path, stop) is not { } file)
             return;
         lock (Gate)
@@ -107,17 +110,21 @@ public static class SpooledInput
             Delete(name);
             if (!FileErrors.Is(e))
                 throw;
-            throw new TinyLlmException($"{path}: it is read once, and its copy could not be kept. {FileErrors.Writing(name, e, kept: false).Message} The folder for temporary files can be set by TMPDIR.", e);
+            throw new TinyLlmException($"{path}: it is read once, and its copy could not be kept. "
+                + $"{FileErrors.Writing(name, e, kept: false).Message} The folder for temporary files can be set by "
+                + "TMPDIR.", e);
         }
 
-        return length > 0 || !input.CanSeek ? Describe(path, name, length, Convert.ToHexStringLower(hash.GetCurrentHash())) : null;
+        return length > 0 || !input.CanSeek
+            ? Describe(path, name, length, Convert.ToHexStringLower(hash.GetCurrentHash())) : null;
     }
 
     private static Stream Open(string path)
     {
         try
         {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete,
+                bufferSize: 0);
         }
         catch (Exception e) when (FileErrors.Is(e) && IsDescriptor(path, out int descriptor) && descriptor == 0)
         {
@@ -151,7 +158,8 @@ public static class SpooledInput
 
     private static SourceFile Describe(string path, string onDisk, long length, string? checksum)
     {
-        var file = new SourceFile(path, length, File.GetLastWriteTimeUtc(onDisk), new SourceFormat(Content.Text, Compression.None, IsKnown: true)) { OnDisk = onDisk, Checksum = checksum };
+        var file = new SourceFile(path, length, File.GetLastWriteTimeUtc(onDisk),
+            new SourceFormat(Content.Text, Compression.None, IsKnown: true)) { OnDisk = onDisk, Checksum = checksum };
         var compressed = file with { Format = file.Format with { Compression = CompressionOf(Head(file)) } };
         return compressed with { Format = FormatOf(compressed) };
     }
@@ -174,7 +182,8 @@ public static class SpooledInput
             if (line.IsBlank)
                 continue;
             byte first = line.Bytes.Span.TrimStart(" \t\r"u8)[0];
-            return first == '{' && JsonText.IsObject(line.Bytes) ? file.Format with { Content = Content.JsonLines } : file.Format with { IsJson = first is (byte)'{' or (byte)'[' };
+            return first == '{' && JsonText.IsObject(line.Bytes) ? file.Format with { Content = Content.JsonLines }
+                : file.Format with { IsJson = first is (byte)'{' or (byte)'[' };
         }
 
         return file.Format;
@@ -192,7 +201,8 @@ public static class SpooledInput
     {
         try
         {
-            return (File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path)) is { Exists: true } info ? info.Length : 0;
+            var info = File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path);
+            return info.Exists ? info.Length : 0;
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -208,17 +218,20 @@ public static class SpooledInput
         foreach (string folder in (string[])["/dev/fd/", "/proc/self/fd/"])
         {
             if (path.StartsWith(folder, StringComparison.Ordinal))
-                return int.TryParse(path.AsSpan(folder.Length), NumberStyles.None, CultureInfo.InvariantCulture, out descriptor);
+                return int.TryParse(path.AsSpan(folder.Length), NumberStyles.None, CultureInfo.InvariantCulture,
+                    out descriptor);
         }
 
         return false;
     }
 
-    // The runtime itself takes the numbers of closed descriptors, also for pipes that it holds both ends of, from which nothing ever comes.
+    // The runtime itself takes the numbers of closed descriptors, also for pipes that it holds both ends of, from which
+    // nothing ever comes.
     private static void RefuseClosed(string path, int descriptor)
     {
         if (!File.Exists(path) || IsOfRuntime(descriptor))
-            throw new TinyLlmException($"{path}: {(descriptor == 0 ? "standard input" : $"descriptor {descriptor}")} is closed; expected data from a file or a pipe, as in: cat FILE | ...");
+            throw new TinyLlmException($"{path}: {(descriptor == 0 ? "standard input" : $"descriptor {descriptor}")} "
+                + "is closed; expected data from a file or a pipe, as in: cat FILE | ...");
     }
 
     private static bool IsOfRuntime(int descriptor)
@@ -227,7 +240,8 @@ public static class SpooledInput
             return false;
         try
         {
-            string? flags = File.ReadLines($"/proc/self/fdinfo/{descriptor}").FirstOrDefault(line => line.StartsWith("flags:", StringComparison.Ordinal));
+            string? flags = File.ReadLines($"/proc/self/fdinfo/{descriptor}").FirstOrDefault(line =>
+                line.StartsWith("flags:", StringComparison.Ordinal));
             return flags is not null && (Convert.ToInt32(flags["flags:".Length..].Trim(), 8) & CloseOnExec) != 0;
         }
         catch (Exception e) when (FileErrors.Is(e) || e is FormatException or OverflowException)

@@ -7,8 +7,8 @@ using TinyLlm.Training.Data.Sources;
 namespace TinyLlm.Training.Data.Tokens;
 
 /// <summary>
-/// Token files of other trainers: llm.c's shards, whose header says whether an id has 2 bytes (GPT-2) or 4 (Llama 3), and nanoGPT's of 2 bytes, which have no header. They do not
-/// say which tokenizer made them.
+/// Token files of other trainers: llm.c's shards, whose header says whether an id has 2 bytes (GPT-2) or 4 (Llama 3),
+/// and nanoGPT's of 2 bytes, which have no header. They do not say which tokenizer made them.
 /// </summary>
 internal static class BinFile
 {
@@ -23,7 +23,8 @@ internal static class BinFile
     /// <summary>Maps a file, after it was read once: for a checksum, and to see that every id is in the vocabulary.</summary>
     /// <param name="path">The file.</param>
     /// <param name="vocabularySize">Number of token ids of the model's tokenizer.</param>
-    /// <exception cref="TinyLlmException">The file cannot be read, is cut short or too long, is of another kind or version, or has an id that the tokenizer has not.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read, is cut short or too long, is of another kind or
+    /// version, or has an id that the tokenizer has not.</exception>
     public static MappedTokens Map(string path, int vocabularySize)
     {
         string onDisk = SpooledInput.Find(path)?.OnDisk ?? path;
@@ -33,9 +34,11 @@ internal static class BinFile
             var header = ReadHeader(path, file);
             long bytes = file.Length - header.Bytes;
             if (bytes == 0 || bytes % header.Width != 0)
-                throw new TinyLlmException($"{path}: {bytes:N0} bytes of tokens; expected an even number above 0, {header.Width} for each token. The file is cut short, or no token file.");
+                throw new TinyLlmException($"{path}: {bytes:N0} bytes of tokens; expected an even number above 0, "
+                    + $"{header.Width} for each token. The file is cut short, or no token file.");
             file.Position = header.Bytes;
-            return new MappedTokens(onDisk, header.Bytes, bytes / header.Width, header.Width, Check(path, file, header, vocabularySize));
+            return new MappedTokens(onDisk, header.Bytes, bytes / header.Width, header.Width,
+                Check(path, file, header, vocabularySize));
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -55,16 +58,20 @@ internal static class BinFile
         }
 
         var header = BinHeader.Read(head.AsSpan(0, read), last, file.Length, out string reason)
-            ?? throw new TinyLlmException($"{path}: this is {reason}. Name a token file of llm.c or nanoGPT, or prepare text by tinyllm tokenize.");
+            ?? throw new TinyLlmException($"{path}: this is {reason}. Name a token file of llm.c or nanoGPT, or "
+                + "prepare text by tinyllm tokenize.");
         if (header.Tokens is not { } tokens)
             return header;
         long expected = header.Bytes + (long)tokens * header.Width;
         if (tokens < 1)
-            throw new TinyLlmException($"{path}: its header names {tokens:N0} tokens; expected one or more. The file is damaged; copy it again.");
+            throw new TinyLlmException($"{path}: its header names {tokens:N0} tokens; expected one or more. The file "
+                + "is damaged; copy it again.");
         if (file.Length != expected)
         {
-            throw new TinyLlmException($"{path}: {file.Length:N0} bytes; expected {expected:N0} for the {tokens:N0} tokens of {header.Width} bytes that its header names. "
-                + (file.Length < expected ? "The file is cut short; copy it again." : "The file is longer than its header says; write it anew with the number of its tokens."));
+            throw new TinyLlmException($"{path}: {file.Length:N0} bytes; expected {expected:N0} for the {tokens:N0} "
+                + $"tokens of {header.Width} bytes that its header names. "
+                + (file.Length < expected ? "The file is cut short; copy it again."
+                    : "The file is longer than its header says; write it anew with the number of its tokens."));
         }
 
         return header;
@@ -105,7 +112,8 @@ internal static class BinFile
         return largest;
     }
 
-    // Every second number next to nothing, the others not: the halves of ids of 4 bytes. Of ids of 8 bytes three in four are 0.
+    // Every second number next to nothing, the others not: the halves of ids of 4 bytes. Of ids of 8 bytes three in
+    // four are 0.
     private static void CheckWidth(string path, ReadOnlySpan<byte> ids)
     {
         int count = ids.Length / sizeof(ushort), low = 0, high = 0;
@@ -116,6 +124,8 @@ internal static class BinFile
         }
 
         if (count >= LeastForWidth && high <= LargestHighHalf && low > SomeLowHalf)
-            throw new TinyLlmException($"{path}: every second of its numbers of 2 bytes is {LargestHighHalf} or less, as if ids had 4 bytes or more; expected 2 bytes a token where there is no header. Write it with llm.c's header for 4 bytes.");
+            throw new TinyLlmException($"{path}: every second of its numbers of 2 bytes is {LargestHighHalf} or less, "
+                + "as if ids had 4 bytes or more; expected 2 bytes a token where there is no header. Write it with "
+                + "llm.c's header for 4 bytes.");
     }
 }

@@ -101,7 +101,8 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("{\"messages\":[{\"role\":\"a\\nb\",\"content\":\"a\"}]}", "\"role\" of message 1 is")]
     [InlineData("{\"messages\":[{\"content\":\"a\"}]}", "\"role\" of message 1 is missing")]
     [InlineData("{\"messages\":[{\"role\":\"user\"}]}", "\"content\" of message 1 is missing")]
-    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}", "\"text\" of part 1 of \"content\" of message 1 is missing; expected a text")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}",
+        "\"text\" of part 1 of \"content\" of message 1 is missing; expected a text")]
     [InlineData("{\"messages\":[{\"role\":true,\"content\":\"a\"}]}", "\"role\" of message 1 is true or false")]
     [InlineData("{\"prompt\":\"\\ud83d\",\"completion\":\"b\"}", "surrogate")]
     public void Read_DamagedLine_NamesFileLineAndFault(string line, string part)

@@ -23,7 +23,8 @@ public sealed class RowFilesTests
         folder.Write("info.json", "{\"splits\": []}");
         folder.Write("more.json", "[{\"question\": \"a\", \"answer\": \"b\"}]");
         folder.Write("table.parquet", "whatever");
-        Assert.Equal(["a.jsonl", "b.jsonl", "c.jsonl.gz", "more.json", "table.parquet"], RowFiles.Expand([root]).Select(Path.GetFileName));
+        Assert.Equal(["a.jsonl", "b.jsonl", "c.jsonl.gz", "more.json", "table.parquet"],
+            RowFiles.Expand([root]).Select(Path.GetFileName));
         Assert.Equal(["info.json", "more.json"], RowFiles.Expand([folder["*.json"]]).Select(Path.GetFileName));
 
         // Words for one thing are left as they are, also where there is no such file: who reads it says so.

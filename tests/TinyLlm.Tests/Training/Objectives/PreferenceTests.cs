@@ -157,8 +157,11 @@ public sealed class PreferenceTests : IDisposable
             zipped.Write(File.ReadAllBytes(folder["good.jsonl"]));
         Assert.Equal(pairs.Select(p => p.Chosen), PreferenceRows.Read(folder["good.jsonl.gz"]).Pairs.Select(p => p.Chosen));
         foreach (var (line, part) in ((string, string)[])
-            [("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}", "chosen and rejected are equal"), ("{\"prompt\": \"a\", \"chosen\": \"b\"}", "expected {\"prompt\""), ("3", "expected a JSON object"), ("{", "no valid JSON"),
-            ("{\"prompt\": 3, \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is a number"), ("{\"prompt\": [], \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is empty"),
+            [("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}", "chosen and rejected are equal"),
+                ("{\"prompt\": \"a\", \"chosen\": \"b\"}", "expected {\"prompt\""), ("3", "expected a JSON object"),
+                ("{", "no valid JSON"),
+            ("{\"prompt\": 3, \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is a number"),
+                ("{\"prompt\": [], \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is empty"),
             ("{\"prompt\": \"a\", \"chosen\": [{\"role\": \"user\", \"content\": \"u\"}], \"rejected\": \"c\"}", "not one assistant's message"),
             ("{\"chosen\": [{\"role\": \"user\", \"content\": \"u\"}, {\"role\": \"assistant\", \"content\": \"a\"}], \"rejected\": [{\"role\": \"user\", \"content\": \"v\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}", "differ in more than their last turn"),
             ("{\"prompt\": \"a\", \"completion\": \"b\", \"label\": false}", "has no comparisons")])

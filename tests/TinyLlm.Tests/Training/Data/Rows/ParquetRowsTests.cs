@@ -15,7 +15,11 @@ namespace TinyLlm.Tests.Training.Data.Rows;
 
 public sealed class ParquetRowsTests : IDisposable
 {
-    private static readonly JsonSerializerOptions WithoutNulls = new() { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+    private static readonly JsonSerializerOptions WithoutNulls = new()
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+    };
 
     private readonly TemporaryFolder folder = new();
 
@@ -27,16 +31,19 @@ public sealed class ParquetRowsTests : IDisposable
     public async Task Rows_AreThoseThatWereWritten()
     {
         var random = new Random(5);
-        Row[][] groups = [.. new[] { 40, 1, 300 }.Select(count => Enumerable.Range(0, count).Select(_ => Random(random)).ToArray())];
+        Row[][] groups = [.. new[] { 40, 1, 300 }.Select(count => Enumerable.Range(0, count).Select(_ =>
+            Random(random)).ToArray())];
         using (var file = File.Create(folder["rows.parquet"]))
         {
             foreach (var group in groups)
-                await ParquetSerializer.SerializeAsync(group, file, new ParquetOptions { Append = file.Length > 0 }, cancellationToken: TestContext.Current.CancellationToken);
+                await ParquetSerializer.SerializeAsync(group, file, new ParquetOptions { Append = file.Length > 0 },
+                    cancellationToken: TestContext.Current.CancellationToken);
         }
 
         foreach (string ending in (string[])["", ".gz", ".zst"])
         {
-            string path = folder.Write("rows.parquet" + ending, SourceReading.Compress(File.ReadAllBytes(folder["rows.parquet"]), ending));
+            string path = folder.Write("rows.parquet" + ending,
+                SourceReading.Compress(File.ReadAllBytes(folder["rows.parquet"]), ending));
             var expected = groups.SelectMany(group => group).ToList();
             int number = 0;
             foreach (var row in RowFile.Read(path))
@@ -44,7 +51,8 @@ public sealed class ParquetRowsTests : IDisposable
                 Assert.Equal($"{path}, row {number + 1}", row.Place.ToString());
                 var json = JsonSerializer.SerializeToNode(expected[number++], WithoutNulls)!.AsObject();
                 json.Remove("other");
-                Assert.True(JsonNode.DeepEquals(json, JsonNode.Parse(row.Json.Span)), $"row {number}: {Encoding.UTF8.GetString(row.Json.Span)} for {json.ToJsonString()}");
+                Assert.True(JsonNode.DeepEquals(json, JsonNode.Parse(row.Json.Span)),
+                    $"row {number}: {Encoding.UTF8.GetString(row.Json.Span)} for {json.ToJsonString()}");
                 Assert.Equal(["other"], row.Others);
             }
 
@@ -66,7 +74,8 @@ public sealed class ParquetRowsTests : IDisposable
             $$"""{"messages":[{"role":"system","content":"s{{group}}"},{"role":"user","content":"r"},{"role":"assistant","content":"b"}]}""",
         ])];
         Assert.Equal(expected, rows);
-        UserError.Expect(() => ChatRows.Read(Golden(name)).Count(), $"{name}, row 2: no known form", "its fields are: id");
+        UserError.Expect(() => ChatRows.Read(Golden(name)).Count(), $"{name}, row 2: no known form",
+            "its fields are: id");
     }
 
     [Fact]
@@ -77,7 +86,8 @@ public sealed class ParquetRowsTests : IDisposable
         Assert.Equal(["Ho 😀", "x", "z"], rows.Select(row => row.Messages[^1].Content));
         Assert.Equal([true, true, false, true, true], rows[1].Messages.Select(message => message.IsLearned));
         Assert.Equal("id (3 rows), n (3 rows), flag (3 rows), tags (3 rows), deep (3 rows)", report.Describe());
-        UserError.Expect(() => ChatRows.Read(Golden("arrow-two-levels.parquet")).Count(), "messages.array", "two levels", "Write the file anew");
+        UserError.Expect(() => ChatRows.Read(Golden("arrow-two-levels.parquet")).Count(), "messages.array",
+            "two levels", "Write the file anew");
     }
 
     /// <summary>Any damage ends in rows or in one line, as for a column of texts.</summary>
@@ -129,7 +139,8 @@ public sealed class ParquetRowsTests : IDisposable
             Role = Text(random),
             Content = Maybe(random, () => Text(random)),
             Weight = random.Next(3) == 0 ? random.Next(2) : null,
-            Tool_calls = Maybe(random, () => List(random, 3, () => new Call { Id = Maybe(random, () => Text(random)) })),
+            Tool_calls = Maybe(random, () =>
+                List(random, 3, () => new Call { Id = Maybe(random, () => Text(random)) })),
         })),
         Prompt = Maybe(random, () => Text(random)),
         Weight = random.Next(2) == 0 ? random.Next(9) / 4.0 : null,
@@ -142,7 +153,8 @@ public sealed class ParquetRowsTests : IDisposable
 
     private static T? Maybe<T>(Random random, Func<T> make) where T : class => random.Next(4) == 0 ? null : make();
 
-    private static List<T> List<T>(Random random, int most, Func<T> make) => [.. Enumerable.Range(0, random.Next(most + 1)).Select(_ => make())];
+    private static List<T> List<T>(Random random, int most, Func<T> make) =>
+        [.. Enumerable.Range(0, random.Next(most + 1)).Select(_ => make())];
 
     private static string Text(Random random) => new((char)random.Next('a', 'z'), random.Next(4));
 

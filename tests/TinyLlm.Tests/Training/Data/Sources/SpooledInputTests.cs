@@ -22,7 +22,8 @@ public sealed class SpooledInputTests : IDisposable
 
         Assert.Equal(["{some text,\nno JSON}\n"], SourceReading.Texts(Pipe("text", text)));
         Assert.Equal(["one", "two"], SourceReading.Texts(Pipe("documents", documents)));
-        Assert.Equal(["one", "two"], SourceReading.Texts(Pipe("documents.gz", SourceReading.Compress(documents, ".gz"))));
+        Assert.Equal(["one", "two"],
+            SourceReading.Texts(Pipe("documents.gz", SourceReading.Compress(documents, ".gz"))));
         Assert.Equal(["t"], SourceReading.Texts(Pipe("table", SourceReading.Parquet("text", ["t"]))));
         string array = Pipe("array", "[{\"question\":\"a\",\"answer\":\"b\"}]"u8.ToArray());
         Assert.True(ChatData.IsChat(array, null));
@@ -32,7 +33,8 @@ public sealed class SpooledInputTests : IDisposable
         string pipe = Pipe("rows", rows);
         Assert.True(ChatData.IsChat(pipe, null));
         for (int i = 0; i < 2; i++)
-            Assert.Equal([$"{pipe}, line 2", $"{pipe}, line 3"], ChatRows.Read(pipe).Select(row => row.Place!.ToString()));
+            Assert.Equal([$"{pipe}, line 2", $"{pipe}, line 3"], ChatRows.Read(pipe).Select(row =>
+                row.Place!.ToString()));
         Assert.Equal(SourceReading.Source(pipe).Fingerprint, SourceReading.Source(pipe).Fingerprint);
     }
 
@@ -53,7 +55,8 @@ public sealed class SpooledInputTests : IDisposable
         string path = Make("silent");
         using var stop = new CancellationTokenSource(TimeSpan.FromMilliseconds(100));
         var clock = Stopwatch.StartNew();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.Run(() => SpooledInput.TakeAll([path], stop.Token), TestContext.Current.CancellationToken));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Task.Run(() => SpooledInput.TakeAll([path], stop.Token), TestContext.Current.CancellationToken));
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 20);
         await File.WriteAllTextAsync(path, "late", TestContext.Current.CancellationToken); // lets the reader's thread end
     }
@@ -61,7 +64,8 @@ public sealed class SpooledInputTests : IDisposable
     [Fact]
     public void OrdinaryFiles_AreLeftAlone()
     {
-        SpooledInput.TakeAll([folder.Write("a.txt", "text"), folder.Write("b.txt", ""), folder["none"], "builtin:stories", folder.Path], TestContext.Current.CancellationToken);
+        SpooledInput.TakeAll([folder.Write("a.txt", "text"), folder.Write("b.txt", ""), folder["none"],
+            "builtin:stories", folder.Path], TestContext.Current.CancellationToken);
         Assert.All((string[])["a.txt", "b.txt", "none"], name => Assert.Null(SpooledInput.Find(folder[name])));
     }
 

@@ -15,7 +15,8 @@ public class BinFileTests
     public void Tokens_OfOtherTrainers_AreRead(bool llmC)
     {
         using var folder = new TemporaryFolder();
-        using var mapped = BinFile.Map(folder.Write("a.bin", [.. llmC ? Header(20240520, 1, Tokens.Length) : [], .. MemoryMarshal.AsBytes(Tokens.AsSpan())]), 50_257);
+        using var mapped = BinFile.Map(folder.Write("a.bin", [.. llmC ? Header(20240520, 1, Tokens.Length)
+            : [], .. MemoryMarshal.AsBytes(Tokens.AsSpan())]), 50_257);
         Assert.Equal(Tokens.Select(id => (int)id), Read(mapped));
     }
 
@@ -29,7 +30,8 @@ public class BinFileTests
             Assert.Equal(ids, Read(mapped));
         UserError.Expect(() => BinFile.Map(folder["a.bin"], 50_257), $"token id {ids.Max()}; expected ids below 50257");
         UserError.Expect(() => BinFile.Map(folder.Write("a.bin", bytes[..^4]), 128_256), "cut short");
-        UserError.Expect(() => BinFile.Map(folder.Write("a.bin", [.. Header(20240801, 7, 1), 255, 255, 255, 255]), 128_256), "token id 4294967295");
+        UserError.Expect(() => BinFile.Map(folder.Write("a.bin", [.. Header(20240801, 7, 1), 255, 255, 255, 255]),
+            128_256), "token id 4294967295");
     }
 
     /// <summary>A file in llm.c's Llama-3 form that was not made here.</summary>
@@ -46,16 +48,20 @@ public class BinFileTests
     public void WhatIsWrong_IsSaid()
     {
         byte[] tokens = [.. MemoryMarshal.AsBytes(Tokens.AsSpan())];
-        Refuse([.. Header(20240520, 2, Tokens.Length), .. tokens], "magic number 20240520 and version 2; expected 20240520 and version 1 (2 bytes a token) or 20240801 and version 7 (4 bytes a token)");
+        Refuse([.. Header(20240520, 2, Tokens.Length), .. tokens], "magic number 20240520 and version 2; expected "
+            + "20240520 and version 1 (2 bytes a token) or 20240801 and version 7 (4 bytes a token)");
         Refuse([.. Header(20240801, 1, Tokens.Length), .. tokens], "magic number 20240801 and version 1");
-        Refuse([.. Header(20240520, 1, Tokens.Length + 1), .. tokens], "expected 2,026 for the 501 tokens", "cut short");
-        Refuse([.. Header(20240520, 1, Tokens.Length - 1), .. tokens], "expected 2,022 for the 499 tokens", "longer than its header says");
+        Refuse([.. Header(20240520, 1, Tokens.Length + 1), .. tokens], "expected 2,026 for the 501 tokens",
+            "cut short");
+        Refuse([.. Header(20240520, 1, Tokens.Length - 1), .. tokens], "expected 2,022 for the 499 tokens",
+            "longer than its header says");
         Refuse([.. Header(20240520, 1, 0), .. tokens], "names 0 tokens");
         Refuse([.. Header(20240520, 1, -1), .. tokens], "names -1 tokens");
         Refuse(tokens[1..], "an even number");
         Refuse([], "an even number above 0");
         using var folder = new TemporaryFolder();
-        UserError.Expect(() => BinFile.Map(folder.Write("a.bin", tokens), Tokens.Max()), $"token id {Tokens.Max()}; expected ids below {Tokens.Max()}");
+        UserError.Expect(() => BinFile.Map(folder.Write("a.bin", tokens), Tokens.Max()),
+            $"token id {Tokens.Max()}; expected ids below {Tokens.Max()}");
         UserError.Expect(() => BinFile.Map(folder["missing.bin"], 10), "missing.bin", "no such file");
     }
 
@@ -66,8 +72,10 @@ public class BinFileTests
         Refuse([.. Header(20240522, 1, Tokens.Length), .. tokens], "unknown header", "20240522, then 1"); // llm.c's HellaSwag
         Refuse([.. Header(20251103, 3, 5), .. tokens], "unknown header", "20251103, then 3");
         Refuse([.. Header(77, 5, 5), .. tokens], "unknown header"); // nothing but zeros behind
-        Refuse([.. BitConverter.GetBytes(0x6B6F7401), .. BitConverter.GetBytes(Tokens.Length), .. tokens], "unknown header"); // a number that fits
-        Refuse([.. BitConverter.GetBytes(0x6B6F7401), .. BitConverter.GetBytes(1), .. BitConverter.GetBytes((long)Tokens.Length), .. tokens], "unknown header");
+        Refuse([.. BitConverter.GetBytes(0x6B6F7401), .. BitConverter.GetBytes(Tokens.Length), .. tokens],
+            "unknown header"); // a number that fits
+        Refuse([.. BitConverter.GetBytes(0x6B6F7401), .. BitConverter.GetBytes(1),
+            .. BitConverter.GetBytes((long)Tokens.Length), .. tokens], "unknown header");
         int[] wide = [.. Tokens.Select(id => id * 2)];
         Refuse([.. MemoryMarshal.AsBytes(wide.AsSpan())], "as if ids had 4 bytes");
         long[] wider = [.. Tokens.Select(id => (long)id)];
@@ -106,7 +114,8 @@ public class BinFileTests
         Refuse([0x7F, .. "ELF"u8, .. rest], "a program");
         Refuse([0x1F, 0x8B, 8, 0, .. rest], "compressed by gzip");
         Refuse([.. "PAR1"u8, .. rest], "a Parquet file");
-        Refuse([.. System.Text.Encoding.ASCII.GetBytes(new string('x', 999) + "\n" + new string('y', 1000))], "this is text");
+        Refuse([.. System.Text.Encoding.ASCII.GetBytes(new string('x', 999) + "\n" + new string('y', 1000))],
+            "this is text");
     }
 
     private static int[] Read(MappedTokens mapped)
