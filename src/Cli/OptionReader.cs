@@ -66,13 +66,15 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
         if (saved is null || !saved.TryGetValue(option.Name, out string? text))
             return false;
         object saidBefore = ReadSaved(typeof(T), text) ?? throw new TinyLlmException(
-            $"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; expected what the option takes. The file was changed by hand.");
+            $"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; "
+            + "expected what the option takes. The file was changed by hand.");
         value = (T)saidBefore;
         return true;
     }
 
     // Null where it is no value of the type.
-    private static object? ReadSaved(Type type, string text) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+    private static object? ReadSaved(Type type, string text) =>
+        Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
     {
         TypeCode.String => text,
         TypeCode.Boolean => bool.TryParse(text, out bool value) ? value : null,

@@ -182,13 +182,15 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         Console.WriteLine("Try next:");
         if (stage.Name == "pretrain")
         {
-            Console.WriteLine($"  {Launcher.Command} generate --model {Shell.Quote(run.Root)} --prompt \"Once upon a time\"");
+            Console.WriteLine(
+                $"  {Launcher.Command} generate --model {Shell.Quote(run.Root)} --prompt \"Once upon a time\"");
             Console.WriteLine($"  {Launcher.Command} finetune --model {Shell.Quote(run.Root)}");
         }
         else
         {
             Console.WriteLine($"  {Launcher.Command} chat --model {Shell.Quote(run.Root)}");
-            Console.WriteLine($"  {Launcher.Command} eval --model {Shell.Quote(run.Root)} --data builtin:questions --exact-match");
+            Console.WriteLine(
+                $"  {Launcher.Command} eval --model {Shell.Quote(run.Root)} --data builtin:questions --exact-match");
         }
 
         return ExitCode.Done;

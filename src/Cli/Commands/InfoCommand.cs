@@ -48,13 +48,16 @@ internal static class InfoCommand
         Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in {ProgressView.Time(file.State.Seconds)}");
         if (file.State.BestLoss is { } best)
             Line("validation", $"lowest loss {best:F4}");
-        var options = file.Options.SelectMany(option => option.Value.Split('\n').Select(value => $"{option.Key} {Word(value)}"));
-        foreach (string line in TextWrap.Pack(options.Prepend($"{"options",-13}"), " ", OutputConsole.Width ?? TerminalSize.Usual, Indent))
+        var options = file.Options.SelectMany(
+            option => option.Value.Split('\n').Select(value => $"{option.Key} {Word(value)}"));
+        foreach (string line in TextWrap.Pack(
+            options.Prepend($"{"options",-13}"), " ", OutputConsole.Width ?? TerminalSize.Usual, Indent))
             Console.WriteLine(line);
     }
 
     // As it can be typed; a rate that an earlier version wrote as 5E-05 is 5e-5.
-    private static string Word(string value) => value.Contains('E') && NumberText.TryParse(value, out double number) ? NumberText.Exact(number) : Shell.Quote(value);
+    private static string Word(string value) => value.Contains('E') && NumberText.TryParse(value, out double number)
+        ? NumberText.Exact(number) : Shell.Quote(value);
 
     private static long CacheBytes(GptConfig c) => 2L * c.Layers * c.Context * c.KvHeads * c.HeadSize * sizeof(float);
 
