@@ -8,8 +8,8 @@ namespace TinyLlm.Cli;
 
 /// <summary>
 /// Where a conversation is typed and shown: lines of the user, with a prompt where both ends are a terminal; answers on stdout; remarks of the program on stderr. Ctrl-C stops the
-/// answer that is being written; pressed again, without a line in between, it ends the input. SIGTERM and the end of the terminal end it at once, and so does Ctrl-C
-/// where a pipe has not had a line yet.
+/// answer that is being written; pressed again, without a line in between, it ends the input. SIGTERM and the end of
+/// the terminal end it at once, and so does Ctrl-C where a pipe has not had a line yet.
 /// </summary>
 internal sealed class ChatTerminal : IDisposable
 {
@@ -27,7 +27,8 @@ internal sealed class ChatTerminal : IDisposable
     {
         Output = StandardStreams.OpenOutput();
         new Thread(ReadLines) { IsBackground = true }.Start(); // ends with the program: nothing wakes a thread that waits for a key
-        signals = [Signals.On(PosixSignal.SIGINT, Interrupt), Signals.On(PosixSignal.SIGTERM, Terminate), Signals.On(PosixSignal.SIGHUP, Terminate)];
+        signals = [Signals.On(PosixSignal.SIGINT, Interrupt), Signals.On(PosixSignal.SIGTERM, Terminate),
+            Signals.On(PosixSignal.SIGHUP, Terminate)];
     }
 
     /// <summary>Whether a person sits at both ends.</summary>
@@ -148,7 +149,8 @@ internal sealed class ChatTerminal : IDisposable
     private void ReadLines()
     {
         // A terminal's own reader edits lines; what comes from a pipe is UTF-8, whatever the console believes in.
-        using var reader = StandardStreams.IsInputTerminal ? Console.In : new StreamReader(StandardStreams.OpenInput(), new UTF8Encoding(false));
+        using var reader = StandardStreams.IsInputTerminal ? Console.In
+            : new StreamReader(StandardStreams.OpenInput(), new UTF8Encoding(false));
         string? line;
         do
         {

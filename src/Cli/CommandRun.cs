@@ -25,7 +25,11 @@ internal static class CommandRun
 
             // A command that takes no token ends where a signal finds it.
             using var signals = parse.Action is AsynchronousCommandLineAction ? new Signals() : null;
-            var configuration = new InvocationConfiguration { ProcessTerminationTimeout = null, EnableDefaultExceptionHandler = false };
+            var configuration = new InvocationConfiguration
+            {
+                ProcessTerminationTimeout = null,
+                EnableDefaultExceptionHandler = false,
+            };
             return await parse.InvokeAsync(configuration, signals?.Token ?? CancellationToken.None);
         }
         catch (Exception e)

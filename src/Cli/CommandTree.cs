@@ -12,13 +12,19 @@ internal static class CommandTree
     // Narrower than this, descriptions are a word a line; the terminal may break the lines instead.
     private const int NarrowestHelp = 40;
 
-    // Texts may begin with @, which the parser would take for a file of words; and no option is a single letter that could be bundled.
-    private static readonly ParserConfiguration Configuration = new() { ResponseFileTokenReplacer = null, EnablePosixBundling = false };
+    // Texts may begin with @, which the parser would take for a file of words; and no option is a single letter that
+    // could be bundled.
+    private static readonly ParserConfiguration Configuration = new()
+    {
+        ResponseFileTokenReplacer = null,
+        EnablePosixBundling = false,
+    };
 
     /// <summary>Makes the tree.</summary>
     public static RootCommand Create()
     {
-        var root = new RootCommand("TinyLlm trains a small GPT-style language model from raw text, finetunes it into an assistant, and generates text with it.")
+        var root = new RootCommand("TinyLlm trains a small GPT-style language model from raw text, "
+            + "finetunes it into an assistant, and generates text with it.")
         {
             PretrainCommand.Create(),
             FinetuneCommand.Create(),
@@ -34,7 +40,11 @@ internal static class CommandTree
         };
         NumericOptions.Apply(root);
         if (TerminalSize.OutputColumns is { } columns)
-            ((HelpAction)root.Options.OfType<HelpOption>().Single().Action!).MaxWidth = Math.Max(NarrowestHelp, columns);
+        {
+            var help = (HelpAction)root.Options.OfType<HelpOption>().Single().Action!;
+            help.MaxWidth = Math.Max(NarrowestHelp, columns);
+        }
+
         return root;
     }
 

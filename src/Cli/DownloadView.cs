@@ -66,7 +66,8 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
         if (live is null || ends)
             Line(string.Join("  ", Describe(value).Select(field => field.Long)));
         else
-            live.ShowBar((double)value.Bytes / Math.Max(1, value.Total ?? 0), room => fields.Fit(room, Describe(value)));
+            live.ShowBar((double)value.Bytes / Math.Max(1, value.Total ?? 0), room =>
+                fields.Fit(room, Describe(value)));
     }
 
     private void Line(string text)
@@ -80,13 +81,15 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
     private Field[] Describe(DownloadProgress value)
     {
         string size = value.Total is { } whole
-            ? string.Create(CultureInfo.InvariantCulture, $"{Size(value.Bytes)} of {Size(whole)} ({Math.Floor(100.0 * value.Bytes / Math.Max(1, whole)):F0}%)")
+            ? string.Create(CultureInfo.InvariantCulture,
+                $"{Size(value.Bytes)} of {Size(whole)} ({Math.Floor(100.0 * value.Bytes / Math.Max(1, whole)):F0}%)")
             : Size(value.Bytes);
         Field name = new($"{value.File}: {size}", $"{value.File}: {Size(value.Bytes)}", 0);
         double speed = (value.Bytes - first) / Math.Max(1e-3, shown.TotalSeconds);
         if (speed <= 0)
             return [name];
         Field rate = new($"{Size((long)speed)}/s", 2);
-        return value.Total - value.Bytes is > 0 and { } rest ? [name, rate, new Field($"{ProgressView.Time(rest / speed)} left", 1)] : [name, rate];
+        return value.Total - value.Bytes is > 0 and { } rest
+            ? [name, rate, new Field($"{ProgressView.Time(rest / speed)} left", 1)] : [name, rate];
     }
 }

@@ -16,7 +16,10 @@ internal static class ErrorConsole
     /// <summary>Whether stderr is a terminal where a line can be written over itself.</summary>
     public static bool IsLive => TerminalSize.ErrorColumns >= NarrowestLive && TakesCodes.Value;
 
-    /// <summary>Cells of a line: those of the terminal, and no end of them in a file, a pipe, or a terminal that is too narrow for words.</summary>
+    /// <summary>
+    /// Cells of a line: those of the terminal, and no end of them in a file, a pipe, or a terminal that is too narrow
+    /// for words.
+    /// </summary>
     public static int Width => TerminalSize.ErrorColumns is >= NarrowestLive and { } columns ? columns : int.MaxValue;
 
     /// <summary>Writes a message, broken between words on a terminal.</summary>

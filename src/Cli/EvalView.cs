@@ -28,8 +28,10 @@ internal static class EvalView
     /// <summary>Models side by side, with 95% confidence intervals; shares also as differences to the first model's, over the rows that both have.</summary>
     /// <param name="models">Their folders.</param>
     /// <param name="results">What was measured of each.</param>
-    /// <param name="width">Cells of a line: columns that do not fit follow below, beside the models' names once more.</param>
-    public static IEnumerable<string> Table(IReadOnlyList<string> models, IReadOnlyList<EvalResult> results, int width = int.MaxValue)
+    /// <param name="width">Cells of a line: columns that do not fit follow below, beside the models' names once
+    /// more.</param>
+    public static IEnumerable<string> Table(
+        IReadOnlyList<string> models, IReadOnlyList<EvalResult> results, int width = int.MaxValue)
     {
         var columns = new List<string[]> { models.Prepend("model").ToArray() };
         if (results.All(r => r.Loss is not null))
@@ -46,20 +48,26 @@ internal static class EvalView
         {
             var first = shares[0][share];
             columns.Add([first.Name, .. shares.Select(s => Share(Count(s[share].Rows)))]);
-            columns.Add([DifferenceName, Nothing, .. shares.Skip(1).Select(s => Difference(s[share].Rows, first.Rows))]);
+            var differences = shares.Skip(1).Select(s => Difference(s[share].Rows, first.Rows));
+            columns.Add([DifferenceName, Nothing, .. differences]);
         }
 
         for (int first = 1, next; first < columns.Count; first = next)
         {
             next = End(first);
-            while (next < columns.Count && Width(columns[0]) + columns[first..End(next)].Sum(c => 2 + Width(c)) <= width)
+            int room = width - Width(columns[0]);
+            while (next < columns.Count && columns[first..End(next)].Sum(c => 2 + Width(c)) <= room)
                 next = End(next);
             for (int line = 0; line <= models.Count; line++)
-                yield return string.Join("  ", columns[first..next].Prepend(columns[0]).Select(c => c[line].PadRight(Width(c)))).TrimEnd();
+            {
+                var cells = columns[first..next].Prepend(columns[0]).Select(c => c[line].PadRight(Width(c)));
+                yield return string.Join("  ", cells).TrimEnd();
+            }
         }
 
         // A share and its difference stay together.
-        int End(int column) => column + 1 < columns.Count && columns[column + 1][0] == DifferenceName ? column + 2 : column + 1;
+        int End(int column) =>
+            column + 1 < columns.Count && columns[column + 1][0] == DifferenceName ? column + 2 : column + 1;
 
         static int Width(string[] column) => column.Max(cell => cell.Length);
 

@@ -3,7 +3,9 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Cli;
 
-/// <summary>What the user sees of an exception: one line on stderr and an exit code, never a stack trace that nobody asked for.</summary>
+/// <summary>
+/// What the user sees of an exception: one line on stderr and an exit code, never a stack trace that nobody asked for.
+/// </summary>
 internal static class Fault
 {
     /// <summary>With this variable set to 1 a fault of the program shows where it arose, too.</summary>
@@ -23,9 +25,11 @@ internal static class Fault
         ErrorConsole.WriteLine($"tinyllm: {OneLine(cause switch
         {
             OperationCanceledException => "interrupted.",
-            OutOfMemoryException => "not enough memory; a smaller --batch-size, --accumulate, --context or model shrinks what is needed.",
+            OutOfMemoryException =>
+                "not enough memory; a smaller --batch-size, --accumulate, --context or model shrinks what is needed.",
             _ when code == ExitCode.Fault =>
-                $"{cause.GetType().Name}: {cause.Message} This is a fault in TinyLlm: please report it with the command and this line to the project's issues.",
+                $"{cause.GetType().Name}: {cause.Message} This is a fault in TinyLlm: "
+                + "please report it with the command and this line to the project's issues.",
             _ => cause.Message,
         })}", error);
         if (code == ExitCode.Fault && Environment.GetEnvironmentVariable(StackTraceVariable) == "1")
@@ -35,9 +39,12 @@ internal static class Fault
 
     /// <summary>Reports what no handler caught, on whatever thread, and ends the program.</summary>
     public static void ReportUnhandled() =>
-        AppDomain.CurrentDomain.UnhandledException += (_, e) => Environment.Exit(Report((Exception)e.ExceptionObject, Console.Error));
+        AppDomain.CurrentDomain.UnhandledException += (_, e) =>
+            Environment.Exit(Report((Exception)e.ExceptionObject, Console.Error));
 
-    /// <summary>A text as one line: line breaks and other control characters, of file names for instance, become spaces.</summary>
+    /// <summary>
+    /// A text as one line: line breaks and other control characters, of file names for instance, become spaces.
+    /// </summary>
     public static string OneLine(string text) => string.Create(text.Length, text, (line, source) =>
     {
         for (int i = 0; i < line.Length; i++)
@@ -48,7 +55,8 @@ internal static class Fault
     private static Exception Cause(Exception exception) => exception switch
     {
         AggregateException { InnerExceptions: [var first, ..] } => Cause(first),
-        TargetInvocationException or TypeInitializationException when exception.InnerException is { } inner => Cause(inner),
+        TargetInvocationException or TypeInitializationException when exception.InnerException is { } inner =>
+            Cause(inner),
         _ => exception,
     };
 }

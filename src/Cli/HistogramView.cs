@@ -15,7 +15,8 @@ internal static class HistogramView
     public static void Print(string unit, LengthHistogram lengths)
     {
         Console.WriteLine();
-        OutputConsole.WriteLine($"{unit} a document: {lengths.Shortest:N0} to {lengths.Longest:N0}, {(double)lengths.Sum / lengths.Count:N0} on average");
+        OutputConsole.WriteLine($"{unit} a document: {lengths.Shortest:N0} to {lengths.Longest:N0}, "
+            + $"{(double)lengths.Sum / lengths.Count:N0} on average");
         if (Console.IsOutputRedirected)
         {
             foreach (var bar in lengths.Bars)
@@ -23,7 +24,8 @@ internal static class HistogramView
             return;
         }
 
-        var chart = new BarChart { Width = Math.Min(BarWidth, OutputConsole.Width ?? BarWidth), Culture = CultureInfo.InvariantCulture };
+        int width = Math.Min(BarWidth, OutputConsole.Width ?? BarWidth);
+        var chart = new BarChart { Width = width, Culture = CultureInfo.InvariantCulture };
         foreach (var bar in lengths.Bars)
             chart.AddItem(Range(bar), bar.Count, Color.SteelBlue1);
         AnsiConsole.Write(chart);

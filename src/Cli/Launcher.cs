@@ -7,9 +7,13 @@ internal static class Launcher
 {
     private const string Name = "tinyllm", FromSources = "dotnet run -c Release --project src/Cli --";
 
+    // The .NET command line sets it for MSBuild, and what dotnet run starts inherits it.
+    private const string DotnetVariable = "MSBUILDFAILONDRIVEENUMERATINGWILDCARD";
+
     /// <summary>What the suggested commands begin with.</summary>
-    public static string Command { get; } = Describe(Environment.ProcessPath ?? Name, Environment.GetCommandLineArgs()[0], Folder,
-        Environment.GetEnvironmentVariable("PATH") ?? "", Environment.GetEnvironmentVariable("MSBUILDFAILONDRIVEENUMERATINGWILDCARD") is not null); // set by dotnet run
+    public static string Command { get; } = Describe(
+        Environment.ProcessPath ?? Name, Environment.GetCommandLineArgs()[0], Folder,
+        Environment.GetEnvironmentVariable("PATH") ?? "", Environment.GetEnvironmentVariable(DotnetVariable) is not null);
 
     private static string Folder
     {
@@ -35,11 +39,13 @@ internal static class Launcher
     public static string Describe(string process, string assembly, string folder, string path, bool isBelowDotnet)
     {
         bool isOwn = Path.GetFileNameWithoutExtension(process) == Name;
-        if (isOwn && isBelowDotnet && process.StartsWith(Path.Combine(folder, "src", "Cli", "bin", "Release") + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+        string built = Path.Combine(folder, "src", "Cli", "bin", "Release") + Path.DirectorySeparatorChar;
+        if (isOwn && isBelowDotnet && process.StartsWith(built, StringComparison.Ordinal))
             return FromSources;
         if (!isOwn)
             return $"{Path.GetFileNameWithoutExtension(process)} {Shell.Quote(FromHere(assembly, folder, ""))}";
-        return path.Split(Path.PathSeparator).Any(place => IsSame(place, process)) ? Name : Shell.Quote(FromHere(process, folder, $".{Path.DirectorySeparatorChar}"));
+        return path.Split(Path.PathSeparator).Any(place => IsSame(place, process)) ? Name
+            : Shell.Quote(FromHere(process, folder, $".{Path.DirectorySeparatorChar}"));
     }
 
     private static bool IsSame(string place, string process)
@@ -47,7 +53,8 @@ internal static class Launcher
         if (place.Length == 0)
             return false;
         string file = Path.GetFullPath(Path.Combine(place, Path.GetFileName(process)));
-        return file == process || (File.Exists(file) && File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName == process);
+        return file == process
+            || (File.Exists(file) && File.ResolveLinkTarget(file, returnFinalTarget: true)?.FullName == process);
     }
 
     // A path below the current folder is shorter from here; the shell wants a folder before a program's name.

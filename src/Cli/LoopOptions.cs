@@ -131,7 +131,8 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public static Option<double> Real(string name, string description) => new(name) { HelpName = "X", Description = description };
 
     /// <summary>An option whose value is a person's text: anything at all.</summary>
-    public static Option<string?> Text(string name, string help, string description) => new TextOption<string?>(name) { HelpName = help, Description = description };
+    public static Option<string?> Text(string name, string help, string description) =>
+        new TextOption<string?>(name) { HelpName = help, Description = description };
 
     /// <summary>An option that names a file, a folder or a corpus: not nothing.</summary>
     public static Option<T> Path<T>(string name, string help, string description, bool required = false)
@@ -142,14 +143,16 @@ internal sealed class LoopOptions(LoopDefaults defaults)
             if (result.Tokens.Any(token => token.Value.Length == 0))
                 result.AddError($"Option '{name}' is empty; expected {help}.");
             if (result.Tokens.FirstOrDefault(token => IsOption(result, token.Value)) is { } taken)
-                result.AddError($"Option '{name}' has no value: {taken.Value} is an option; expected {help} behind {name}.");
+                result.AddError(
+                    $"Option '{name}' has no value: {taken.Value} is an option; expected {help} behind {name}.");
         });
         return option;
     }
 
     // The parser takes the next word for the value, whatever it is: --out --resume would write a folder --resume.
     private static bool IsOption(OptionResult result, string word) =>
-        word.StartsWith('-') && result.Parent is CommandResult { Command: var command } && command.Options.Any(o => o.Name == word || o.Aliases.Contains(word));
+        word.StartsWith('-') && result.Parent is CommandResult { Command: var command }
+            && command.Options.Any(o => o.Name == word || o.Aliases.Contains(word));
 
     public static Option<string> Choice(string name, string description, params string[] values)
     {

@@ -38,7 +38,11 @@ internal sealed class LoraOptions
 
         string found = ModelFolder.Find(model);
         if (AdapterFolder.Is(found))
-            throw new TinyLlmException($"{model}: these are adapters; expected a model for new adapters. Merge them first: {Launcher.Command} merge --model {Shell.Quote(model)} --out DIR.");
+        {
+            throw new TinyLlmException($"{model}: these are adapters; expected a model for new adapters. "
+                + $"Merge them first: {Launcher.Command} merge --model {Shell.Quote(model)} --out DIR.");
+        }
+
         var architecture = ConfigFile.Read(Path.Combine(found, ConfigFile.Name)).Architecture;
         var settings = new LoraSettings(r, a, names is [AllLayers] ? LoraSettings.LayersOf(architecture) : names, p) { Base = Path.GetFullPath(model) };
         settings.Validate(architecture);

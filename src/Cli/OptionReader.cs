@@ -66,24 +66,26 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
         if (saved is null || !saved.TryGetValue(option.Name, out string? text))
             return false;
         object saidBefore = ReadSaved(typeof(T), text) ?? throw new TinyLlmException(
-            $"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; expected what the option takes. The file was changed by hand.");
+            $"--resume: the checkpoint's trainer.json has \"{text.ReplaceLineEndings(" ")}\" for {option.Name}; "
+            + "expected what the option takes. The file was changed by hand.");
         value = (T)saidBefore;
         return true;
     }
 
     // Null where it is no value of the type.
-    private static object? ReadSaved(Type type, string text) => Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
-    {
-        TypeCode.String => text,
-        TypeCode.Boolean => bool.TryParse(text, out bool value) ? value : null,
-        TypeCode.Int32 => NumberText.TryParse(text, out int value) ? value : null,
-        TypeCode.UInt64 => NumberText.TryParse(text, out ulong value) ? value : null,
-        TypeCode.Int64 => NumberText.TryParse(text, out long value) ? value : null,
-        TypeCode.Single => NumberText.TryParse(text, out float value) ? value : null,
-        TypeCode.Double => NumberText.TryParse(text, out double value) ? value : null,
-        _ when type == typeof(string[]) => text.Split('\n'),
-        _ => throw new NotSupportedException($"A checkpoint keeps no {type.Name}; add it here."),
-    };
+    private static object? ReadSaved(Type type, string text) =>
+        Type.GetTypeCode(Nullable.GetUnderlyingType(type) ?? type) switch
+        {
+            TypeCode.String => text,
+            TypeCode.Boolean => bool.TryParse(text, out bool value) ? value : null,
+            TypeCode.Int32 => NumberText.TryParse(text, out int value) ? value : null,
+            TypeCode.UInt64 => NumberText.TryParse(text, out ulong value) ? value : null,
+            TypeCode.Int64 => NumberText.TryParse(text, out long value) ? value : null,
+            TypeCode.Single => NumberText.TryParse(text, out float value) ? value : null,
+            TypeCode.Double => NumberText.TryParse(text, out double value) ? value : null,
+            _ when type == typeof(string[]) => text.Split('\n'),
+            _ => throw new NotSupportedException($"A checkpoint keeps no {type.Name}; add it here."),
+        };
 
     private static string Format<T>(T value) => value switch
     {

@@ -7,7 +7,9 @@ internal static class OutputConsole
 {
     private const int NarrowestWrapped = 20;
 
-    /// <summary>Cells of a line on a terminal; null in a file, a pipe, or a terminal that is too narrow for words.</summary>
+    /// <summary>
+    /// Cells of a line on a terminal; null in a file, a pipe, or a terminal that is too narrow for words.
+    /// </summary>
     public static int? Width => TerminalSize.OutputColumns is >= NarrowestWrapped and { } columns ? columns : null;
 
     /// <summary>Writes a line, whose further lines are indented.</summary>

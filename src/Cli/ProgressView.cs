@@ -25,14 +25,13 @@ internal sealed class ProgressView
     /// <summary>A line of the heading: a name and what it says.</summary>
     public void Heading(string name, string text)
     {
-        // A long first word would not be broken: the name goes apart, for its colour.
+        // The name goes apart, for its colour.
         string start = $"  {name,-8} ";
-        bool isFirst = true;
-        foreach (string line in TextWrap.Lines(start + text, ErrorConsole.Width, HeadingIndent))
-        {
-            console.MarkupLineInterpolated(isFirst ? (FormattableString)$"[grey]{line[..Math.Min(line.Length, start.Length)]}[/]{line[Math.Min(line.Length, start.Length)..]}" : $"{line}");
-            isFirst = false;
-        }
+        string[] lines = [.. TextWrap.Lines(start + text, ErrorConsole.Width, HeadingIndent)];
+        int length = Math.Min(start.Length, lines[0].Length);
+        console.MarkupLineInterpolated($"[grey]{lines[0][..length]}[/]{lines[0][length..]}");
+        foreach (string line in lines.Skip(1))
+            console.WriteLine(line);
     }
 
     /// <summary>A free line.</summary>
@@ -62,8 +61,9 @@ internal sealed class ProgressView
         lastLoss = lastLoss == 0 ? loss : 0.9 * lastLoss + 0.1 * loss;
         if (ErrorConsole.IsLive)
         {
-            status?.ShowBar((double)step / total, room => live.Fit(room, new Field($"step {step}/{total}"), new Field(Text($"loss {lastLoss:F3}"), 1), Speed(tokensPerSecond, 3),
-                new Field($"{Left(step)} left", 2)));
+            Field done = new($"step {step}/{total}"), running = new(Text($"loss {lastLoss:F3}"), 1);
+            Field speed = Speed(tokensPerSecond, 3), left = new($"{Left(step)} left", 2);
+            status?.ShowBar((double)step / total, room => live.Fit(room, done, running, speed, left));
         }
         else if (step % plainEvery == 0 || step == first + 1)
         {
@@ -75,23 +75,35 @@ internal sealed class ProgressView
     public void Evaluated(StepReport report)
     {
         var e = report.Evaluation!;
-        string width = $"{total}";
-        Field step = new($"step {report.Step,6}/{total}", $"step {report.Step.ToString(CultureInfo.InvariantCulture).PadLeft(width.Length)}/{total}", 0);
+        int digits = $"{total}".Length, width = ErrorConsole.Width;
+        Field step = new($"step {report.Step,6}/{total}", $"step {$"{report.Step}".PadLeft(digits)}/{total}", 0);
         Field rate = new($"lr {NumberText.Short(report.LearningRate)}", 2);
         if (e.Rewards is { } rewards)
         {
-            Line(rewarded.Fit(ErrorConsole.Width, step, new Field(Text($"reward {Reward(report.Rewards ?? default)}")),
-                new Field(Text($"validation reward {Reward(rewards)}"), Text($"val {Reward(rewards)}"), 0),
-                new Field($"{rewards.Truncated} of {rewards.Samples} answers too long", $"{rewards.Truncated}/{rewards.Samples} too long", 1), rate));
+            Field reward = new(Text($"reward {Reward(report.Rewards ?? default)}"));
+            Field held = new(Text($"validation reward {Reward(rewards)}"), Text($"val {Reward(rewards)}"), 0);
+            Field cut = new($"{rewards.Truncated} of {rewards.Samples} answers too long",
+                $"{rewards.Truncated}/{rewards.Samples} too long", 1);
+            Line(rewarded.Fit(width, step, reward, held, cut, rate));
             return;
         }
 
-        Field loss = new(Text($"loss {lastLoss:F4}")), validation = new(Text($"validation loss {e.Loss:F4}"), Text($"val {e.Loss:F4}"), 0), speed = Speed(report.TokensPerSecond, 3);
-        var bits = e.Unknown > 0 ? new Field(Text($"- bits/byte ({e.Unknown:N0} unknown)"), "- bits/byte", 1) : new Field(Text($"{e.BitsPerByte:F3} bits/byte"), 1);
-        Line(e.Preferences is { } p
-            ? evaluations.Fit(ErrorConsole.Width, step, loss, validation, new Field(Text($"margin {p.Margin / p.Pairs:F3}"), 1),
-                new Field(Text($"chosen ahead {100.0 * p.Right / p.Pairs:F1}%"), Text($"ahead {100.0 * p.Right / p.Pairs:F1}%"), 1), rate, speed)
-            : evaluations.Fit(ErrorConsole.Width, step, loss, validation, bits, rate, speed));
+        Field loss = new(Text($"loss {lastLoss:F4}"));
+        Field validation = new(Text($"validation loss {e.Loss:F4}"), Text($"val {e.Loss:F4}"), 0);
+        Field speed = Speed(report.TokensPerSecond, 3);
+        if (e.Preferences is not { } p)
+        {
+            Field bits = e.Unknown > 0
+                ? new(Text($"- bits/byte ({e.Unknown:N0} unknown)"), "- bits/byte", 1)
+                : new(Text($"{e.BitsPerByte:F3} bits/byte"), 1);
+            Line(evaluations.Fit(width, step, loss, validation, bits, rate, speed));
+            return;
+        }
+
+        double ahead = 100.0 * p.Right / p.Pairs;
+        Field margin = new(Text($"margin {p.Margin / p.Pairs:F3}"), 1);
+        Field right = new(Text($"chosen ahead {ahead:F1}%"), Text($"ahead {ahead:F1}%"), 1);
+        Line(evaluations.Fit(width, step, loss, validation, margin, right, rate, speed));
     }
 
     private static string Reward(RewardFigures rewards) => rewards.Ended > 0 ? rewards.Mean.ToString("F3", CultureInfo.InvariantCulture) : "none";
@@ -102,7 +114,8 @@ internal sealed class ProgressView
         console.MarkupLineInterpolated($"[grey]sample at step {step}:[/]");
         foreach (string line in text.Trim().Split('\n'))
         {
-            foreach (string part in TextWrap.Lines("  " + Printable(line), ErrorConsole.Width, SampleIndent, breakWords: true))
+            foreach (string part in TextWrap.Lines(
+                "  " + Printable(line), ErrorConsole.Width, SampleIndent, breakWords: true))
                 console.MarkupLineInterpolated($"[italic]{part}[/]");
         }
     });

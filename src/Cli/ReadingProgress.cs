@@ -20,7 +20,8 @@ internal sealed class ReadingProgress(long total)
         return work(bytes =>
         {
             double share = Math.Min(1, (double)Interlocked.Add(ref read, bytes) / total);
-            line.ShowBar(share, room => fields.Fit(room, new Field("reading"), new Field($"{ProgressView.Time(line.Clock.Elapsed.TotalSeconds * (1 - share) / share)} left", 1)));
+            string left = ProgressView.Time(line.Clock.Elapsed.TotalSeconds * (1 - share) / share);
+            line.ShowBar(share, room => fields.Fit(room, new Field("reading"), new Field($"{left} left", 1)));
         });
     }
 }

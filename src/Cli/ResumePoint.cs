@@ -32,7 +32,11 @@ internal sealed record ResumePoint(string? Folder, string? Checkpoint, TrainerFi
         string checkpoint = RunFolder.Resume(folder).LatestCheckpoint()!;
         var saved = TrainerFile.Load(checkpoint);
         if (saved.Stage != stage)
-            throw new TinyLlmException($"--resume: the run in {folder} was begun by {saved.Stage}, not {stage}; go on with: {Launcher.Command} {saved.Stage} --out {Shell.Quote(folder)} --resume");
+        {
+            throw new TinyLlmException($"--resume: the run in {folder} was begun by {saved.Stage}, not {stage}; "
+                + $"go on with: {Launcher.Command} {saved.Stage} --out {Shell.Quote(folder)} --resume");
+        }
+
         return new ResumePoint(folder, checkpoint, saved, Force: false);
     }
 

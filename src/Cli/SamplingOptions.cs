@@ -14,7 +14,9 @@ internal sealed class SamplingOptions
     private readonly Option<float> topP = new("--top-p") { HelpName = "X", Description = "Only the likeliest tokens that make up this probability.", DefaultValueFactory = _ => 1f };
     private readonly Option<float> minP = new("--min-p") { HelpName = "X", Description = "Only tokens with this share of the likeliest one's probability; default: 0." };
     private readonly Option<float> repetitionPenalty = new("--repetition-penalty") { HelpName = "X", Description = "Above 1: tokens that were there before become less likely.", DefaultValueFactory = _ => 1f };
-    private readonly TextOption<string[]> stop = new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
+    private readonly TextOption<string[]> stop =
+        new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
+
     private readonly Option<ulong?> seed = new("--seed") { HelpName = "N", Description = "Seed of the draws; default: another every time." };
 
     public void AddTo(Command command)

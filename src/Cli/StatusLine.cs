@@ -5,8 +5,8 @@ using TinyLlm.Cli.Terminal;
 namespace TinyLlm.Cli;
 
 /// <summary>
-/// One line on stderr that says how far something is: overwritten on a terminal, never wider than it, and gone when it is over; elsewhere a line every few seconds. For several
-/// threads at once.
+/// One line on stderr that says how far something is: overwritten on a terminal, never wider than it, and gone when it
+/// is over; elsewhere a line every few seconds. For several threads at once.
 /// </summary>
 /// <param name="first">How long the work may take before anything is shown.</param>
 internal sealed class StatusLine(TimeSpan first) : IDisposable

@@ -15,14 +15,17 @@ internal static class TokenizerKinds
     /// <summary>Whether a value names a kind that learns from text.</summary>
     public static bool IsTrained(string value) => Trained.Contains(value);
 
-    // What other programs and papers call the kinds.
-    private static readonly Dictionary<string, string> OtherNames = new(StringComparer.OrdinalIgnoreCase)
-    {
-        ["subword"] = "bpe", ["subwords"] = "bpe", ["bbpe"] = "bpe", ["byte-bpe"] = "bpe", ["bytelevel-bpe"] = "bpe", ["byte-level-bpe"] = "bpe", ["wordpiece"] = "bpe",
-        ["unigram"] = "bpe", ["sentencepiece"] = "bpe", ["spm"] = "bpe", ["bytes"] = "byte", ["character"] = "char", ["characters"] = "char", ["words"] = "word",
-        ["whitespace"] = "word", ["gpt4"] = "cl100k", ["gpt-4"] = "cl100k", ["cl100k_base"] = "cl100k", ["tiktoken"] = "cl100k", ["gpt4o"] = "o200k", ["gpt-4o"] = "o200k",
-        ["o200k_base"] = "o200k",
-    };
+    // What other programs and papers call them.
+    private static readonly (string Name, string[] Others)[] OtherNames =
+    [
+        ("bpe", ["subword", "subwords", "bbpe", "byte-bpe", "bytelevel-bpe", "byte-level-bpe", "wordpiece", "unigram",
+            "sentencepiece", "spm"]),
+        ("byte", ["bytes"]),
+        ("char", ["character", "characters", "chars"]),
+        ("word", ["words", "whitespace"]),
+        ("cl100k", ["gpt4", "gpt-4", "cl100k_base", "tiktoken"]),
+        ("o200k", ["gpt4o", "gpt-4o", "o200k_base"]),
+    ];
 
     /// <summary>Opens a tokenizer that needs no text: <c>byte</c>, a ready vocabulary, or a folder's.</summary>
     /// <param name="value">What <c>--tokenizer</c> says.</param>
@@ -38,18 +41,24 @@ internal static class TokenizerKinds
 
     private static TinyLlmException Unknown(string value, bool mayTrain)
     {
-        string ready = string.Join(", ", ReadyVocabularies.Names), start = $"--tokenizer {value}: there is no such folder";
+        string ready = string.Join(", ", ReadyVocabularies.Names),
+            start = $"--tokenizer {value}: there is no such folder";
         if (!mayTrain && IsTrained(value))
         {
-            return new TinyLlmException($"{start}, and a {value} tokenizer is one that is trained first; expected a folder that has a tokenizer, byte, or a ready one ({ready}). "
+            return new TinyLlmException($"{start}, and a {value} tokenizer is one that is trained first; "
+                + $"expected a folder that has a tokenizer, byte, or a ready one ({ready}). "
                 + $"To train it: {Launcher.Command} tokenizer train --tokenizer {value} --data PATH --out DIR.");
         }
 
         string[] kinds = mayTrain ? [.. Trained, "byte"] : ["byte"];
-        string expected = mayTrain ? $"a kind ({string.Join(", ", kinds)}), a ready one ({ready}) or a folder that has a tokenizer"
-            : $"a folder that has a tokenizer, as tokenizer train or pretrain writes it, byte, or a ready one ({ready})";
-        string? meant = OtherNames.GetValueOrDefault(value) ?? NearWord.Find(value, kinds.Concat(ReadyVocabularies.Names));
-        string hint = meant is null || !kinds.Concat(ReadyVocabularies.Names).Contains(meant) ? "" : $" Did you mean {meant}?";
+        string expected = mayTrain
+            ? $"a kind ({string.Join(", ", kinds)}), a ready one ({ready}) or a folder that has a tokenizer"
+            : "a folder that has a tokenizer, as tokenizer train or pretrain writes it, byte, "
+                + $"or a ready one ({ready})";
+        string? meant = OtherNames.FirstOrDefault(kind => kind.Others.Contains(value, StringComparer.OrdinalIgnoreCase)).Name
+            ?? NearWord.Find(value, kinds.Concat(ReadyVocabularies.Names));
+        string hint = meant is null || !kinds.Concat(ReadyVocabularies.Names).Contains(meant) ? ""
+            : $" Did you mean {meant}?";
         return new TinyLlmException($"{start}, and no tokenizer has that name; expected {expected}.{hint}");
     }
 

@@ -3,16 +3,20 @@ using System.Numerics;
 
 namespace TinyLlm.Kernels;
 
-/// <summary>Numbers as people type them and as they are shown: one form in every country, so that none is taken for another.</summary>
+/// <summary>
+/// Numbers as people type them and as they are shown: one form in every country, so that none is taken for another.
+/// </summary>
 public static class NumberText
 {
     /// <summary>
-    /// Reads a number. A real is an optional sign, ASCII digits with an optional point among or beside them, and an optional exponent (0.001, 1e-3, .5); an integer is an
-    /// optional sign and ASCII digits. Nothing else is a number: no comma (0,001 would be 1), no groups of digits, no hexadecimal form, no space, no NaN, no infinity.
+    /// Reads a number. A real is an optional sign, ASCII digits with an optional point among or beside them, and an
+    /// optional exponent (0.001, 1e-3, .5); an integer is an optional sign and ASCII digits. Nothing else is a number:
+    /// no comma (0,001 would be 1), no groups of digits, no hexadecimal form, no space, no NaN, no infinity.
     /// </summary>
     /// <param name="text">All of it must be the number.</param>
     /// <param name="value">The number; 0 where it is false.</param>
-    /// <returns>Whether it is a number that the type holds: a real may neither overflow to an infinity nor vanish to 0.</returns>
+    /// <returns>Whether it is a number that the type holds: a real may neither overflow to an infinity nor vanish to
+    /// 0.</returns>
     public static bool TryParse<T>(string text, out T value)
         where T : struct, INumber<T>
     {
@@ -20,7 +24,8 @@ public static class NumberText
         bool whole = IsInteger<T>();
         if (!HasForm(text, whole, out bool isZero))
             return false;
-        if (!T.TryParse(text, whole ? NumberStyles.AllowLeadingSign : NumberStyles.Float, CultureInfo.InvariantCulture, out T parsed))
+        var style = whole ? NumberStyles.AllowLeadingSign : NumberStyles.Float;
+        if (!T.TryParse(text, style, CultureInfo.InvariantCulture, out T parsed))
             return false;
         if (!T.IsFinite(parsed) || (T.IsZero(parsed) && !isZero))
             return false;
@@ -35,7 +40,10 @@ public static class NumberText
     public static bool IsInteger<T>()
         where T : struct, INumber<T> => T.IsZero(T.One / (T.One + T.One));
 
-    /// <summary>Three significant digits, for rates and the like: 3.98e-3, 5.20e-6, 0.0251; without zeros at the end where there is no exponent: 0.004, 0.025.</summary>
+    /// <summary>
+    /// Three significant digits, for rates and the like: 3.98e-3, 5.20e-6, 0.0251; without zeros at the end where there
+    /// is no exponent: 0.004, 0.025.
+    /// </summary>
     public static string Short(double value)
     {
         string rounded = value.ToString("E2", CultureInfo.InvariantCulture); // 3.98E-003
@@ -47,17 +55,24 @@ public static class NumberText
         string digits = rounded[..e];
         bool single = digits.EndsWith(".00", StringComparison.Ordinal);
         return exponent is >= -2 and < 6 || (exponent == -3 && single)
-            ? ((double)decimal.Parse(rounded, NumberStyles.Float, CultureInfo.InvariantCulture)).ToString(CultureInfo.InvariantCulture)
+            ? ((double)decimal.Parse(rounded, NumberStyles.Float, CultureInfo.InvariantCulture))
+                .ToString(CultureInfo.InvariantCulture)
             : $"{digits}e{exponent}";
     }
 
-    /// <summary>All digits that tell a number from its neighbours, with exponents as <see cref="Short"/> writes them: 0.0002, 5e-5, 1e39.</summary>
+    /// <summary>
+    /// All digits that tell a number from its neighbours, with exponents as <see cref="Short"/> writes them: 0.0002,
+    /// 5e-5, 1e39.
+    /// </summary>
     public static string Exact<T>(T value)
         where T : INumber<T>
     {
         string text = value.ToString(null, CultureInfo.InvariantCulture); // 5E-05
         int e = text.IndexOf('E');
-        return e < 0 ? text : $"{text[..e]}e{int.Parse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture)}";
+        if (e < 0)
+            return text;
+        int exponent = int.Parse(text.AsSpan(e + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        return $"{text[..e]}e{exponent}";
     }
 
     // Whether the whole text has the form, and whether all digits before an exponent are 0.
@@ -84,7 +99,8 @@ public static class NumberText
         return at == text.Length;
     }
 
-    private static int Sign(ReadOnlySpan<char> text, int at) => at < text.Length && text[at] is '+' or '-' ? at + 1 : at;
+    private static int Sign(ReadOnlySpan<char> text, int at) =>
+        at < text.Length && text[at] is '+' or '-' ? at + 1 : at;
 
     private static int Digits(ReadOnlySpan<char> text, ref int at, ref bool isZero)
     {

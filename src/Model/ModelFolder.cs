@@ -73,9 +73,17 @@ public static class ModelFolder
         bool keepAdapter, Action<string>? note)
     {
         if (lora is not null)
-            throw new TinyLlmException($"{folder}: these are adapters; expected a model for new adapters. Merge them first: tinyllm merge --model {Shell.Quote(folder)} --out DIR.");
+        {
+            throw new TinyLlmException($"{folder}: these are adapters; expected a model for new adapters. "
+                + $"Merge them first: {Merge(folder)}.");
+        }
+
         if (weightType != DType.F32)
-            throw new TinyLlmException($"{folder}: these are adapters, which are added to weights in single precision. Merge them first: tinyllm merge --model {Shell.Quote(folder)} --out DIR.");
+        {
+            throw new TinyLlmException($"{folder}: these are adapters, which are added to weights in single precision. "
+                + $"Merge them first: {Merge(folder)}.");
+        }
+
         var settings = AdapterFolder.Read(found, note);
         if (!Directory.Exists(settings.Base) || AdapterFolder.Is(settings.Base))
             throw new TinyLlmException($"{folder}: the base of these adapters, {settings.Base}, is no model's folder here. Put its path into {AdapterFolder.ConfigName}, base_model_name_or_path.");
@@ -102,11 +110,11 @@ public static class ModelFolder
     /// <exception cref="TinyLlmException">There is none, or it holds no model.</exception>
     public static string Find(string folder)
     {
-        string found = AtomicFolder.Find(folder) ?? throw new TinyLlmException($"{folder}: there is no such folder; expected the folder of a model, as pretrain or finetune writes it.");
+        string found = AtomicFolder.Find(folder) ?? throw NoModel(folder, "there is no such folder");
         if (AdapterFolder.Is(found))
             return found;
         if (!File.Exists(Path.Combine(found, ConfigFile.Name)))
-            throw new TinyLlmException($"{folder}: there is no {ConfigFile.Name} in this folder; expected the folder of a model, as pretrain or finetune writes it.");
+            throw NoModel(folder, $"there is no {ConfigFile.Name} in this folder");
         if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)) && Directory.GetFiles(found).FirstOrDefault(IsPickle) is { } pickle)
         {
             throw new TinyLlmException($"{folder}: its weights are PyTorch's ({Path.GetFileName(pickle)}), a format that can run code and is not read; expected {WeightsFile.Name}. "
@@ -114,9 +122,15 @@ public static class ModelFolder
         }
 
         if (!SafetensorsSet.Exists(Path.Combine(found, WeightsFile.Name)))
-            throw new TinyLlmException($"{folder}: there is no {WeightsFile.Name} in this folder; expected the folder of a model, as pretrain or finetune writes it.");
+            throw NoModel(folder, $"there is no {WeightsFile.Name} in this folder");
         return found;
     }
+
+    // Not the option that gave the folder: there are several, such as --model, --init and --compare.
+    private static TinyLlmException NoModel(string folder, string lack) =>
+        new($"{folder}: {lack}; expected the folder of a model, as pretrain or finetune writes it.");
+
+    private static string Merge(string folder) => $"tinyllm merge --model {Shell.Quote(folder)} --out DIR";
 
     private static bool IsPickle(string file) => Path.GetExtension(file) is ".bin" or ".pt" or ".pth" or ".ckpt";
 

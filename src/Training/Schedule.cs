@@ -41,11 +41,12 @@ public sealed record Schedule(
     {
         // Written so that NaN fails every check. The optimiser takes the rate as a float.
         if (!(LearningRate > 0 && float.IsFinite((float)LearningRate)))
-            throw new TinyLlmException($"--lr is {NumberText.Exact(LearningRate)}; expected a number above 0, such as 3e-4.");
+            throw new TinyLlmException(
+                $"--lr is {NumberText.Exact(LearningRate)}; expected a number above 0, such as 3e-4.");
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
-            {
-            throw new TinyLlmException($"--min-lr is {NumberText.Exact(MinLearningRate)}; expected 0 to the learning rate ({NumberText.Exact(LearningRate)}); "
-                + "lower it or raise --lr.");
+        {
+            throw new TinyLlmException($"--min-lr is {NumberText.Exact(MinLearningRate)}; "
+                + $"expected 0 to the learning rate ({NumberText.Exact(LearningRate)}); lower it or raise --lr.");
         }
 
         if (Steps < 1)

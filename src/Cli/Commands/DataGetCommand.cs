@@ -42,7 +42,9 @@ internal static class DataGetCommand
         try
         {
             bool fetched = await view.RunAsync(() => new DataSetDownload(folder, settings, view).RunAsync(stop));
-            OutputConsole.WriteLine($"{set.Name} is {(fetched ? "now" : "already")} in {folder.Path}: {string.Join(", ", set.Files.Select(file => file.Name))}. Licence: {set.Licence}; {set.Page}");
+            string files = string.Join(", ", set.Files.Select(file => file.Name));
+            OutputConsole.WriteLine($"{set.Name} is {(fetched ? "now" : "already")} in {folder.Path}: {files}. "
+                + $"Licence: {set.Licence}; {set.Page}");
             Console.WriteLine("Try next:");
             Console.WriteLine($"  {Launcher.Command} {Suggestion(folder)}");
             return ExitCode.Done;

@@ -43,7 +43,8 @@ internal static class GenerateCommand
         var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device),
             note: Notes.Show);
         using var owner = model;
-        int[] ids = chat ? EncodeQuestion(tokenizer, prompt, model.Config.Context) : EncodeText(tokenizer, prompt, model.Config.Context);
+        int[] ids = chat ? EncodeQuestion(tokenizer, prompt, model.Config.Context)
+            : EncodeText(tokenizer, prompt, model.Config.Context);
         int length = (int)Math.Min((long)ids.Length + sampling.MaxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);
         using var generator = new Generator(model, rows, length);
         using var output = StandardStreams.OpenOutput();
@@ -69,8 +70,8 @@ internal static class GenerateCommand
         int[] ids = [tokenizer.DocumentStart, .. tokenizer.Encode(prompt)];
         if (ids.Length > context)
         {
-            ErrorConsole.WriteLine($"The prompt takes {ids.Length:N0} tokens, its start included, and the model's context is {context:N0}: "
-                + $"the first {ids.Length - context:N0} tokens are left out.");
+            ErrorConsole.WriteLine($"The prompt takes {ids.Length:N0} tokens, its start included, "
+                + $"and the model's context is {context:N0}: the first {ids.Length - context:N0} tokens are left out.");
         }
 
         return ids;

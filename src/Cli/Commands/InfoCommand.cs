@@ -54,7 +54,8 @@ internal static class InfoCommand
     }
 
     // As it can be typed; a rate that an earlier version wrote as 5E-05 is 5e-5.
-    private static string Word(string value) => value.Contains('E') && NumberText.TryParse(value, out double number) ? NumberText.Exact(number) : Shell.Quote(value);
+    private static string Word(string value) => value.Contains('E') && NumberText.TryParse(value, out double number)
+        ? NumberText.Exact(number) : Shell.Quote(value);
 
     private static long CacheBytes(GptConfig c) => 2L * c.Layers * c.Context * c.KvHeads * c.HeadSize * sizeof(float);
 

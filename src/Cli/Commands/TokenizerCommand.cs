@@ -56,7 +56,8 @@ internal static class TokenizerCommand
         var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { TokenizerOption, Input, Special };
         SetAction(command, (parse, stop) =>
         {
-            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!).Encode(ReadInput(parse.GetValue(Input), stop), parse.GetValue(Special));
+            int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!)
+                .Encode(ReadInput(parse.GetValue(Input), stop), parse.GetValue(Special));
             Console.Out.WriteLine(string.Join(' ', ids));
         });
         return command;
@@ -90,8 +91,11 @@ internal static class TokenizerCommand
         return command;
     }
 
-    /// <summary>Has a command that only reads and shows do its work where a signal ends it at once, whatever it waits for.</summary>
-    public static void SetAction(Command command, Action<ParseResult, CancellationToken> action) => command.SetAction((parse, stop) => Task.FromResult(Interruptible.Run(() =>
+    /// <summary>
+    /// Has a command that only reads and shows do its work where a signal ends it at once, whatever it waits for.
+    /// </summary>
+    public static void SetAction(Command command, Action<ParseResult, CancellationToken> action) =>
+        command.SetAction((parse, stop) => Task.FromResult(Interruptible.Run(() =>
     {
         action(parse, stop);
         return ExitCode.Done;

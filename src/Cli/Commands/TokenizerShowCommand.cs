@@ -24,7 +24,8 @@ internal static class TokenizerShowCommand
         };
         TokenizerCommand.SetAction(command, (parse, stop) =>
         {
-            byte[] text = parse.GetValue(Text) is not { } words ? TokenizerCommand.ReadInput(parse.GetValue(TokenizerCommand.Input), stop)
+            byte[] text = parse.GetValue(Text) is not { } words
+                ? TokenizerCommand.ReadInput(parse.GetValue(TokenizerCommand.Input), stop)
                 : parse.GetValue(TokenizerCommand.Input) is null ? Encoding.UTF8.GetBytes(words)
                 : throw new TinyLlmException("tokenizer show: there is both a TEXT and an --input; expected one of them.");
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerCommand.TokenizerOption)!);
@@ -74,7 +75,8 @@ internal static class TokenizerShowCommand
         bool coloured = !Console.IsOutputRedirected;
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out), Ansi = coloured ? AnsiSupport.Detect : AnsiSupport.No });
         console.Profile.Width = LongestLine;
-        using var plain = new StreamWriter(StandardStreams.OpenOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        using var plain = new StreamWriter(
+            StandardStreams.OpenOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
         for (int start = 0, end; start < ids.Length; start = end)
         {
             end = start;

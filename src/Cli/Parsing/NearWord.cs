@@ -9,7 +9,9 @@ internal static class NearWord
     public static string? Find(string word, IEnumerable<string> names)
     {
         string? nearest = names.MinBy(name => Distance(word, name));
-        return word.Length > NearEnough && nearest is not null && Distance(word, nearest) is > 0 and <= NearEnough ? nearest : null;
+        if (word.Length <= NearEnough || nearest is null)
+            return null;
+        return Distance(word, nearest) is > 0 and <= NearEnough ? nearest : null;
     }
 
     // Letters to insert, delete or change (V. Levenshtein, 1966), row by row.

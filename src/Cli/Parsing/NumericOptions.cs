@@ -7,7 +7,8 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Cli.Parsing;
 
 /// <summary>
-/// Makes every option that is a number take the one form of <see cref="NumberText"/>. The whole tree of commands is walked, so that a new option cannot be forgotten.
+/// Makes every option that is a number take the one form of <see cref="NumberText"/>. The whole tree of commands is
+/// walked, so that a new option cannot be forgotten.
 /// </summary>
 internal static class NumericOptions
 {
@@ -21,13 +22,17 @@ internal static class NumericOptions
     }
 
     /// <summary>Whether an option's values are numbers.</summary>
-    public static bool Is(Option option) => Type.GetTypeCode(Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType) is >= TypeCode.SByte and <= TypeCode.Decimal;
+    public static bool Is(Option option) => Code(option) is >= TypeCode.SByte and <= TypeCode.Decimal;
 
-    /// <summary>What was wrong with a number, as the parser and a checkpoint's file say it: --lr 0,001: expected a number such as 0.001.</summary>
+    /// <summary>
+    /// What was wrong with a number, as the parser and a checkpoint's file say it: --lr 0,001: expected a number such
+    /// as 0.001.
+    /// </summary>
     public static string Fault<T>(string name, string text)
         where T : struct, INumber<T>, IMinMaxValue<T>
     {
-        string shown = text.Length > 0 && !text.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)) ? text : $"\"{text.ReplaceLineEndings(" ")}\"";
+        string shown = text.Length > 0 && !text.Any(c => char.IsWhiteSpace(c) || char.IsControl(c)) ? text
+            : $"\"{text.ReplaceLineEndings(" ")}\"";
         return $"{name} {shown}: expected {Expected<T>(text)}.";
     }
 
@@ -35,7 +40,7 @@ internal static class NumericOptions
     {
         if (!Is(option))
             return;
-        switch (Type.GetTypeCode(Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType))
+        switch (Code(option))
         {
             case TypeCode.Int32:
                 Apply<int>(option);
@@ -53,9 +58,13 @@ internal static class NumericOptions
                 Apply<double>(option);
                 break;
             default:
-                throw new NotSupportedException($"{option.Name}: a {option.ValueType.Name} has no parser; add it here.");
+                throw new NotSupportedException(
+                    $"{option.Name}: a {option.ValueType.Name} has no parser; add it here.");
         }
     }
+
+    private static TypeCode Code(Option option) =>
+        Type.GetTypeCode(Nullable.GetUnderlyingType(option.ValueType) ?? option.ValueType);
 
     private static void Apply<T>(Option option)
         where T : struct, INumber<T>, IMinMaxValue<T>
@@ -86,7 +95,9 @@ internal static class NumericOptions
         where T : struct, INumber<T>, IMinMaxValue<T>
     {
         if (!NumberText.IsInteger<T>())
-            return NumberText.IsReal(text) ? $"a number such as 0.001, of 1e-{Exponent<T>()} to 1e{Exponent<T>()} in size" : "a number such as 0.001";
+            return NumberText.IsReal(text)
+                ? $"a number such as 0.001, of 1e-{Exponent<T>()} to 1e{Exponent<T>()} in size"
+                : "a number such as 0.001";
         return BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
             ? $"a whole number from {T.MinValue} to {T.MaxValue}"
             : "a whole number such as 100";

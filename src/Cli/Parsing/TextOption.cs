@@ -3,7 +3,8 @@ using System.CommandLine;
 namespace TinyLlm.Cli.Parsing;
 
 /// <summary>
-/// An option whose value is a person's text, which may be anything: the next word is its value also where it looks like an option or is --, and --prompt= is the empty text.
+/// An option whose value is a person's text, which may be anything: the next word is its value also where it looks like
+/// an option or is --, and --prompt= is the empty text.
 /// </summary>
 internal sealed class TextOption<T>(string name) : Option<T>(name), ITextOption;
 
@@ -14,8 +15,8 @@ internal interface ITextOption;
 internal static class TextWords
 {
     /// <summary>
-    /// Joins each text to its option's name (--prompt=TEXT): apart, the parser would take a text such as --top-k=5 for another option. It does not take an empty text that is
-    /// joined, so that this one stands apart.
+    /// Joins each text to its option's name (--prompt=TEXT): apart, the parser would take a text such as --top-k=5 for
+    /// another option. It does not take an empty text that is joined, so that this one stands apart.
     /// </summary>
     /// <param name="root">The tree of commands.</param>
     /// <param name="words">The command line.</param>
@@ -41,5 +42,6 @@ internal static class TextWords
         return [.. arranged];
     }
 
-    private static Option? Find(Command command, string name) => command.Options.FirstOrDefault(option => option is ITextOption && option.Name == name);
+    private static Option? Find(Command command, string name) =>
+        command.Options.FirstOrDefault(option => option is ITextOption && option.Name == name);
 }

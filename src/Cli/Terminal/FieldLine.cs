@@ -13,8 +13,8 @@ internal readonly record struct Field(string Long, string Short, int Rank)
 }
 
 /// <summary>
-/// Lines of figures that fit a width: with short names where the long ones do not fit, and without the least important figures where those do not. What was once shortened stays
-/// so, that the lines of a run look alike.
+/// Lines of figures that fit a width: with short names where the long ones do not fit, and without the least important
+/// figures where those do not. What was once shortened stays so, that the lines of a run look alike.
 /// </summary>
 internal sealed class FieldLine
 {

@@ -2,10 +2,15 @@ using System.Runtime.ExceptionServices;
 
 namespace TinyLlm.Cli.Terminal;
 
-/// <summary>Work that cannot be asked to stop, such as waiting for input, and which nothing needs once the program ends.</summary>
+/// <summary>
+/// Work that cannot be asked to stop, such as waiting for input, and which nothing needs once the program ends.
+/// </summary>
 internal static class Interruptible
 {
-    /// <summary>Does the work on another thread and waits for it, or until it is stopped: then the thread is left behind, and ends with the program.</summary>
+    /// <summary>
+    /// Does the work on another thread and waits for it, or until it is stopped: then the thread is left behind, and
+    /// ends with the program.
+    /// </summary>
     /// <exception cref="OperationCanceledException">It was stopped first.</exception>
     public static T Run<T>(Func<T> work, CancellationToken stop)
     {

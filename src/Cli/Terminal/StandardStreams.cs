@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace TinyLlm.Cli.Terminal;
 
-/// <summary>Standard input, output and error as they may be found: files, pipes, terminals that go away, or closed.</summary>
+/// <summary>
+/// Standard input, output and error as they may be found: files, pipes, terminals that go away, or closed.
+/// </summary>
 internal static class StandardStreams
 {
     private const int GetDescriptorFlags = 1, CloseOnExec = 1; // F_GETFD, FD_CLOEXEC
@@ -13,8 +15,8 @@ internal static class StandardStreams
     public static bool IsInputTerminal => !InputClosed && !Console.IsInputRedirected;
 
     /// <summary>
-    /// Makes <see cref="Console.Out"/> and <see cref="Console.Error"/> outlive their terminal: a run is worth more than what it would have shown. To be called before anything
-    /// is written.
+    /// Makes <see cref="Console.Out"/> and <see cref="Console.Error"/> outlive their terminal: a run is worth more than
+    /// what it would have shown. To be called before anything is written.
     /// </summary>
     public static void Install()
     {
@@ -29,7 +31,8 @@ internal static class StandardStreams
     }
 
     /// <summary>Standard output, as bytes.</summary>
-    public static Stream OpenOutput() => OutputClosed ? Stream.Null : Console.IsOutputRedirected ? Console.OpenStandardOutput() : new TerminalStream(Console.OpenStandardOutput());
+    public static Stream OpenOutput() => OutputClosed ? Stream.Null : Console.IsOutputRedirected
+        ? Console.OpenStandardOutput() : new TerminalStream(Console.OpenStandardOutput());
 
     /// <summary>Standard input, as bytes; none where it is closed.</summary>
     public static Stream OpenInput() => InputClosed ? Stream.Null : Console.OpenStandardInput();
@@ -44,8 +47,9 @@ internal static class StandardStreams
         return bytes.ToArray();
     }, stop);
 
-    // A descriptor that was closed when the program was started is taken by the first file or pipe that the runtime opens for itself: to read from it may take for ever, and to
-    // write into it would be worse. What a program inherits is never closed on exec, or it would not have inherited it; what the runtime opens always is.
+    // A descriptor that was closed when the program was started is taken by the first file or pipe that the runtime
+    // opens for itself: to read from it may take for ever, and to write into it would be worse. What a program inherits
+    // is never closed on exec, or it would not have inherited it; what the runtime opens always is.
     private static bool IsClosed(int descriptor)
     {
         if (OperatingSystem.IsWindows())

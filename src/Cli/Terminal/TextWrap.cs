@@ -13,23 +13,30 @@ internal static class TextWrap
     /// <param name="text">The text, without line breaks.</param>
     /// <param name="width">Cells of a line.</param>
     /// <param name="indent">Cells that all lines but the first begin with.</param>
-    /// <param name="breakWords">Whether a word that is longer than a line is broken, too; else it stays whole, so that a path can still be copied.</param>
+    /// <param name="breakWords">Whether a word that is longer than a line is broken, too; else it stays whole, so that
+    /// a path can still be copied.</param>
     public static IEnumerable<string> Lines(string text, int width, int indent = 0, bool breakWords = false)
     {
         if (Cells(text) <= width)
             return [text];
         var words = text.Split(' ').AsEnumerable();
-        return Pack(breakWords ? words.SelectMany(word => Parts(word, Math.Max(1, width - indent))) : words, " ", width, indent);
+        if (breakWords)
+            words = words.SelectMany(word => Parts(word, Math.Max(1, width - indent)));
+        return Pack(words, " ", width, indent);
     }
 
-    /// <summary>The lines of a message; from a command on that it suggests it is left to the terminal to break, so that the command can be copied.</summary>
+    /// <summary>
+    /// The lines of a message; from a command on that it suggests it is left to the terminal to break, so that the
+    /// command can be copied.
+    /// </summary>
     /// <param name="text">The message, without line breaks.</param>
     /// <param name="command">What suggested commands begin with.</param>
     /// <param name="width">Cells of a line.</param>
     public static IEnumerable<string> Message(string text, string command, int width)
     {
         int start = text.IndexOf(command + " ", StringComparison.Ordinal);
-        return start < 0 || Cells(text) <= width ? Lines(text, width) : Pack(text[..start].TrimEnd().Split(' ').Append(text[start..]), " ", width, 0);
+        return start < 0 || Cells(text) <= width ? Lines(text, width)
+            : Pack(text[..start].TrimEnd().Split(' ').Append(text[start..]), " ", width, 0);
     }
 
     private static IEnumerable<string> Parts(string word, int width)

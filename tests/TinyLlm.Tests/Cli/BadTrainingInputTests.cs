@@ -74,11 +74,14 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
         foreach (string folder in new[] { "nowhere", "folder" })
         {
             var result = run.CommandLine.Run($"pretrain --data text.txt --init {folder} --steps 2 --out new");
-            SmallRun.CheckRefused(result, 2, $"{folder}: there is no ", "expected the folder of a model, as pretrain or finetune writes it");
+            SmallRun.CheckRefused(
+                result, 2, $"{folder}: there is no ",
+                "expected the folder of a model, as pretrain or finetune writes it");
             Assert.DoesNotContain("--model", result.Error, StringComparison.Ordinal);
         }
 
-        run.Refuse("pretrain --data text.txt --tokenizer subword --steps 2 --out new", "--tokenizer subword", "Did you mean bpe?", "cl100k");
+        run.Refuse("pretrain --data text.txt --tokenizer subword --steps 2 --out new", "--tokenizer subword",
+            "Did you mean bpe?", "cl100k");
     }
 
     [Fact]

@@ -129,16 +129,19 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
             var result = run.CommandLine.Run(Command("--seed 1 --max-tokens 4"), "--prompt", prompt);
             Assert.Equal(0, result.ExitCode);
             Assert.StartsWith(prompt, result.Text, StringComparison.Ordinal);
-            Assert.Equal(leftOut == 0 ? [] : [$"The prompt takes {letters + 1} tokens, its start included, and the model's context is 16: the first {leftOut} tokens are left out."],
-                result.ErrorLines);
+            string said = $"The prompt takes {letters + 1} tokens, its start included, "
+                + $"and the model's context is 16: the first {leftOut} tokens are left out.";
+            Assert.Equal(leftOut == 0 ? [] : [said], result.ErrorLines);
         }
     }
 
     [Fact]
     public void AQuestionLongerThanTheContext_IsRefused()
     {
-        run.Refuse("generate --model long --threads 1 --chat --prompt " + new string('x', 64), "--chat: the question takes 83 of the 64 tokens of the model's context", "expected fewer");
-        run.Refuse("generate --model long --threads 1 --chat --prompt " + new string('x', 45), "takes 64 of the 64 tokens");
+        run.Refuse("generate --model long --threads 1 --chat --prompt " + new string('x', 64),
+            "--chat: the question takes 83 of the 64 tokens of the model's context", "expected fewer");
+        run.Refuse("generate --model long --threads 1 --chat --prompt " + new string('x', 45),
+            "takes 64 of the 64 tokens");
         run.Succeed("generate --model long --threads 1 --chat --max-tokens 4 --prompt " + new string('x', 44));
     }
 
@@ -170,10 +173,15 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
 
     private string Generate(string options, params string[] more) => Check(run.CommandLine.Run(Command(options), more));
 
-    private string Generate(byte[] input, string options, string model = "base") => Check(run.CommandLine.Run(input, Command(options, model)));
+    private string Generate(byte[] input, string options, string model = "base") =>
+        Check(run.CommandLine.Run(input, Command(options, model)));
 
-    private static string Command(string options, string model = "base") =>
-        $"generate {(options.Contains("--model", StringComparison.Ordinal) ? "" : $"--model {model}")} {options}{(options.Contains("--threads", StringComparison.Ordinal) ? "" : " --threads 1")}";
+    private static string Command(string options, string model = "base")
+    {
+        string folder = options.Contains("--model", StringComparison.Ordinal) ? "" : $"--model {model} ";
+        string threads = options.Contains("--threads", StringComparison.Ordinal) ? "" : " --threads 1";
+        return $"generate {folder}{options}{threads}";
+    }
 
     private static string Check(CommandResult result)
     {
@@ -192,7 +200,8 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         {
             Run = new SmallRun();
             Run.Succeed($"{SmallRun.Pretrain} --steps 40 --out base");
-            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 2 --sample-every 0 --out long");
+            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 2 "
+                + "--sample-every 0 --out long");
         }
 
         public SmallRun Run { get; }

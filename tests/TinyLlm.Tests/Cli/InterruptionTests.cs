@@ -48,7 +48,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
         using var run = new SmallRun();
-        using var command = run.CommandLine.StartInShell($"trap '' HUP; exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 400 --out run");
+        using var command = run.CommandLine.StartInShell(
+            $"trap '' HUP; exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 400 --out run");
         command.WaitForLine("step     20/400");
         command.Signal(HangUp);
         var result = command.Finish();

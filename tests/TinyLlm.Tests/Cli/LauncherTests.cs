@@ -15,17 +15,22 @@ public sealed class LauncherTests : IDisposable
     public void DotnetRun_IsOne_OnlyFromTheRepositorysRoot()
     {
         const string program = "/repo/src/Cli/bin/Release/net10.0/tinyllm";
-        Assert.Equal("dotnet run -c Release --project src/Cli --", Launcher.Describe(program, program + ".dll", "/repo", "/bin", isBelowDotnet: true));
-        Assert.Equal("./src/Cli/bin/Release/net10.0/tinyllm", Launcher.Describe(program, program + ".dll", "/repo", "/bin", isBelowDotnet: false));
+        Assert.Equal("dotnet run -c Release --project src/Cli --",
+            Launcher.Describe(program, program + ".dll", "/repo", "/bin", isBelowDotnet: true));
+        Assert.Equal("./src/Cli/bin/Release/net10.0/tinyllm",
+            Launcher.Describe(program, program + ".dll", "/repo", "/bin", isBelowDotnet: false));
         Assert.Equal(program, Launcher.Describe(program, program + ".dll", "/repo/data", "/bin", isBelowDotnet: true));
-        Assert.Equal("./bin/Release/net10.0/tinyllm", Launcher.Describe(program, program + ".dll", "/repo/src/Cli", "/bin", isBelowDotnet: true));
+        Assert.Equal("./bin/Release/net10.0/tinyllm",
+            Launcher.Describe(program, program + ".dll", "/repo/src/Cli", "/bin", isBelowDotnet: true));
     }
 
     [Fact]
     public void AnAssembly_IsCalledByDotnet()
     {
-        Assert.Equal("dotnet out/tinyllm.dll", Launcher.Describe("/usr/share/dotnet/dotnet", "/home/me/out/tinyllm.dll", "/home/me", "/usr/bin", false));
-        Assert.Equal("dotnet '/home/my own/tinyllm.dll'", Launcher.Describe("/usr/share/dotnet/dotnet", "/home/my own/tinyllm.dll", "/home/me", "/usr/bin", false));
+        Assert.Equal("dotnet out/tinyllm.dll",
+            Launcher.Describe("/usr/share/dotnet/dotnet", "/home/me/out/tinyllm.dll", "/home/me", "/usr/bin", false));
+        Assert.Equal("dotnet '/home/my own/tinyllm.dll'",
+            Launcher.Describe("/usr/share/dotnet/dotnet", "/home/my own/tinyllm.dll", "/home/me", "/usr/bin", false));
     }
 
     [Fact]

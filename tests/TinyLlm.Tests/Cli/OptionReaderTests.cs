@@ -16,7 +16,8 @@ public class OptionReaderTests
     [InlineData("0.002", 0.002)]
     [InlineData("5E-05", 5e-5)] // as earlier versions wrote it
     [InlineData("5e-5", 5e-5)]
-    public void ASavedNumber_IsRead(string text, double expected) => Assert.Equal(expected, Reader("--lr", text).Fixed(rate, 1));
+    public void ASavedNumber_IsRead(string text, double expected) =>
+        Assert.Equal(expected, Reader("--lr", text).Fixed(rate, 1));
 
     [Theory]
     [InlineData("--lr", "0,002")]

@@ -141,7 +141,9 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     public void Info_GivesTheOptionsInLinesThatCanBeTyped()
     {
         string text = run.Succeed("info --model base").Text;
-        string[] options = [.. text.Split('\n').SkipWhile(line => !line.StartsWith("options ", StringComparison.Ordinal)).TakeWhile(line => line.Length > 0)];
+        string[] options = [.. text.Split('\n')
+            .SkipWhile(line => !line.StartsWith("options ", StringComparison.Ordinal))
+            .TakeWhile(line => line.Length > 0)];
         Assert.All(options, line => Assert.InRange(line.Length, 15, 80));
         Assert.All(options.Skip(1), line => Assert.StartsWith("              --", line, StringComparison.Ordinal));
         string all = string.Join(' ', options.Select(line => line[14..]));
@@ -163,7 +165,8 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         Assert.True(result.ExitCode == 0, result.Error);
         Assert.StartsWith("Once upon a time", result.Text, StringComparison.Ordinal);
         var paused = run.CommandLine.Run($"{SmallRun.Pretrain} --steps 4 --stop-after 2", "--out", "a pause");
-        string command = paused.Text[(paused.Text.IndexOf("Go on with: ", StringComparison.Ordinal) + "Go on with: ".Length)..];
+        string command = paused.Text[(
+            paused.Text.IndexOf("Go on with: ", StringComparison.Ordinal) + "Go on with: ".Length)..];
         Assert.Equal(0, run.CommandLine.RunInShell(command).ExitCode);
     }
 

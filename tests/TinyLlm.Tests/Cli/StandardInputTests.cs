@@ -30,7 +30,9 @@ public sealed class StandardInputTests(StandardInputTests.Fixture fixture) : ICl
     public void ClosedOutputs_HarmNothing()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no sh.");
-        Assert.Equal(0, run.CommandLine.RunInShell($"exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 3 --out quiet <&- >&- 2>&-").ExitCode);
+        Assert.Equal(0,
+            run.CommandLine.RunInShell(
+            $"exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 3 --out quiet <&- >&- 2>&-").ExitCode);
         run.Succeed("generate --model quiet --prompt a --max-tokens 2 --threads 1");
     }
 
@@ -73,7 +75,8 @@ public sealed class StandardInputTests(StandardInputTests.Fixture fixture) : ICl
         public Fixture()
         {
             Run = new SmallRun();
-            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 --sample-every 0 --out base");
+            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 "
+                + "--sample-every 0 --out base");
         }
 
         public SmallRun Run { get; }

@@ -3,10 +3,15 @@ using Xunit;
 
 namespace TinyLlm.Tests.Cli;
 
-/// <summary>What a person sees on a terminal: lines that fit it, also a narrow one; and a run that goes on when it is gone.</summary>
+/// <summary>
+/// What a person sees on a terminal: lines that fit it, also a narrow one; and a run that goes on when it is gone.
+/// </summary>
 public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture<TerminalTests.Fixture>
 {
-    private const string Steps = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --steps 60 --eval-every 20 --sample-every 30";
+    private const string Common =
+        $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --eval-every 20 --sample-every 30";
+
+    private const string Steps = $"{Common} --steps 60";
 
     private readonly SmallRun run = fixture.Run;
 
@@ -19,11 +24,14 @@ public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture
     {
         using var terminal = Show(columns, $"{Steps} --out run-{columns}", expected: 0);
         string[] lines = terminal.Lines;
-        Assert.All(lines.Where(line => !line.StartsWith("  tinyllm", StringComparison.Ordinal) && !line.Contains("Done:") && !line.Contains("The model is in") && !line.Contains("--model")),
+        Assert.All(lines.Where(
+            line => !line.StartsWith("  tinyllm", StringComparison.Ordinal) && !line.Contains("Done:")
+            && !line.Contains("The model is in") && !line.Contains("--model")),
             line => Assert.True(line.Length <= columns, $"{line.Length} cells: {line}"));
         string[] evaluations = [.. lines.Where(line => line.StartsWith("step ", StringComparison.Ordinal))];
         Assert.Equal(3, evaluations.Length);
-        Assert.All(evaluations, line => Assert.Contains(columns == 120 ? "validation loss " : "  val ", line, StringComparison.Ordinal));
+        Assert.All(evaluations, line =>
+            Assert.Contains(columns == 120 ? "validation loss " : "  val ", line, StringComparison.Ordinal));
         Assert.All(evaluations, line => Assert.Matches(@"^step +\d+/60  loss \d\.\d{4}  ", line));
         if (columns >= 80)
             Assert.All(evaluations, line => Assert.Matches(@"  lr [\d.]+(e-\d)?", line));
@@ -33,7 +41,8 @@ public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture
         Assert.DoesNotContain(lines, line => line.Contains('━') && line.Contains("val", StringComparison.Ordinal));
         string rest = terminal.Shown[terminal.Shown.LastIndexOf('━')..];
         Assert.Contains("\r\u001b[K", rest, StringComparison.Ordinal);
-        Assert.DoesNotContain("%", rest[rest.IndexOf("\r\u001b[K", StringComparison.Ordinal)..], StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "%", rest[rest.IndexOf("\r\u001b[K", StringComparison.Ordinal)..], StringComparison.Ordinal);
     }
 
     [Theory]
@@ -46,7 +55,8 @@ public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture
     {
         using var terminal = Show(columns, $"{Steps} --out narrow-{columns}", expected: 0);
         if (columns < 20)
-            Assert.Contains(terminal.Lines, line => line.StartsWith("step      1/60  loss ", StringComparison.Ordinal)); // plain, and left to the terminal to break
+            // plain, and left to the terminal to break
+            Assert.Contains(terminal.Lines, line => line.StartsWith("step      1/60  loss ", StringComparison.Ordinal));
         foreach (string command in new[] { "--help", "pretrain --help", "info --model base" })
             Show(columns, command, expected: 0).Dispose();
     }
@@ -69,7 +79,8 @@ public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture
         RunningCommand command;
         using (var terminal = new PseudoTerminal())
         {
-            command = run.CommandLine.StartInShell($"exec \"$TINYLLM\" {Steps.Replace("--steps 60", "--steps 2000", StringComparison.Ordinal)} --out lost >{terminal.Name} 2>&1");
+            command = run.CommandLine.StartInShell(
+                $"exec \"$TINYLLM\" {Common} --steps 2000 --out lost >{terminal.Name} 2>&1");
             command.WaitFor(() => terminal.Shown.Contains("step ", StringComparison.Ordinal), "a step");
         }
 
@@ -85,7 +96,8 @@ public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture
         Skip();
         var terminal = new PseudoTerminal();
         var result = run.CommandLine.RunInShell(
-            $"exec 3<>{terminal.Name}; stty cols {columns} <&3; env -u GITHUB_ACTIONS -u FORCE_COLOR -u NO_COLOR TERM=xterm LANG=C.UTF-8 \"$TINYLLM\" {words} </dev/null >&3 2>&3");
+            $"exec 3<>{terminal.Name}; stty cols {columns} <&3; unset GITHUB_ACTIONS FORCE_COLOR NO_COLOR; "
+            + $"TERM=xterm LANG=C.UTF-8 \"$TINYLLM\" {words} </dev/null >&3 2>&3");
         terminal.Finish();
         Assert.True(result.ExitCode == expected, $"exit code {result.ExitCode}: {terminal.Shown}{result.Error}");
         return terminal;

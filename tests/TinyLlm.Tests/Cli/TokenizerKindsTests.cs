@@ -19,7 +19,8 @@ public class TokenizerKindsTests
     public void AnUnknownKind_IsRefused_WithTheOneThatIsMeant(string value, string? meant)
     {
         string message = Refusal(value, mayTrain: true);
-        foreach (string part in new[] { $"--tokenizer {value}: there is no such folder", "bpe, char, word, byte", "cl100k, o200k", "a folder" })
+        foreach (string part in new[] { $"--tokenizer {value}: there is no such folder", "bpe, char, word, byte",
+            "cl100k, o200k", "a folder" })
             Assert.Contains(part, message, StringComparison.Ordinal);
         Assert.Equal(meant is not null, message.Contains($"Did you mean {meant}?", StringComparison.Ordinal));
     }
@@ -32,5 +33,6 @@ public class TokenizerKindsTests
         Assert.Contains("Did you mean cl100k?", Refusal("cl100", mayTrain: false), StringComparison.Ordinal);
     }
 
-    private static string Refusal(string value, bool mayTrain) => Assert.Throws<TinyLlmException>(() => TokenizerKinds.Open(value, mayTrain)).Message;
+    private static string Refusal(string value, bool mayTrain) =>
+        Assert.Throws<TinyLlmException>(() => TokenizerKinds.Open(value, mayTrain)).Message;
 }

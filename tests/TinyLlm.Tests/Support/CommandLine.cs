@@ -135,8 +135,13 @@ public sealed class RunningCommand : IDisposable
     /// <summary>The files that it has in its memory so far, programs and libraries among them. Linux only.</summary>
     public string[] MappedFiles => [.. File.ReadLines($"/proc/{process.Id}/maps").Where(line => line.Contains('/')).Select(line => Path.GetFileName(line)).Distinct()];
 
-    /// <summary>Waits until it handles SIGHUP, which the program does from the beginning of a command on that a signal cancels. Linux only.</summary>
-    public void WaitForSignalHandlers() => WaitFor(() => File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("SigCgt:", StringComparison.Ordinal)) is { } line
+    /// <summary>
+    /// Waits until it handles SIGHUP, which the program does from the beginning of a command on that a signal cancels.
+    /// Linux only.
+    /// </summary>
+    public void WaitForSignalHandlers() => WaitFor(() =>
+        File.ReadLines($"/proc/{process.Id}/status").First(l => l.StartsWith("SigCgt:", StringComparison.Ordinal))
+            is var line
         && (Convert.ToUInt64(line["SigCgt:".Length..].Trim(), 16) & 1) == 1, "handling signals");
 
     /// <summary>Waits for the end.</summary>

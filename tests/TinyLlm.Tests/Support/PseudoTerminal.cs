@@ -5,10 +5,13 @@ using Microsoft.Win32.SafeHandles;
 
 namespace TinyLlm.Tests.Support;
 
-/// <summary>A terminal of some width that a shell's commands can write to by its <see cref="Name"/>. Linux only.</summary>
+/// <summary>
+/// A terminal of some width that a shell's commands can write to by its <see cref="Name"/>. Linux only.
+/// </summary>
 public sealed partial class PseudoTerminal : IDisposable
 {
-    private const int ReadWrite = 2, NoControllingTerminal = 0x100, CloseOnExec = 0x80000; // O_RDWR, O_NOCTTY, O_CLOEXEC
+    // O_RDWR, O_NOCTTY, O_CLOEXEC
+    private const int ReadWrite = 2, NoControllingTerminal = 0x100, CloseOnExec = 0x80000;
 
     private readonly FileStream master;
     private readonly StringBuilder shown = new();
@@ -39,7 +42,9 @@ public sealed partial class PseudoTerminal : IDisposable
         }
     }
 
-    /// <summary>What stood on lines, each as it was before the next one or before it was overwritten; without codes of colour.</summary>
+    /// <summary>
+    /// What stood on lines, each as it was before the next one or before it was overwritten; without codes of colour.
+    /// </summary>
     public string[] Lines => [.. Codes().Replace(Shown, "").Split('\n', '\r').Where(line => line.Length > 0)];
 
     /// <summary>Waits until all is read that commands that have ended wrote.</summary>

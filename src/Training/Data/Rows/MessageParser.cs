@@ -56,8 +56,11 @@ internal static class MessageParser
                 parser.Report.AddNotRead($"{field}[].{property.Name}");
         }
 
-        return new ChatMessage(role, Content(parser, message, field, where)) { IsLearned = learned
-            || role != ChatTemplate.Assistant };
+        return new ChatMessage(role, Content(parser, message, field, where))
+        {
+            IsLearned = learned
+            || role != ChatTemplate.Assistant
+        };
     }
 
     // What a mark says; null where the field is none.

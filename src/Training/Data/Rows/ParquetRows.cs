@@ -14,8 +14,11 @@ namespace TinyLlm.Training.Data.Rows;
 /// </summary>
 internal static class ParquetRows
 {
-    private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        SkipValidation = true };
+    private static readonly JsonWriterOptions Options = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true
+    };
 
     /// <summary>The names of a file's columns.</summary>
     /// <exception cref="TinyLlmException">The file cannot be read.</exception>

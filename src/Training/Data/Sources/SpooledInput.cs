@@ -159,7 +159,8 @@ public static class SpooledInput
     private static SourceFile Describe(string path, string onDisk, long length, string? checksum)
     {
         var file = new SourceFile(path, length, File.GetLastWriteTimeUtc(onDisk),
-            new SourceFormat(Content.Text, Compression.None, IsKnown: true)) { OnDisk = onDisk, Checksum = checksum };
+            new SourceFormat(Content.Text, Compression.None, IsKnown: true))
+        { OnDisk = onDisk, Checksum = checksum };
         var compressed = file with { Format = file.Format with { Compression = CompressionOf(Head(file)) } };
         return compressed with { Format = FormatOf(compressed) };
     }

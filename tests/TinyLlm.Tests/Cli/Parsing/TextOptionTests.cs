@@ -11,8 +11,10 @@ public class TextOptionTests
 
     public static readonly TheoryData<string> Texts =
     [
-        "@bob said hi", "@bob", "@", "-5 degrees", "-", "--", "--x", "-h", "-?", "/h", "/?", "--help", "--version", "--model", "--model=x", "--top-k=5", "--top-k:5 is it", "--prompt", "--prompt=a",
-        "[suggest]", "[diagram] x", "", " ", " a ", "a=b", "a:b", "=", ":", "\"quoted\"", "'", "generate", "tokenizer", "a\nb\n", "-hm", "\\", "$HOME", "\u4F60\u597D",
+        "@bob said hi", "@bob", "@", "-5 degrees", "-", "--", "--x", "-h", "-?", "/h", "/?", "--help", "--version",
+            "--model", "--model=x", "--top-k=5", "--top-k:5 is it", "--prompt", "--prompt=a",
+        "[suggest]", "[diagram] x", "", " ", " a ", "a=b", "a:b", "=", ":", "\"quoted\"", "'", "generate", "tokenizer",
+            "a\nb\n", "-hm", "\\", "$HOME", "\u4F60\u597D",
     ];
 
     [Theory]
@@ -39,11 +41,14 @@ public class TextOptionTests
     [Fact]
     public void ATextAtTheEnd_OrNone_IsWhatItIs()
     {
-        Assert.Contains("--prompt", Assert.Single(CommandTree.Parse(Root, ["generate", "--model", "m", "--prompt"]).Errors).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "--prompt", Assert.Single(CommandTree.Parse(
+            Root, ["generate", "--model", "m", "--prompt"]).Errors).Message, StringComparison.Ordinal);
         var show = CommandTree.Parse(Root, ["tokenizer", "show", "--tokenizer", "t", "--", "--special"]);
         Assert.Empty(show.Errors);
         Assert.Equal("--special", show.GetValue<string>("TEXT"));
-        Assert.Equal("@a", CommandTree.Parse(Root, ["tokenizer", "show", "--tokenizer", "t", "@a"]).GetValue<string>("TEXT"));
+        Assert.Equal("@a",
+            CommandTree.Parse(Root, ["tokenizer", "show", "--tokenizer", "t", "@a"]).GetValue<string>("TEXT"));
     }
 
     [Theory]
@@ -57,5 +62,6 @@ public class TextOptionTests
     }
 
     [Fact]
-    public void SingleLetters_AreNotBundled() => Assert.NotEmpty(CommandTree.Parse(Root, ["generate", "--model", "m", "-hm"]).Errors);
+    public void SingleLetters_AreNotBundled() =>
+        Assert.NotEmpty(CommandTree.Parse(Root, ["generate", "--model", "m", "-hm"]).Errors);
 }

@@ -7,12 +7,14 @@ namespace TinyLlm.Tests.Cli.Terminal;
 public class FieldLineTests
 {
     [Theory]
-    [InlineData(200, "step     80/800  loss 3.9512  validation loss 3.7430  1.383 bits/byte  lr 3.98e-3  57,800 tokens/s")]
+    [InlineData(200,
+        "step     80/800  loss 3.9512  validation loss 3.7430  1.383 bits/byte  lr 3.98e-3  57,800 tokens/s")]
     [InlineData(80, "step  80/800  loss 3.9512  val 3.7430  1.383 bits/byte  lr 3.98e-3")]
     [InlineData(60, "step  80/800  loss 3.9512  val 3.7430  1.383 bits/byte")]
     [InlineData(40, "step  80/800  loss 3.9512  val 3.7430")]
     [InlineData(10, "step  80/800  loss 3.9512  val 3.7430")] // the least that it says
-    public void Fields_AreShortened_ThenLeftOut(int width, string expected) => Assert.Equal(expected, Fit(new FieldLine(), width, "57,800"));
+    public void Fields_AreShortened_ThenLeftOut(int width, string expected) =>
+        Assert.Equal(expected, Fit(new FieldLine(), width, "57,800"));
 
     [Fact]
     public void ShortenedLines_StaySo_UntilTheWidthChanges()
@@ -23,6 +25,8 @@ public class FieldLineTests
         Assert.Contains("validation loss", Fit(line, 200, "1"), StringComparison.Ordinal);
     }
 
-    private static string Fit(FieldLine line, int width, string speed) => line.Fit(width, new Field("step     80/800", "step  80/800", 0), new Field("loss 3.9512"),
-        new Field("validation loss 3.7430", "val 3.7430", 0), new Field("1.383 bits/byte", 1), new Field("lr 3.98e-3", 2), new Field($"{speed} tokens/s", 3));
+    private static string Fit(FieldLine line, int width, string speed) =>
+        line.Fit(width, new Field("step     80/800", "step  80/800", 0), new Field("loss 3.9512"),
+        new Field("validation loss 3.7430", "val 3.7430", 0), new Field("1.383 bits/byte", 1),
+            new Field("lr 3.98e-3", 2), new Field($"{speed} tokens/s", 3));
 }

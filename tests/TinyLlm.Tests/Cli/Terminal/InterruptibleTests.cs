@@ -11,7 +11,10 @@ public class InterruptibleTests
     public void Work_GivesItsResult_OrItsException()
     {
         Assert.Equal(3, Interruptible.Run(() => 3, TestContext.Current.CancellationToken));
-        Assert.Equal("x", Assert.Throws<TinyLlmException>(() => Interruptible.Run<int>(() => throw new TinyLlmException("x"), TestContext.Current.CancellationToken)).Message);
+        Assert.Equal("x",
+            Assert.Throws<TinyLlmException>(
+            () => Interruptible.Run<int>(
+            () => throw new TinyLlmException("x"), TestContext.Current.CancellationToken)).Message);
     }
 
     [Fact]

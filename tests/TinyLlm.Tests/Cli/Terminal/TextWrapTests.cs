@@ -9,10 +9,12 @@ public class TextWrapTests
     [Fact]
     public void Lines_BreakBetweenWords_AndHang()
     {
-        Assert.Equal(["  model    a bb ccc", "           dddd", "           eeeeeeeeeeeeeeee", "           f"], TextWrap.Lines("  model    a bb ccc dddd eeeeeeeeeeeeeeee f", 20, 11));
+        Assert.Equal(["  model    a bb ccc", "           dddd", "           eeeeeeeeeeeeeeee", "           f"],
+            TextWrap.Lines("  model    a bb ccc dddd eeeeeeeeeeeeeeee f", 20, 11));
         Assert.Equal(["a  b"], TextWrap.Lines("a  b", 4));
         Assert.Equal([""], TextWrap.Lines("", 10));
-        Assert.Equal(["\u4F60\u597D", "\u4E16\u754C"], TextWrap.Lines("\u4F60\u597D \u4E16\u754C", 5)); // two cells each
+        // two cells each
+        Assert.Equal(["\u4F60\u597D", "\u4E16\u754C"], TextWrap.Lines("\u4F60\u597D \u4E16\u754C", 5));
     }
 
     [Theory]
@@ -21,7 +23,8 @@ public class TextWrapTests
     [InlineData(80)]
     public void Lines_FitAndLoseNothing(int width)
     {
-        string text = string.Join(' ', Enumerable.Range(0, 200).Select(i => new string((char)('a' + i % 26), 1 + i * 7 % 9)));
+        string text = string.Join(
+            ' ', Enumerable.Range(0, 200).Select(i => new string((char)('a' + i % 26), 1 + i * 7 % 9)));
         string[] lines = [.. TextWrap.Lines(text, width, 4)];
         Assert.All(lines, line => Assert.InRange(line.Length, 1, width));
         Assert.Equal(text, string.Join(' ', lines.Select(line => line.TrimStart())));
