@@ -1,4 +1,5 @@
 using System.CommandLine;
+using TinyLlm;
 using TinyLlm.Bench.Data;
 using TinyLlm.Bench.Decoding;
 using TinyLlm.Bench.Goldens;

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using TinyLlm;
 using TinyLlm.GpuBench;
 using TinyLlm.GpuBench.Ops;
 using TinyLlm.GpuBench.Reporting;

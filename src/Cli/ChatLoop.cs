@@ -1,7 +1,6 @@
-using TinyLlm.Kernels;
+using TinyLlm.Data;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Data.Sources;
 
 namespace TinyLlm.Cli;
 

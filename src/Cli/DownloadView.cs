@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Spectre.Console;
 using TinyLlm.Cli.Terminal;
-using TinyLlm.Training.Data.Downloads;
+using TinyLlm.Data.Downloads;
 
 namespace TinyLlm.Cli;
 

@@ -1,10 +1,7 @@
-using TinyLlm.Kernels;
+using TinyLlm.Data;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Rows;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Tokenizers;
+using TinyLlm.Training.Preferences;
 
 namespace TinyLlm.Cli;
 

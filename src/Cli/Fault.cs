@@ -1,5 +1,4 @@
 using System.Reflection;
-using TinyLlm.Kernels;
 
 namespace TinyLlm.Cli;
 

@@ -1,8 +1,8 @@
+using TinyLlm.Data;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 using TinyLlm.Training;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Training.Rewards;
 
 namespace TinyLlm.Cli;
 
@@ -26,7 +26,7 @@ internal sealed class GrpoStage : IDisposable
     /// <param name="rewards">How answers are sampled and scored.</param>
     /// <param name="settings">The loop's.</param>
     /// <param name="stop">Stops a reward that is being worked out.</param>
-    /// <exception cref="Kernels.TinyLlmException">The rows cannot be read, or no prompt fits.</exception>
+    /// <exception cref="TinyLlmException">The rows cannot be read, or no prompt fits.</exception>
     public GrpoStage(Gpt model, Tokenizer tokenizer, Func<Gpt> openReference, string[] sources, string[] validation,
         RewardSettings rewards, TrainerSettings settings, CancellationToken stop)
     {
@@ -39,7 +39,7 @@ internal sealed class GrpoStage : IDisposable
         if (train.Skipped + held.Skipped > 0)
             headings.Add(("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation rows without an answer, or whose prompt leaves no room for one"));
         headings.AddRange(SftStage.Notes(rows.Report));
-        headings.Add(("reward", rewards.Kl > 0 ? $"{rewards.Name}; the distance to the model of the beginning counts {rewards.Kl}" : rewards.Name));
+        headings.Add(("reward", rewards.Kl > 0 ? $"{rewards.Name}; KL penalty {rewards.Kl} against the reference model" : rewards.Name));
         int[] prompt = ChatTemplate.EncodePrompt(tokenizer, rows.Validation[0].FirstPrompt);
         Stage = new Stage("finetune", model, tokenizer, train, held, prompt, "rewarded", headings, new RewardEvaluator(held, measured), new RewardObjective(train, rewards.Kl));
     }

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Spectre.Console;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Data.Sources;
 
 namespace TinyLlm.Cli;
 

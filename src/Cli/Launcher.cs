@@ -1,4 +1,3 @@
-using TinyLlm.Kernels;
 
 namespace TinyLlm.Cli;
 

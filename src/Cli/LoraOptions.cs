@@ -1,5 +1,4 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
 using TinyLlm.Model;
 
 namespace TinyLlm.Cli;

@@ -1,7 +1,7 @@
 using System.Text;
 using Spectre.Console;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
+using TinyLlm.Data;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

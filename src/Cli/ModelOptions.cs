@@ -1,8 +1,7 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
+using TinyLlm.Data.Sources;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

@@ -1,6 +1,5 @@
-using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

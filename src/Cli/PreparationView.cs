@@ -1,6 +1,6 @@
 using System.Globalization;
-using TinyLlm.Training.Data.Sources;
-using TinyLlm.Training.Data.Tokens;
+using TinyLlm.Data.Sources;
+using TinyLlm.Data.Tokens;
 
 namespace TinyLlm.Cli;
 

@@ -1,9 +1,8 @@
 using System.Globalization;
 using Spectre.Console;
 using TinyLlm.Cli.Terminal;
-using TinyLlm.Kernels;
 using TinyLlm.Training;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Training.Rewards;
 
 namespace TinyLlm.Cli;
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
 using TinyLlm.Training.Rewards;
 
 namespace TinyLlm.Cli;
@@ -8,7 +7,7 @@ namespace TinyLlm.Cli;
 /// <param name="Group">Answers to each prompt.</param>
 /// <param name="MaxTokens">The most tokens of an answer.</param>
 /// <param name="Temperature">Of sampling.</param>
-/// <param name="Kl">How much the distance to the model of the beginning counts.</param>
+/// <param name="Kl">Weight of the KL penalty against the reference model.</param>
 /// <param name="Reward">Scores answers.</param>
 /// <param name="Name">The reward, for people.</param>
 internal sealed record RewardSettings(int Group, int MaxTokens, float Temperature, double Kl, IReward Reward, string Name);
@@ -24,7 +23,7 @@ internal sealed class RewardOptions
     private readonly Option<int> group = LoopOptions.Number("--group", "Answers to each prompt in grpo, 2 to 16; default: 8.");
     private readonly Option<int> maxTokens = LoopOptions.Number("--max-tokens", "The most tokens of an answer in grpo; longer ones are left out; default: 64.");
     private readonly Option<double> temperature = LoopOptions.Real("--temperature", "Of sampling answers in grpo; default: 1, the model's own distribution.");
-    private readonly Option<double> kl = LoopOptions.Real("--kl", "How much the distance to the model of the beginning counts in grpo; default: 0.");
+    private readonly Option<double> kl = LoopOptions.Real("--kl", "Weight of the KL penalty against the reference model in grpo (default: 0).");
 
     private Option[] All => [kind, pattern, command, timeout, group, maxTokens, temperature, kl];
 

@@ -1,7 +1,5 @@
 using System.Globalization;
-using TinyLlm.Kernels;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Training.Rewards;
 
 namespace TinyLlm.Cli;
 

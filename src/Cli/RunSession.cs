@@ -1,11 +1,10 @@
 using System.Globalization;
 using System.Text;
-using TinyLlm.Kernels;
+using TinyLlm.Data;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 using TinyLlm.Training;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Training.Rewards;
 
 namespace TinyLlm.Cli;
 
@@ -129,6 +128,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     {
         generator.Dispose();
         trainer.Dispose();
+        run.Dispose();
     }
 
     private void ShowHeadings()

@@ -1,6 +1,6 @@
 using System.Text;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

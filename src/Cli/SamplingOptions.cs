@@ -1,6 +1,5 @@
 using System.CommandLine;
 using TinyLlm.Cli.Parsing;
-using TinyLlm.Kernels;
 using TinyLlm.Model;
 
 namespace TinyLlm.Cli;

@@ -1,7 +1,6 @@
+using TinyLlm.Data;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Rows;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 
@@ -9,7 +8,7 @@ namespace TinyLlm.Cli;
 internal static class SftStage
 {
     /// <summary>Reads the rows and says what the loop learns from.</summary>
-    /// <exception cref="Kernels.TinyLlmException">They cannot be read, or hold nothing to learn.</exception>
+    /// <exception cref="TinyLlmException">They cannot be read, or hold nothing to learn.</exception>
     public static Stage Create(Gpt model, Tokenizer tokenizer, string[] sources, string[] validation, bool packed)
     {
         var rows = ChatData.Load(sources, validation);

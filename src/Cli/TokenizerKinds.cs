@@ -1,8 +1,7 @@
 using TinyLlm.Cli.Parsing;
-using TinyLlm.Kernels;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Data;
+using TinyLlm.Data.Sources;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

@@ -1,5 +1,5 @@
 using System.Globalization;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli;
 

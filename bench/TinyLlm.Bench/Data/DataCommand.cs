@@ -3,7 +3,7 @@ using TinyLlm.Bench.Processes;
 using TinyLlm.Bench.Reporting;
 using TinyLlm.Bench.Timing;
 using TinyLlm.Bench.Tokenizers;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Bench.Data;
 

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using TinyLlm.Bench.Timing;
 using TinyLlm.Bench.Tokenizers;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Sources;
-using TinyLlm.Training.Data.Tokens;
+using TinyLlm.Data;
+using TinyLlm.Data.Sources;
+using TinyLlm.Data.Tokens;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Bench.Data;
 

@@ -5,7 +5,7 @@ using TinyLlm.Bench.Reporting;
 using TinyLlm.Bench.Timing;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Bench.Startup;
 

@@ -1,5 +1,5 @@
 using System.Text;
-using TinyLlm.Training.Data;
+using TinyLlm.Data;
 
 namespace TinyLlm.Bench.Tokenizers;
 

@@ -1,4 +1,4 @@
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Bench.Tokenizers;
 

@@ -1,5 +1,5 @@
 using TinyLlm.Bench.Timing;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Bench.Tokenizers;
 

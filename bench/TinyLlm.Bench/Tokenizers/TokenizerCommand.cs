@@ -3,7 +3,7 @@ using System.Text.Json;
 using TinyLlm.Bench.Processes;
 using TinyLlm.Bench.Reporting;
 using TinyLlm.Bench.Timing;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Bench.Tokenizers;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
+using TinyLlm.Data;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
 using TinyLlm.Training;
-using TinyLlm.Training.Data;
 
 namespace TinyLlm.GpuBench.Training;
 

@@ -1,8 +1,7 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
+using TinyLlm.Data;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli.Commands;
 

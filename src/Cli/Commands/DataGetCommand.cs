@@ -1,7 +1,6 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Downloads;
+using TinyLlm.Data;
+using TinyLlm.Data.Downloads;
 
 namespace TinyLlm.Cli.Commands;
 

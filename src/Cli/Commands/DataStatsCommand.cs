@@ -1,10 +1,8 @@
 using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using TinyLlm.Kernels;
-using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Data.Sources;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli.Commands;
 

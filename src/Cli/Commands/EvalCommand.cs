@@ -1,11 +1,9 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
+using TinyLlm.Data;
+using TinyLlm.Data.Sources;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 using TinyLlm.Training;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Rows;
-using TinyLlm.Training.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
 

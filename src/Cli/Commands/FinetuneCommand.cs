@@ -1,11 +1,9 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
+using TinyLlm.Data;
+using TinyLlm.Data.Sources;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Rows;
-using TinyLlm.Training.Data.Sources;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Tokenizers;
+using TinyLlm.Training.Preferences;
 
 namespace TinyLlm.Cli.Commands;
 
@@ -26,9 +24,9 @@ internal static class FinetuneCommand
 
     private static readonly Option<bool> Packing = new("--packing") { Description = "Conversations share rows as long as the model's context; none sees another. More is learned in a step, and less of it is padding." };
     private static readonly Option<int> ShowMask = LoopOptions.Number("--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
-    private static readonly Option<double> Beta = LoopOptions.Real("--dpo-beta", "How much likelihoods beside the reference's count in dpo: the higher, the nearer the model stays; default: 0.1.");
-    private static readonly Option<double> LabelSmoothing = LoopOptions.Real("--label-smoothing", "Chance that a comparison is wrong; default: 0.");
-    private static readonly Option<string> Loss = LoopOptions.Choice("--dpo-loss", "Loss of a comparison; sigmoid-norm and ipo take means over an answer's tokens. Default: sigmoid.", "sigmoid", "sigmoid-norm", "ipo");
+    private static readonly Option<double> Beta = LoopOptions.Real("--dpo-beta", "DPO beta: how strongly to hold the model to the reference model; higher stays closer (default: 0.1).");
+    private static readonly Option<double> LabelSmoothing = LoopOptions.Real("--label-smoothing", "Chance that a preference pair is the wrong way round (default: 0).");
+    private static readonly Option<string> Loss = LoopOptions.Choice("--dpo-loss", "Loss of a preference pair; sigmoid-norm and ipo take means over an answer's tokens. Default: sigmoid.", "sigmoid", "sigmoid-norm", "ipo");
     private static readonly LoraOptions Lora = new();
     private static readonly RewardOptions Rewards = new();
 
@@ -50,7 +48,7 @@ internal static class FinetuneCommand
     {
         if (parse.GetValue(ShowMask) is var shown and not 0)
             return Show(parse, shown, stop);
-        var start = ResumePoint.Find(parse, loop, "finetune");
+        using var start = ResumePoint.Find(parse, loop, "finetune");
         var reader = new OptionReader(parse, start.Saved?.Options);
         string source = reader.Fixed(ModelOption, null) ?? throw new TinyLlmException("finetune: expected --model DIR, the folder of a pretrained model.");
         string method = reader.Fixed(Method, Sft);

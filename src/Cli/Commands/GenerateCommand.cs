@@ -1,8 +1,7 @@
 using System.CommandLine;
 using TinyLlm.Cli.Terminal;
-using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli.Commands;
 

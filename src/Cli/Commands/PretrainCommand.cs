@@ -1,8 +1,8 @@
 using System.CommandLine;
+using TinyLlm.Data;
+using TinyLlm.Data.Sources;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli.Commands;
 
@@ -33,7 +33,7 @@ internal static class PretrainCommand
     private static int Run(ParseResult parse, LoopOptions loop, ModelOptions model, Option<string[]> data, Option<string?> validation, Option<string?> init, DataOptions reading,
         CancellationToken stop)
     {
-        var start = ResumePoint.Find(parse, loop, "pretrain");
+        using var start = ResumePoint.Find(parse, loop, "pretrain");
         var reader = new OptionReader(parse, start.Saved?.Options);
         string[] words = reader.Fixed(data, ["builtin:stories"]);
         string? validationWord = reader.Fixed(validation, null);

@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using TinyLlm.Kernels;
-using TinyLlm.Training.Data.Sources;
-using TinyLlm.Training.Data.Tokens;
+using TinyLlm.Data.Sources;
+using TinyLlm.Data.Tokens;
 
 namespace TinyLlm.Cli.Commands;
 

@@ -1,8 +1,6 @@
 using System.CommandLine;
 using TinyLlm.Cli.Terminal;
-using TinyLlm.Kernels;
-using TinyLlm.Model;
-using TinyLlm.Training.Data.Sources;
+using TinyLlm.Data.Sources;
 
 namespace TinyLlm.Cli.Commands;
 

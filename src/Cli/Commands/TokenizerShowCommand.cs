@@ -3,8 +3,7 @@ using System.Globalization;
 using System.Text;
 using Spectre.Console;
 using TinyLlm.Cli.Terminal;
-using TinyLlm.Kernels;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Cli.Commands;
 

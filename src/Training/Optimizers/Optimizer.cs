@@ -4,8 +4,8 @@ using TinyLlm.Model;
 namespace TinyLlm.Training.Optimizers;
 
 /// <summary>
-/// What makes new weights of gradients. The ops of a step are the same every time, and what changes from step to step lies in the <see cref="StepState"/>, so that a whole step
-/// can be recorded; all memory is planned by the constructor.
+/// Updates weights from gradients. The ops of a step are the same every time, and what changes from step to step lies in
+/// the <see cref="StepState"/>, so that a whole step can be recorded; the constructor plans all memory.
 /// </summary>
 public abstract class Optimizer
 {

@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using TinyLlm.Kernels;
 
 namespace TinyLlm.Training.Rewards;
 

@@ -10,6 +10,6 @@ public sealed record Attempt(string Prompt, string Answer, string Completion);
 public interface IReward
 {
     /// <summary>A finite number for each attempt.</summary>
-    /// <exception cref="Kernels.TinyLlmException">They cannot be scored.</exception>
+    /// <exception cref="TinyLlmException">They cannot be scored.</exception>
     double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop);
 }

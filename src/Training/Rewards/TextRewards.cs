@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using TinyLlm.Kernels;
 
 namespace TinyLlm.Training.Rewards;
 

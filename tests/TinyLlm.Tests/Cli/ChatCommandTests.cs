@@ -1,10 +1,10 @@
 using System.Text;
 using System.Text.Json;
+using TinyLlm.Data;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
-using TinyLlm.Training.Data;
+using TinyLlm.Tokenizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

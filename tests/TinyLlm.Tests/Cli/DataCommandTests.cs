@@ -1,5 +1,5 @@
+using TinyLlm.Data.Downloads;
 using TinyLlm.Tests.Support;
-using TinyLlm.Training.Data.Downloads;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

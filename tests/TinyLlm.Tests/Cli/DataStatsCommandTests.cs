@@ -1,8 +1,8 @@
 using System.Text.Json;
 using TinyLlm.Cli;
 using TinyLlm.Cli.Commands;
-using TinyLlm.Model.Tokenizers;
 using TinyLlm.Tests.Support;
+using TinyLlm.Tokenizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using TinyLlm.Cli;
-using TinyLlm.Kernels;
 using Xunit;
 
 #pragma warning disable CA2201 // exceptions of the runtime, thrown here in its place

@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using TinyLlm.Tests.Data.Sources;
 using TinyLlm.Tests.Support;
-using TinyLlm.Tests.Training.Data.Sources;
 using TinyLlm.Training;
 using Xunit;
 

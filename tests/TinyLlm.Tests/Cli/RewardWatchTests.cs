@@ -1,7 +1,6 @@
 using TinyLlm.Cli;
 using TinyLlm.Tests.Support;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Training.Rewards;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

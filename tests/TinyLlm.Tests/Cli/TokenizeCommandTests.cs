@@ -1,6 +1,6 @@
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Data.Tokens;
 using TinyLlm.Tests.Support;
-using TinyLlm.Training.Data.Tokens;
+using TinyLlm.Tokenizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

@@ -1,5 +1,4 @@
 using TinyLlm.Cli;
-using TinyLlm.Kernels;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using TinyLlm.Cli;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli;

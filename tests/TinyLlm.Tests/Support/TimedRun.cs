@@ -1,9 +1,9 @@
+using TinyLlm.Data;
 using TinyLlm.Kernels;
 using TinyLlm.Model;
-using TinyLlm.Model.Tokenizers;
+using TinyLlm.Tokenizers;
 using TinyLlm.Training;
-using TinyLlm.Training.Data;
-using TinyLlm.Training.Objectives;
+using TinyLlm.Training.Preferences;
 using TinyLlm.Training.Rewards;
 using Xunit;
 

@@ -1,4 +1,3 @@
-using TinyLlm.Kernels;
 using Xunit;
 
 namespace TinyLlm.Tests.Support;

@@ -1,4 +1,4 @@
-using TinyLlm.Training.Data;
+using TinyLlm.Data;
 
 namespace TinyLlm.Tests.Support;
 

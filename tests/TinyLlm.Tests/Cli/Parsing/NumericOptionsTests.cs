@@ -1,7 +1,6 @@
 using System.CommandLine;
 using TinyLlm.Cli;
 using TinyLlm.Cli.Parsing;
-using TinyLlm.Kernels;
 using TinyLlm.Tests.Kernels;
 using Xunit;
 

@@ -1,5 +1,4 @@
 using TinyLlm.Cli.Terminal;
-using TinyLlm.Kernels;
 using Xunit;
 
 namespace TinyLlm.Tests.Cli.Terminal;
