@@ -1,10 +1,12 @@
 namespace TinyLlm.Bench.Timing;
 
 /// <summary>
-/// Sizes of a preset and the batch that it is timed with. <c>tiny</c> and <c>small</c> are the two character models of nanoGPT, the
-/// second with a batch that two cores finish in a second; <c>base</c> is GPT-2 124M, with a short context for the same reason.
+/// Sizes of a preset and the batch that it is timed with. <c>tiny</c> and <c>small</c> are the two character models of
+/// nanoGPT, the second with a batch that two cores finish in a second; <c>base</c> is GPT-2 124M, with a short context
+/// for the same reason.
 /// </summary>
-internal sealed record ModelSize(string Name, int Layers, int Heads, int Width, int Context, int BatchSize, int Vocabulary)
+internal sealed record ModelSize(
+    string Name, int Layers, int Heads, int Width, int Context, int BatchSize, int Vocabulary)
 {
     public static readonly ModelSize[] All =
     [

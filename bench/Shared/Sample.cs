@@ -13,7 +13,10 @@ internal sealed class Sample
     /// <summary>(slowest - fastest) / median.</summary>
     public double Spread => (seconds.Max() - seconds.Min()) / Median;
 
-    /// <summary>Runs <paramref name="work"/> once unmeasured, so that caches and threads are its own, then <paramref name="calls"/> times, and keeps the mean.</summary>
+    /// <summary>
+    /// Runs <paramref name="work"/> once unmeasured, so that caches and threads are its own, then
+    /// <paramref name="calls"/> times, and keeps the mean.
+    /// </summary>
     public void Measure(Action work, int calls)
     {
         work();
@@ -27,8 +30,8 @@ internal sealed class Sample
     public void Add(double time) => seconds.Add(time);
 
     /// <summary>
-    /// The median over the rounds of other / this: how many times faster this was. Both halves of a ratio ran one after the other, so
-    /// a machine that slows down for a while slows both.
+    /// The median over the rounds of other / this: how many times faster this was. Both halves of a ratio ran one after
+    /// the other, so a machine that slows down for a while slows both.
     /// </summary>
     public double SpeedUpOver(Sample other) => MedianOf(other.seconds.Zip(seconds, (theirs, ours) => theirs / ours));
 

@@ -27,7 +27,8 @@ internal static class ModelSizes
         GptConfig.Create(Architecture.Gpt2, size.Layers, size.Heads, size.Width, size.Context, size.Vocabulary);
 
     /// <summary>Writes a GPT-2 of this size with its initial weights, which every side then reads.</summary>
-    /// <param name="widening">What matrices and tables are multiplied with. The blocks of a fresh model add so little that it repeats its last token; of a wide one they decide.</param>
+    /// <param name="widening">What matrices and tables are multiplied with. The blocks of a fresh model add so little
+    /// that it repeats its last token; of a wide one they decide.</param>
     public static void SaveInitialWeights(this ModelSize size, string path, float widening = 1)
     {
         using var backend = Backend.Create("cpu");

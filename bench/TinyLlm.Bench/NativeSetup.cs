@@ -4,12 +4,14 @@ using TinyLlm.Bench.Processes;
 
 namespace TinyLlm.Bench;
 
-/// <summary>What libtorch needs before its first call: an allocator tuned for it, and a native part that this system can load.</summary>
+/// <summary>
+/// What libtorch needs before its first call: an allocator tuned for it, and a native part that this system can load.
+/// </summary>
 internal static partial class NativeSetup
 {
     /// <summary>
-    /// Makes this process ready for libtorch. Starts this program anew in the same process with a tuned allocator, unless its first variable is set: glibc
-    /// reads them only when a program starts. Then mends TorchSharp.
+    /// Makes this process ready for libtorch. Starts this program anew in the same process with a tuned allocator,
+    /// unless its first variable is set: glibc reads them only when a program starts. Then mends TorchSharp.
     /// </summary>
     public static void Prepare()
     {
@@ -19,8 +21,8 @@ internal static partial class NativeSetup
     }
 
     /// <summary>
-    /// Lets TorchSharp's native part load on a system whose libstdc++ is older than GCC 13's (see <see cref="TorchSharpMend"/>). Does
-    /// nothing elsewhere, and nothing the second time.
+    /// Lets TorchSharp's native part load on a system whose libstdc++ is older than GCC 13's (see
+    /// <see cref="TorchSharpMend"/>). Does nothing elsewhere, and nothing the second time.
     /// </summary>
     public static void MendTorchSharp()
     {
@@ -41,11 +43,13 @@ internal static partial class NativeSetup
 
     private static void RestartTuned()
     {
-        var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>().ToDictionary(e => (string)e.Key, e => (string?)e.Value);
+        var environment = Environment.GetEnvironmentVariables().Cast<DictionaryEntry>()
+            .ToDictionary(e => (string)e.Key, e => (string?)e.Value);
         foreach (var (name, value) in Allocator.TunedHugePages.Variables)
             environment.TryAdd(name, value);
         string[] arguments = OwnProgram.Arguments(Environment.GetCommandLineArgs()[1..]);
-        _ = Execve(OwnProgram.Path, [OwnProgram.Path, .. arguments, null], [.. environment.Select(e => $"{e.Key}={e.Value}"), null]);
+        _ = Execve(OwnProgram.Path, [OwnProgram.Path, .. arguments, null],
+            [.. environment.Select(e => $"{e.Key}={e.Value}"), null]);
         Console.Error.WriteLine("The allocator could not be tuned; libtorch may be slower than it can be.");
     }
 

@@ -7,9 +7,9 @@ using TinyLlm.Bench.Ops;
 using TinyLlm.Bench.Startup;
 using TinyLlm.Bench.Tokenizers;
 using TinyLlm.Bench.Training;
-using TinyLlm.Kernels;
 
-var root = new RootCommand("TinyLlm beside PyTorch (TorchSharp, libtorch on the CPU): timings, and golden values for the tests.")
+var root = new RootCommand(
+    "TinyLlm beside PyTorch (TorchSharp, libtorch on the CPU): timings, and golden values for the tests.")
 {
     TrainCommand.Create(),
     OpsCommand.Create(),

@@ -4,12 +4,14 @@ using System.Text;
 namespace TinyLlm.Bench;
 
 /// <summary>
-/// TorchSharp 0.107.0's native part is built with GCC 13 and so asks for one function of its libstdc++ that Debian 12's lacks:
-/// <c>std::ios_base_library_init()</c>, version GLIBCXX_3.4.32, which only makes sure that <c>std::cout</c> and its like exist (libtorch
-/// itself creates them). The mend binds that import to a function without arguments or effects, <c>getpid</c>, and drops the demand
-/// for the version. Nothing else of the file changes.
+/// TorchSharp 0.107.0's native part is built with GCC 13 and so asks for one function of its libstdc++ that Debian 12's
+/// lacks: <c>std::ios_base_library_init()</c>, version GLIBCXX_3.4.32, which only makes sure that <c>std::cout</c> and
+/// its like exist (libtorch itself creates them). The mend binds that import to a function without arguments or
+/// effects, <c>getpid</c>, and drops the demand for the version. Nothing else of the file changes.
 /// </summary>
-/// <remarks>ELF-64 as in the System V ABI; symbol versions as in the Linux Standard Base, "Symbol Versioning".</remarks>
+/// <remarks>
+/// ELF-64 as in the System V ABI; symbol versions as in the Linux Standard Base, "Symbol Versioning".
+/// </remarks>
 internal static class TorchSharpMend
 {
     /// <summary>The function's linker name.</summary>
@@ -46,14 +48,16 @@ internal static class TorchSharpMend
         return false;
     }
 
-    // A version that a library lacks stops the loader even when no symbol uses it, so the entry must name one that is there.
+    // A version that a library lacks stops the loader even when no symbol uses it, so the entry must name one that is
+    // there.
     private static void RepointVersion(byte[] file, Section needs, int names)
     {
         int? newEntry = null, oldEntry = null;
         int library = needs.Offset, step;
         do
         {
-            int entry = library + (int)UInt32(file, library + 8), entries = BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(library + 2));
+            int entry = library + (int)UInt32(file, library + 8),
+                entries = BinaryPrimitives.ReadUInt16LittleEndian(file.AsSpan(library + 2));
             for (int i = 0; i < entries; i++, entry += (int)UInt32(file, entry + 12))
             {
                 string version = ReadName(file, names + (int)UInt32(file, entry + 8));
@@ -67,7 +71,8 @@ internal static class TorchSharpMend
         while (step != 0);
 
         if (newEntry is not { } to || oldEntry is not { } from)
-            throw new InvalidDataException($"libLibTorchSharp.so: expected needs of {NewVersion} and {OldVersion}; is it TorchSharp 0.107.0?");
+            throw new InvalidDataException(
+                $"libLibTorchSharp.so: expected needs of {NewVersion} and {OldVersion}; is it TorchSharp 0.107.0?");
         file.AsSpan(from, 4).CopyTo(file.AsSpan(to));             // the hash of the version's name
         file.AsSpan(from + 8, 4).CopyTo(file.AsSpan(to + 8));     // where the name is
     }
@@ -82,7 +87,9 @@ internal static class TorchSharpMend
         for (int i = 0; i < sections.Length; i++)
         {
             int at = table + 64 * i;
-            sections[i] = new Section(UInt32(file, at + 4), (int)UInt32(file, at + 24), (int)UInt32(file, at + 32), (int)UInt32(file, at + 40));
+            sections[i] = new Section(
+                UInt32(file, at + 4), (int)UInt32(file, at + 24), (int)UInt32(file, at + 32),
+                (int)UInt32(file, at + 40));
         }
 
         return sections;

@@ -1,23 +1,26 @@
 using System.CommandLine;
-using TinyLlm.Kernels;
 
 namespace TinyLlm.GpuBench;
 
 /// <summary>Options that every measurement takes.</summary>
 internal sealed class BenchOptions
 {
-    private readonly Option<string> device = new("--device") { Description = "auto, cuda, opencl, cpu or simulated.", DefaultValueFactory = _ => "auto" };
+    private readonly Option<string> device =
+        new("--device") { Description = "auto, cuda, opencl, cpu or simulated.", DefaultValueFactory = _ => "auto" };
     private readonly Option<FileInfo?> json = JsonFile();
     private readonly Option<bool> quick = QuickOption();
 
     /// <summary>--quick.</summary>
-    public static Option<bool> QuickOption() => new("--quick") { Description = "Tiny sizes: proves that the command runs, also without a GPU." };
+    public static Option<bool> QuickOption() =>
+        new("--quick") { Description = "Tiny sizes: proves that the command runs, also without a GPU." };
 
     /// <summary>--json.</summary>
-    public static Option<FileInfo?> JsonFile() => new("--json") { HelpName = "FILE", Description = "Write the results here too." };
+    public static Option<FileInfo?> JsonFile() =>
+        new("--json") { HelpName = "FILE", Description = "Write the results here too." };
 
     /// <summary>--only: names apart by commas; nothing is everything.</summary>
-    public static Option<string> OnlyOption(string what) => new("--only") { HelpName = "a,b", Description = what, DefaultValueFactory = _ => "" };
+    public static Option<string> OnlyOption(string what) =>
+        new("--only") { HelpName = "a,b", Description = what, DefaultValueFactory = _ => "" };
 
     public void AddTo(Command command)
     {
@@ -40,7 +43,8 @@ internal sealed class BenchOptions
     {
         string[] wanted = only.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         if (Array.Find(wanted, w => !all.Any(item => name(item) == w)) is { } unknown)
-            throw new TinyLlmException($"--only {unknown}: expected names among {string.Join(", ", all.Select(name).Distinct())}.");
+            throw new TinyLlmException(
+                $"--only {unknown}: expected names among {string.Join(", ", all.Select(name).Distinct())}.");
         return wanted.Length == 0 ? all : [.. all.Where(item => wanted.Contains(name(item)))];
     }
 }

@@ -17,19 +17,26 @@ internal static class LogitsCommand
 {
     public static Command Create()
     {
-        var device = new Option<string>("--device") { Description = "auto, cuda, opencl, cpu or simulated.", DefaultValueFactory = _ => "auto" };
-        var model = new Option<string>("--model") { HelpName = "DIR", Description = "The model folder.", Required = true };
-        var json = new Option<FileInfo>("--json") { HelpName = "FILE", Description = "Where the logits go.", Required = true };
-        var tokens = new Option<int>("--tokens") { HelpName = "N", Description = "How many tokens, at most the context.", DefaultValueFactory = _ => 32 };
+        var device = new Option<string>(
+            "--device") { Description = "auto, cuda, opencl, cpu or simulated.", DefaultValueFactory = _ => "auto" };
+        var model = new Option<string>(
+            "--model") { HelpName = "DIR", Description = "The model folder.", Required = true };
+        var json = new Option<FileInfo>(
+            "--json") { HelpName = "FILE", Description = "Where the logits go.", Required = true };
+        var tokens = new Option<int>("--tokens") { HelpName = "N", Description = "How many tokens, at most the "
+            + "context.", DefaultValueFactory = _ => 32 };
         var precision = TrainCommand.PrecisionOption();
-        var command = new Command("logits", "Write the logits that a saved model gives for random tokens.") { device, model, json, tokens, precision };
+        var command = new Command(
+            "logits", "Write the logits that a saved model gives for random tokens.") { device, model, json, tokens,
+            precision };
         command.SetAction(parse =>
         {
             using var backend = Backend.Create(parse.GetValue(device)!);
             string given = parse.GetValue(precision)!;
             var type = given == "auto" ? backend.PreferredComputeType : Sizes.TypeOf(given);
             var file = Compute(backend, parse.GetValue(model)!, type, parse.GetValue(tokens));
-            File.WriteAllText(parse.GetValue(json)!.FullName, JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
+            File.WriteAllText(
+                parse.GetValue(json)!.FullName, JsonSerializer.Serialize(file, JsonSerializerOptions.Web));
         });
         return command;
     }
@@ -38,7 +45,8 @@ internal static class LogitsCommand
     {
         var (model, tokenizer) = ModelFolder.Load(folder, backend, type);
         using var owner = model;
-        int t = Math.Clamp(count, 1, model.Config.Context), v = model.Config.VocabularySize, padded = model.Config.PaddedVocabulary;
+        int t = Math.Clamp(count, 1, model.Config.Context), v = model.Config.VocabularySize,
+            padded = model.Config.PaddedVocabulary;
         var random = new Random(1);
         int[] tokens = [.. Enumerable.Range(0, t).Select(_ => random.Next(tokenizer.VocabularySize))];
 
@@ -51,6 +59,8 @@ internal static class LogitsCommand
         model.Logits(activations.Hidden.View((t, model.Config.Width)), logits);
         var values = new float[t * padded];
         backend.Read(logits.View(values.Length), values);
-        return new LogitsFile(folder, backend.Description, type == DType.BF16 ? Sizes.Bf16 : Sizes.Fp32, tokens, [.. values.Chunk(padded).Select(row => row[..v])]);
+        return new LogitsFile(
+            folder, backend.Description, type == DType.BF16 ? Sizes.Bf16
+            : Sizes.Fp32, tokens, [.. values.Chunk(padded).Select(row => row[..v])]);
     }
 }

@@ -6,9 +6,9 @@ using TinyLlm.GpuBench.Ops;
 using TinyLlm.GpuBench.Reporting;
 using TinyLlm.GpuBench.Smoke;
 using TinyLlm.GpuBench.Training;
-using TinyLlm.Kernels;
 
-var root = new RootCommand("Checks and times TinyLlm on a GPU: what scripts/gpu-check runs. Exit code: 0 all well; 1 a check failed; 2 wrong use, or no such device.")
+var root = new RootCommand("Checks and times TinyLlm on a GPU: what scripts/gpu-check runs. Exit code: 0 all well; 1 "
+    + "a check failed; 2 wrong use, or no such device.")
 {
     SmokeCommand.Create(),
     MatMulCommand.Create(),

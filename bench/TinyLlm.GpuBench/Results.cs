@@ -4,12 +4,13 @@ using System.Text.Json;
 namespace TinyLlm.GpuBench;
 
 /// <summary>
-/// The results of a command: a Markdown table on standard output that grows line by line, and the same as JSON, written anew with each line, so that a run
-/// that is cut short keeps what it has.
+/// The results of a command: a Markdown table on standard output that grows line by line, and the same as JSON, written
+/// anew with each line, so that a run that is cut short keeps what it has.
 /// </summary>
 internal sealed class Results
 {
-    public static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    public static readonly JsonSerializerOptions Json =
+        new(JsonSerializerDefaults.Web) { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly string command, device;
     private readonly FileInfo? file;
@@ -38,7 +39,10 @@ internal sealed class Results
         Write();
     }
 
-    /// <summary>Makes a measurement. Whatever a driver throws is a finding: it is kept, and false returned, so that the others go on.</summary>
+    /// <summary>
+    /// Makes a measurement. Whatever a driver throws is a finding: it is kept, and false returned, so that the others
+    /// go on.
+    /// </summary>
     public bool Try(string what, Action measure)
     {
         try
@@ -59,7 +63,8 @@ internal sealed class Results
     private void Write()
     {
         if (file is not null)
-            File.WriteAllText(file.FullName, JsonSerializer.Serialize(new { command, device, results = rows, failures }, Json));
+            File.WriteAllText(
+                file.FullName, JsonSerializer.Serialize(new { command, device, results = rows, failures }, Json));
     }
 
     /// <summary>A line of a Markdown table.</summary>

@@ -15,11 +15,13 @@ internal static class ShapesCommand
         {
             bool isQuick = parse.GetValue(quick);
             Console.WriteLine(JsonSerializer.Serialize(
-                new { quick = isQuick, products = Sizes.Products(isQuick), attention = Sizes.Attention(isQuick), training = Sizes.Training(isQuick, parse.GetValue(steps)) }, Results.Json));
+                new { quick = isQuick, products = Sizes.Products(isQuick), attention = Sizes.Attention(isQuick),
+                training = Sizes.Training(isQuick, parse.GetValue(steps)) }, Results.Json));
         });
         return command;
     }
 
     /// <summary>--steps.</summary>
-    public static Option<int> StepsOption() => new("--steps") { HelpName = "N", Description = "Steps that are timed; absent: as many as take seconds." };
+    public static Option<int> StepsOption() =>
+        new("--steps") { HelpName = "N", Description = "Steps that are timed; absent: as many as take seconds." };
 }

@@ -19,16 +19,21 @@ internal sealed record AttentionShape(string Precision, int B, int T, int H, int
     /// <summary>Of the forward pass: q k^T and p v, of which the causal mask leaves half.</summary>
     public double ForwardFlops() => 2.0 * B * H * D * T * T;
 
-    /// <summary>Of the backward pass: five products instead of two, the scores among them, which are computed anew.</summary>
+    /// <summary>
+    /// Of the backward pass: five products instead of two, the scores among them, which are computed anew.
+    /// </summary>
     public double BackwardFlops() => 2.5 * ForwardFlops();
 }
 
 /// <summary>A model in training.</summary>
 /// <param name="Name">The preset and the batch.</param>
-/// <param name="Vocabulary">Rows of the token table in memory: the padded vocabulary, from which tokens are drawn.</param>
+/// <param name="Vocabulary">Rows of the token table in memory: the padded vocabulary, from which tokens are
+/// drawn.</param>
 /// <param name="Steps">Steps that are timed.</param>
 /// <param name="WarmUp">Steps before them.</param>
-internal sealed record TrainShape(string Name, string Architecture, int Layers, int Heads, int Width, int MlpWidth, int Context, int Batch, int Vocabulary, int Steps, int WarmUp)
+internal sealed record TrainShape(
+    string Name, string Architecture, int Layers, int Heads, int Width, int MlpWidth, int Context, int Batch,
+    int Vocabulary, int Steps, int WarmUp)
 {
     public int Tokens => Batch * Context;
 }
@@ -44,10 +49,13 @@ internal static class Sizes
     private static readonly Architecture[] architectures = [Architecture.Gpt2, Architecture.Qwen3];
     private static readonly ModelSize quickSize = new("quick", 1, 2, 32, 16, 2, 50);
 
-    /// <summary>The products of the presets' layers, each shape once, and two squares; some of them in single precision too.</summary>
+    /// <summary>
+    /// The products of the presets' layers, each shape once, and two squares; some of them in single precision too.
+    /// </summary>
     public static IReadOnlyList<MatMulShape> Products(bool quick)
     {
-        var models = Models(quick).Append(quick ? quickSize : new ModelSize("medium", 24, 16, 1024, 1024, Tokens / 1024, 50257));
+        var models = Models(quick)
+            .Append(quick ? quickSize : new ModelSize("medium", 24, 16, 1024, 1024, Tokens / 1024, 50257));
         int[] squares = quick ? [48] : [4096, 8192];
         var all = models.SelectMany(Layers)
             .Concat(squares.Select(n => new MatMulShape("square", $"{n}", Bf16, n, n, n)))
@@ -77,8 +85,11 @@ internal static class Sizes
         [.. from model in Models(quick)
             from architecture in architectures
             let config = Config(model, architecture)
-            select new TrainShape(model.Name, architecture.ToString().ToLowerInvariant(), model.Layers, model.Heads, model.Width, config.MlpWidth, model.Context, model.BatchSize,
-                config.PaddedVocabulary, steps > 0 ? steps : quick ? 2 : Math.Max(25, (1 << 20) / model.Tokens), quick ? 1 : 10)];
+            select new TrainShape(
+                model.Name, architecture.ToString().ToLowerInvariant(), model.Layers, model.Heads, model.Width,
+                config.MlpWidth, model.Context, model.BatchSize,
+                config.PaddedVocabulary, steps > 0 ? steps : quick ? 2
+                : Math.Max(25, (1 << 20) / model.Tokens), quick ? 1 : 10)];
 
     private static ModelSize[] Models(bool quick) => quick
         ? [quickSize]
@@ -91,7 +102,8 @@ internal static class Sizes
         ];
 
     // A card takes GPT-2's whole context.
-    private static ModelSize Gpt2(int batchSize) => ModelSize.Get("base") with { Context = 1024, BatchSize = batchSize };
+    private static ModelSize Gpt2(int batchSize) =>
+        ModelSize.Get("base") with { Context = 1024, BatchSize = batchSize };
 
     private static GptConfig Config(ModelSize size, Architecture architecture) =>
         GptConfig.Create(architecture, size.Layers, size.Heads, size.Width, size.Context, size.Vocabulary);

@@ -4,22 +4,24 @@ using System.Text;
 namespace TinyLlm;
 
 /// <summary>
-/// Writes files so that a crash, a kill or a full disk at any moment leaves the earlier version good: the bytes go to a temporary name
-/// in the same folder, are flushed to the disk, and are then renamed over the final name in one step.
+/// Writes files so that a crash, a kill or a full disk at any moment leaves the earlier version good: the bytes go to a
+/// temporary name in the same folder, are flushed to the disk, and are then renamed over the final name in one step.
 /// </summary>
 /// <remarks>
-/// The temporary name is the final one with <see cref="TemporarySuffix"/>: what a kill leaves behind is replaced by the next write,
-/// and never piles up. One process at a time may write a file.
+/// The temporary name is the final one with <see cref="TemporarySuffix"/>: what a kill leaves behind is replaced by the
+/// next write, and never piles up. One process at a time may write a file.
 /// </remarks>
 public static class AtomicFile
 {
     /// <summary>Ends the name of a file or folder that is still being written.</summary>
     public const string TemporarySuffix = ".tinyllm-new";
 
-    /// <summary>Replaces the file at <paramref name="path"/> by what <paramref name="write"/> writes; makes missing folders.</summary>
+    /// <summary>
+    /// Replaces the file at <paramref name="path"/> by what <paramref name="write"/> writes; makes missing folders.
+    /// </summary>
     /// <exception cref="TinyLlmException">
-    /// The file system refused (disk full, no right to write). The earlier version is kept and the temporary file is gone.
-    /// </exception>
+    /// The file system refused (disk full, no right to write). The earlier version is kept and the temporary file is
+    /// gone. </exception>
     public static void Write(string path, Action<Stream> write)
     {
         string temporary = path + TemporarySuffix;
@@ -46,13 +48,16 @@ public static class AtomicFile
         }
     }
 
-    /// <summary>Replaces the file at <paramref name="path"/> by <paramref name="text"/> as UTF-8 without a byte order mark.</summary>
+    /// <summary>
+    /// Replaces the file at <paramref name="path"/> by <paramref name="text"/> as UTF-8 without a byte order mark.
+    /// </summary>
     /// <exception cref="TinyLlmException">As <see cref="Write"/>.</exception>
-    public static void WriteText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    public static void WriteText(string path, string text) =>
+        Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 
     /// <summary>
-    /// Asks the system to make the names in <paramref name="folder"/> durable, where it has such a call (Linux and macOS). A refusal is
-    /// ignored: the rename itself is still all or nothing, it may only come undone in a power cut.
+    /// Asks the system to make the names in <paramref name="folder"/> durable, where it has such a call (Linux and
+    /// macOS). A refusal is ignored: the rename itself is still all or nothing, it may only come undone in a power cut.
     /// </summary>
     internal static void FlushFolder(string? folder)
     {

@@ -1,12 +1,13 @@
 namespace TinyLlm;
 
 /// <summary>
-/// Writes whole folders so that a crash, a kill or a full disk at any moment leaves a good one. The new folder is built under a
-/// temporary name beside the final one and flushed; then the old one is renamed aside, the new one renamed in, the old one deleted.
+/// Writes whole folders so that a crash, a kill or a full disk at any moment leaves a good one. The new folder is built
+/// under a temporary name beside the final one and flushed; then the old one is renamed aside, the new one renamed in,
+/// the old one deleted.
 /// </summary>
 /// <remarks>
-/// Between the two renames only the aside name exists. <see cref="Find"/> knows that, so that a reader never needs to wait, and
-/// <see cref="Recover"/> repairs it. One process at a time may write or recover a folder.
+/// Between the two renames only the aside name exists. <see cref="Find"/> knows that, so that a reader never needs to
+/// wait, and <see cref="Recover"/> repairs it. One process at a time may write or recover a folder.
 /// </remarks>
 public static class AtomicFolder
 {
@@ -14,9 +15,11 @@ public static class AtomicFolder
     public const string AsideSuffix = ".tinyllm-old";
 
     /// <summary>
-    /// Replaces the folder at <paramref name="path"/> by what <paramref name="build"/> writes into the empty folder that it is given.
+    /// Replaces the folder at <paramref name="path"/> by what <paramref name="build"/> writes into the empty folder
+    /// that it is given.
     /// </summary>
-    /// <exception cref="TinyLlmException">The file system refused. The earlier version is kept and the temporary folder is gone.</exception>
+    /// <exception cref="TinyLlmException">The file system refused. The earlier version is kept and the temporary folder
+    /// is gone.</exception>
     public static void Write(string path, Action<string> build)
     {
         path = Path.TrimEndingDirectorySeparator(path);
@@ -25,7 +28,8 @@ public static class AtomicFolder
         {
             Recover(path);
             if (File.Exists(path))
-                throw new TinyLlmException($"{path}: this is a file; expected a folder or a free name. Move it away or choose another name.");
+                throw new TinyLlmException(
+                    $"{path}: this is a file; expected a folder or a free name. Move it away or choose another name.");
 
             Directory.CreateDirectory(temporary);
             build(temporary);
@@ -36,7 +40,8 @@ public static class AtomicFolder
         {
             TryDelete(temporary);
 
-            // A file that the builder wrote reports its own temporary name; the folder's final name is what the user knows.
+            // A file that the builder wrote reports its own temporary name; the folder's final name is what the user
+            // knows.
             Exception cause = exception is TinyLlmException { InnerException: { } inner } ? inner : exception;
             if (FileErrors.Is(cause))
                 throw FileErrors.Writing(path, cause, Directory.Exists(path));
@@ -45,8 +50,8 @@ public static class AtomicFolder
     }
 
     /// <summary>
-    /// Repairs what an interrupted <see cref="Write"/> left: moves the earlier folder back where no new one took its place, and
-    /// deletes temporary and superseded folders. Does nothing where nothing was interrupted.
+    /// Repairs what an interrupted <see cref="Write"/> left: moves the earlier folder back where no new one took its
+    /// place, and deletes temporary and superseded folders. Does nothing where nothing was interrupted.
     /// </summary>
     /// <exception cref="TinyLlmException">The file system refused.</exception>
     public static void Recover(string path)
@@ -66,7 +71,10 @@ public static class AtomicFolder
         }
     }
 
-    /// <summary>Runs <see cref="Recover"/> for every folder directly in <paramref name="parent"/>; nothing where it does not exist.</summary>
+    /// <summary>
+    /// Runs <see cref="Recover"/> for every folder directly in <paramref name="parent"/>; nothing where it does not
+    /// exist.
+    /// </summary>
     /// <exception cref="TinyLlmException">The file system refused.</exception>
     public static void RecoverAll(string parent)
     {
@@ -78,8 +86,8 @@ public static class AtomicFolder
     }
 
     /// <summary>
-    /// The folder to read for <paramref name="path"/>, without changing anything: itself, or, in the moment between the two renames,
-    /// the earlier one under its aside name. Null where there is neither.
+    /// The folder to read for <paramref name="path"/>, without changing anything: itself, or, in the moment between the
+    /// two renames, the earlier one under its aside name. Null where there is neither.
     /// </summary>
     public static string? Find(string path)
     {
@@ -89,9 +97,12 @@ public static class AtomicFolder
         return Directory.Exists(path + AsideSuffix) ? path + AsideSuffix : null;
     }
 
-    /// <summary>Whether this name is one that only an unfinished <see cref="Write"/> leaves; listings skip it.</summary>
+    /// <summary>
+    /// Whether this name is one that only an unfinished <see cref="Write"/> leaves; listings skip it.
+    /// </summary>
     public static bool IsTemporary(string path) =>
-        path.EndsWith(AtomicFile.TemporarySuffix, StringComparison.Ordinal) || path.EndsWith(AsideSuffix, StringComparison.Ordinal);
+        path.EndsWith(AtomicFile.TemporarySuffix, StringComparison.Ordinal)
+        || path.EndsWith(AsideSuffix, StringComparison.Ordinal);
 
     private static void Replace(string path, string temporary)
     {
@@ -110,7 +121,8 @@ public static class AtomicFolder
             throw;
         }
 
-        // The new name must be on the disk before the old folder goes: a power cut may otherwise undo the one and not the other.
+        // The new name must be on the disk before the old folder goes: a power cut may otherwise undo the one and not
+        // the other.
         AtomicFile.FlushFolder(parent);
         if (replaces)
             TryDelete(aside);

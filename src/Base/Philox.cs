@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace TinyLlm;
 
 /// <summary>
-/// Philox4x32-10, a counter-based generator: the same key and counter give the same four numbers on any device, in any order, so
-/// dropout needs no stored mask and no state.
+/// Philox4x32-10, a counter-based generator: the same key and counter give the same four numbers on any device, in any
+/// order, so dropout needs no stored mask and no state.
 /// </summary>
 /// <remarks>J. Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (2011).</remarks>
 public static class Philox

@@ -29,9 +29,12 @@ internal sealed class ChatLoop : IDisposable
     private uint answers; // so far: each draws its own numbers
     private int leftOut; // questions that the model no longer sees, as far as the user was told
 
-    public ChatLoop(Gpt model, Tokenizer tokenizer, Sampling sampling, string? system, PreferenceFile preferences, ChatTerminal terminal)
+    public ChatLoop(
+        Gpt model, Tokenizer tokenizer, Sampling sampling, string? system, PreferenceFile preferences,
+        ChatTerminal terminal)
     {
-        (this.model, this.tokenizer, this.sampling, this.preferences, this.terminal) = (model, tokenizer, sampling, preferences, terminal);
+        (this.model, this.tokenizer, this.sampling, this.preferences, this.terminal) =
+            (model, tokenizer, sampling, preferences, terminal);
         generator = new Generator(model, reuse: true);
         dialogue = new Dialogue { System = system };
     }
@@ -95,7 +98,8 @@ internal sealed class ChatLoop : IDisposable
                 break;
             default:
                 if (line.StartsWith('/') && !line.StartsWith("//", StringComparison.Ordinal))
-                    throw new Refusal($"{word} is no command; expected one of those that /help lists. A question that begins with a slash begins with two.");
+                    throw new Refusal($"{word} is no command; expected one of those that /help lists. A question that "
+                        + "begins with a slash begins with two.");
                 Answer(line.StartsWith('/') ? line[1..] : line);
                 break;
         }
@@ -183,7 +187,8 @@ internal sealed class ChatLoop : IDisposable
         int context = model.Config.Context, room = Math.Min(sampling.MaxTokens, context / 4);
         var window = Refusable(() => ChatWindow.Fit(tokenizer, dialogue.System, turns, context, room));
         if (window.LeftOut > leftOut)
-            terminal.Remark($"The context of {context:N0} tokens is full: the model no longer sees the first {(window.LeftOut == 1 ? "question" : $"{window.LeftOut:N0} questions")} and what was answered.");
+            terminal.Remark($"The context of {context:N0} tokens is full: the model no longer sees the first "
+                + $"{(window.LeftOut == 1 ? "question" : $"{window.LeftOut:N0} questions")} and what was answered.");
         leftOut = window.LeftOut;
         return window;
     }
@@ -220,7 +225,8 @@ internal sealed class ChatLoop : IDisposable
 
     private DialogueTurn Last(string command) => dialogue.Last ?? throw NothingAsked(command);
 
-    private static Refusal NothingAsked(string command) => new($"{command}: nothing was asked yet; ask something first.");
+    private static Refusal NothingAsked(string command) =>
+        new($"{command}: nothing was asked yet; ask something first.");
 
     // What the user can mend does not end the conversation.
     private static T Refusable<T>(Func<T> action)

@@ -7,15 +7,18 @@ using TinyLlm.Cli.Terminal;
 namespace TinyLlm.Cli;
 
 /// <summary>
-/// Where a conversation is typed and shown: lines of the user, with a prompt where both ends are a terminal; answers on stdout; remarks of the program on stderr. Ctrl-C stops the
-/// answer that is being written; pressed again, without a line in between, it ends the input. SIGTERM and the end of
-/// the terminal end it at once, and so does Ctrl-C where a pipe has not had a line yet.
+/// Where a conversation is typed and shown: lines of the user, with a prompt where both ends are a terminal; answers on
+/// stdout; remarks of the program on stderr. Ctrl-C stops the answer that is being written; pressed again, without a
+/// line in between, it ends the input. SIGTERM and the end of the terminal end it at once, and so does Ctrl-C where a
+/// pipe has not had a line yet.
 /// </summary>
 internal sealed class ChatTerminal : IDisposable
 {
     private readonly Lock one = new();
-    private readonly BlockingCollection<(bool IsLine, string? Line)> events = []; // lines, null at their end; Ctrl-C while none is being answered
-    private readonly SemaphoreSlim wanted = new(0); // released for each line that is to be read: none is taken from the terminal before its time
+    // Lines, null at their end; Ctrl-C while none is being answered.
+    private readonly BlockingCollection<(bool IsLine, string? Line)> events = [];
+    // Released for each line that is to be read: none is taken from the terminal before its time.
+    private readonly SemaphoreSlim wanted = new(0);
     private readonly PosixSignalRegistration[] signals;
     private readonly IAnsiConsole remarks = ErrorConsole.Open();
     private CancellationTokenSource? answer; // while one is being written
@@ -26,7 +29,8 @@ internal sealed class ChatTerminal : IDisposable
     public ChatTerminal()
     {
         Output = StandardStreams.OpenOutput();
-        new Thread(ReadLines) { IsBackground = true }.Start(); // ends with the program: nothing wakes a thread that waits for a key
+        // Ends with the program: nothing wakes a thread that waits for a key.
+        new Thread(ReadLines) { IsBackground = true }.Start();
         signals = [Signals.On(PosixSignal.SIGINT, Interrupt), Signals.On(PosixSignal.SIGTERM, Terminate),
             Signals.On(PosixSignal.SIGHUP, Terminate)];
     }

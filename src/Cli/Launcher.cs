@@ -12,7 +12,8 @@ internal static class Launcher
     /// <summary>What the suggested commands begin with.</summary>
     public static string Command { get; } = Describe(
         Environment.ProcessPath ?? Name, Environment.GetCommandLineArgs()[0], Folder,
-        Environment.GetEnvironmentVariable("PATH") ?? "", Environment.GetEnvironmentVariable(DotnetVariable) is not null);
+        Environment.GetEnvironmentVariable("PATH")
+        ?? "", Environment.GetEnvironmentVariable(DotnetVariable) is not null);
 
     private static string Folder
     {

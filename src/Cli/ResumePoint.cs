@@ -9,7 +9,8 @@ namespace TinyLlm.Cli;
 /// <param name="Saved">Its file.</param>
 /// <param name="Force">Whether a new run may replace one that the folder holds.</param>
 /// <param name="Run">The run to go on with, open; null for a new one.</param>
-internal sealed record ResumePoint(string? Folder, string? Checkpoint, TrainerFile? Saved, bool Force, RunFolder? Run = null)
+internal sealed record ResumePoint(
+    string? Folder, string? Checkpoint, TrainerFile? Saved, bool Force, RunFolder? Run = null)
     : IDisposable
 {
     /// <summary>Reads --out, --resume and --force.</summary>
@@ -27,7 +28,8 @@ internal sealed record ResumePoint(string? Folder, string? Checkpoint, TrainerFi
         }
 
         if (force)
-            throw new TinyLlmException("--resume and --force: expected one of them; the first goes on with the run in --out, the second replaces it.");
+            throw new TinyLlmException("--resume and --force: expected one of them; the first goes on with the run in "
+                + "--out, the second replaces it.");
         if (folder is null)
             throw new TinyLlmException("--resume: expected --out DIR, the folder of the run to go on with.");
         var run = RunFolder.Resume(folder);
@@ -50,7 +52,10 @@ internal sealed record ResumePoint(string? Folder, string? Checkpoint, TrainerFi
         }
     }
 
-    /// <summary>The run's folder, ready to be written. Only now does a forced new run remove the old one: all that could refuse it is behind.</summary>
+    /// <summary>
+    /// The run's folder, ready to be written. Only now does a forced new run remove the old one: all that could refuse
+    /// it is behind.
+    /// </summary>
     /// <param name="name">What a folder without a name is called.</param>
     /// <exception cref="TinyLlmException">The file system refused.</exception>
     public RunFolder Open(string name) => Run ?? RunFolder.Create(Folder ?? RunFolder.NextFree(name), Force);

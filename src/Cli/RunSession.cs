@@ -20,7 +20,8 @@ namespace TinyLlm.Cli;
 /// <param name="Objective">The loss, where it is not the mean over all scored tokens.</param>
 /// <param name="Headings">What the first lines say of the data; shown once nothing can refuse the run any more.</param>
 internal sealed record Stage(
-    string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt, string RunName, IReadOnlyList<(string Name, string Text)> Headings,
+    string Name, Gpt Model, Tokenizer Tokenizer, IExamples Train, IExamples Validation, int[] SamplePrompt,
+    string RunName, IReadOnlyList<(string Name, string Text)> Headings,
     IEvaluator? Evaluator = null, IObjective? Objective = null);
 
 /// <summary>One session of a run: sets the loop up, and writes and shows what it tells.</summary>
@@ -41,16 +42,21 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     private readonly Generator generator;
     private RunLog? log;
 
-    public RunSession(Stage stage, TrainerSettings settings, int evaluateBatches, ResumePoint start, Dictionary<string, string> options)
+    public RunSession(
+        Stage stage, TrainerSettings settings, int evaluateBatches, ResumePoint start,
+        Dictionary<string, string> options)
     {
         (this.stage, this.settings, this.start, this.options) = (stage, settings, start, options);
         dataHash = DataHash.Of(stage.Train, stage.Validation);
-        generator = new Generator(stage.Model, length: stage.SamplePrompt.Length + SampleTokens); // before the trainer, which fills what is left
-        var evaluator = stage.Evaluator ?? new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches);
+        // Before the trainer, which fills what is left.
+        generator = new Generator(stage.Model, length: stage.SamplePrompt.Length + SampleTokens);
+        var evaluator = stage.Evaluator
+            ?? new Evaluator(stage.Validation, stage.Tokenizer, settings.BatchSize, evaluateBatches);
         measure = evaluator.Measure;
         trainer = new Trainer(stage.Model, stage.Train, evaluator, settings, stage.Objective);
         rewards = stage.Train is Rollouts answers ? new RewardWatch(answers.Settings) : null;
-        options[LoopOptions.MicroBatchName] = (trainer.MicroBatch / stage.Train.Together).ToString(CultureInfo.InvariantCulture);
+        options[LoopOptions.MicroBatchName] = (trainer.MicroBatch / stage.Train.Together)
+            .ToString(CultureInfo.InvariantCulture);
         CheckStart();
         run = start.Open(stage.RunName);
         ShowHeadings();
@@ -66,14 +72,16 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
             view.Line($"Resuming at step {state.Step} of {settings.Schedule.Steps}.");
         }
 
-        using (log = start.Checkpoint is null ? RunLog.Create(run.MetricsFile) : RunLog.Resume(run.MetricsFile, state.Step))
+        using (log = start.Checkpoint is null ? RunLog.Create(run.MetricsFile)
+            : RunLog.Resume(run.MetricsFile, state.Step))
         {
             var result = view.Run(state.Step, settings.Schedule.Steps, () => trainer.Run(state, this, stop));
             return Finish(result, state);
         }
     }
 
-    void ITrainerEvents.Stepped(int step, double loss, double tokensPerSecond) => view.Stepped(step, loss, tokensPerSecond);
+    void ITrainerEvents.Stepped(int step, double loss, double tokensPerSecond) =>
+        view.Stepped(step, loss, tokensPerSecond);
 
     void ITrainerEvents.Log(StepReport report)
     {
@@ -99,7 +107,8 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         if (report.Evaluation is not null)
             view.Evaluated(report);
         if (report.Rewards is { Truncated: > 0 } some && report.Evaluation is not null)
-            view.Line($"Of the step's {some.Samples} answers {some.Truncated} were longer than --max-tokens: nothing is learned from them.");
+            view.Line($"Of the step's {some.Samples} answers {some.Truncated} were longer than --max-tokens: nothing "
+                + "is learned from them.");
         if (report.Rewards is { } step && rewards?.Warning(step) is { } warning)
             view.Line(warning);
     }
@@ -108,7 +117,9 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
 
     void ITrainerEvents.Sample(int step)
     {
-        var sampler = new Sampler(new SamplerSettings { Temperature = 0.8f, TopP = 0.95f }, settings.Seed + (ulong)step, stage.Model.Config.VocabularySize);
+        var sampler = new Sampler(
+            new SamplerSettings { Temperature = 0.8f, TopP = 0.95f }, settings.Seed + (ulong)step,
+            stage.Model.Config.VocabularySize);
         var bytes = new List<byte>();
         generator.Generate(stage.SamplePrompt, SampleTokens, sampler, token =>
         {
@@ -122,7 +133,8 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
 
     // Those by time do not take the place of those by step.
     void ITrainerEvents.Checkpoint(TrainerState state, bool byTime) =>
-        run.Save(stage.Model, stage.Tokenizer, trainer.Optimizer, File(state) with { Interim = byTime && settings.CheckpointEvery > 0 }, settings.Keep);
+        run.Save(stage.Model, stage.Tokenizer, trainer.Optimizer,
+        File(state) with { Interim = byTime && settings.CheckpointEvery > 0 }, settings.Keep);
 
     public void Dispose()
     {
@@ -136,25 +148,32 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         foreach (var (name, text) in stage.Headings)
             view.Heading(name, text);
         var config = stage.Model.Config;
-        view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, {config.Heads} heads, width {config.Width}, context {config.Context}, " +
+        view.Heading("model", $"{config.Architecture.ToString().ToLowerInvariant()}: {config.Layers} layers, "
+            + $"{config.Heads} heads, width {config.Width}, context {config.Context}, " +
             $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
         if (stage.Model.Adapter is { } adapter)
-            view.Heading("adapters", $"rank {adapter.Settings.Rank}, alpha {adapter.Settings.Alpha}, of {string.Join(", ", adapter.Settings.Targets)}: {adapter.Parameters.Count:N0} parameters are trained");
+            view.Heading("adapters", $"rank {adapter.Settings.Rank}, alpha {adapter.Settings.Alpha}, of "
+                + $"{string.Join(", ", adapter.Settings.Targets)}: {adapter.Parameters.Count:N0} parameters are "
+                + "trained");
         view.Heading("memory", DescribeMemory());
         view.Heading("device", stage.Model.Backend.Description);
         view.Heading("run", run.Root);
         if (settings.MicroBatch > 0 && settings.MicroBatch != trainer.MicroBatch)
-            view.Line($"--micro-batch {settings.MicroBatch}, which the run had, does not fit into memory any more: it goes on with {trainer.MicroBatch}, whose results may differ in their last bits.");
+            view.Line($"--micro-batch {settings.MicroBatch}, which the run had, does not fit into memory any more: it "
+                + $"goes on with {trainer.MicroBatch}, whose results may differ in their last bits.");
     }
 
     private string DescribeMemory()
     {
-        string rows = trainer.MicroBatch < settings.BatchSize ? $"; {trainer.MicroBatch} of {settings.BatchSize} rows at a time" : "";
+        string rows = trainer.MicroBatch < settings.BatchSize
+            ? $"; {trainer.MicroBatch} of {settings.BatchSize} rows at a time" : "";
         string recompute = settings.Recompute ? "; activations are computed twice" : "";
-        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser ({trainer.OptimizerBytes / 1048576.0:F1} MiB) and activations{rows}{recompute}";
+        return $"{trainer.Bytes / 1048576.0:F0} MiB for gradients, optimiser ({trainer.OptimizerBytes / 1048576.0:F1} "
+            + $"MiB) and activations{rows}{recompute}";
     }
 
-    private TrainerFile File(TrainerState state) => new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash, Measure = measure };
+    private TrainerFile File(TrainerState state) =>
+        new() { Stage = stage.Name, State = state, Options = options, DataHash = dataHash, Measure = measure };
 
     // What a resume cannot change although no option names it.
     private void CheckStart()
@@ -162,9 +181,11 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         if (start.Saved is not { } saved)
             return;
         if (saved.DataHash != dataHash)
-            throw new TinyLlmException($"--resume: the data is not what the run in {start.Folder} was trained on; restore it or begin a new run.");
+            throw new TinyLlmException($"--resume: the data is not what the run in {start.Folder} was trained on; "
+                + "restore it or begin a new run.");
         if (saved.State.Step > settings.Schedule.Steps)
-            throw new TinyLlmException($"--steps {settings.Schedule.Steps}: the run in {start.Folder} has done {saved.State.Step} already; expected as many or more.");
+            throw new TinyLlmException($"--steps {settings.Schedule.Steps}: the run in {start.Folder} has done "
+                + $"{saved.State.Step} already; expected as many or more.");
     }
 
     private int Finish(TrainerResult result, TrainerState state)
@@ -181,11 +202,13 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
 
         if (result == TrainerResult.Paused)
         {
-            Console.WriteLine($"Paused after step {state.Step} of {settings.Schedule.Steps}{best}. Go on with: {resume}");
+            Console.WriteLine(
+                $"Paused after step {state.Step} of {settings.Schedule.Steps}{best}. Go on with: {resume}");
             return CheckLearned(state);
         }
 
-        Console.WriteLine($"Done: {state.Step} steps, {state.Tokens:N0} tokens in {ProgressView.Time(state.Seconds)}{best}.");
+        Console.WriteLine(
+            $"Done: {state.Step} steps, {state.Tokens:N0} tokens in {ProgressView.Time(state.Seconds)}{best}.");
         string bestFolder = state.BestLoss is null ? "" : $" and {run.BestFolder} ({measure.DescribeBest()})";
         Console.WriteLine($"The model is in {run.Root} (latest weights){bestFolder}.");
         Console.WriteLine("Try next:");

@@ -15,7 +15,8 @@ internal static class SftStage
         var train = new ChatExamples(rows.Train, tokenizer, model.Config.Context, packed: packed);
         var held = new ChatExamples(rows.Validation, tokenizer, model.Config.Context, train.Length, packed);
         string inRows = packed ? $" in {train.Count:N0} rows" : "";
-        string summary = $"{string.Join(", ", sources)}: {train.Conversations:N0} conversations{inRows} with {train.Scored:N0} scored tokens, {held.Conversations:N0} for validation, {train.Length} tokens a row";
+        string summary = $"{string.Join(", ", sources)}: {train.Conversations:N0} conversations{inRows} with "
+            + $"{train.Scored:N0} scored tokens, {held.Conversations:N0} for validation, {train.Length} tokens a row";
         int[] prompt = ChatTemplate.EncodePrompt(tokenizer, rows.Validation[0].FirstPrompt);
         return new Stage("finetune", model, tokenizer, train, held, prompt, "chat",
             [("data", summary), .. LeftOut("training", train), .. LeftOut("validation", held), .. Notes(rows.Report)]);

@@ -3,13 +3,14 @@ using System.Text;
 namespace TinyLlm.Kernels;
 
 /// <summary>
-/// Plans memory before step 0: <see cref="Add"/> names and shapes, then <see cref="Allocate"/> once. Nothing is allocated after that,
-/// so a run that does not fit says so before it starts.
+/// Plans memory before step 0: <see cref="Add"/> names and shapes, then <see cref="Allocate"/> once. Nothing is
+/// allocated after that, so a run that does not fit says so before it starts.
 /// </summary>
 public sealed class Arena : IDisposable
 {
-    // Tensors take multiples of 64 elements: 128 bytes or more, which are two cache lines on x86, one on Apple silicon, and a full transaction on GPUs (8-bit weights 64 or more);
-    // and a range of BF16 tensors has its gaps where the F32 range of the same shapes has them.
+    // Tensors take multiples of 64 elements: 128 bytes or more, which are two cache lines on x86, one on Apple silicon,
+    // and a full transaction on GPUs (8-bit weights 64 or more); and a range of BF16 tensors has its gaps where the F32
+    // range of the same shapes has them.
     private const int ElementAlignment = 64;
 
     private readonly List<(string Name, Shape Shape, DType DType)> entries = [];
@@ -17,7 +18,9 @@ public sealed class Arena : IDisposable
     private readonly Arena? memory; // whose memory this is, where it is another's
     private bool allocated;
 
-    /// <summary>Creates an empty plan; <paramref name="name"/> is what messages call it ("parameters", "activations").</summary>
+    /// <summary>
+    /// Creates an empty plan; <paramref name="name"/> is what messages call it ("parameters", "activations").
+    /// </summary>
     public Arena(Backend backend, string name)
     {
         Backend = backend;
@@ -25,7 +28,10 @@ public sealed class Arena : IDisposable
         storage = backend.CreateStorage();
     }
 
-    /// <summary>Creates an empty plan over the memory of <paramref name="memory"/>: other shapes in the same place, at another time.</summary>
+    /// <summary>
+    /// Creates an empty plan over the memory of <paramref name="memory"/>: other shapes in the same place, at another
+    /// time.
+    /// </summary>
     public Arena(Arena memory)
     {
         (Backend, Name, storage) = (memory.Backend, memory.Name, memory.storage);
@@ -48,10 +54,12 @@ public sealed class Arena : IDisposable
             throw new InvalidOperationException($"Arena {Name}: {name} was added after the memory was allocated.");
 
         if (shape.Count > int.MaxValue)
-            throw new TinyLlmException($"{Name}: {name} {shape} has {shape.Count} elements, more than a tensor can have ({int.MaxValue}); a smaller batch, context or model shrinks it.");
+            throw new TinyLlmException($"{Name}: {name} {shape} has {shape.Count} elements, more than a tensor can "
+                + $"have ({int.MaxValue}); a smaller batch, context or model shrinks it.");
 
         if (!Backend.Supports(dtype))
-            throw new TinyLlmException($"{Name}: {name} is {dtype}, which --device {Backend.Name} cannot compute with; use {(dtype == DType.I8 ? "--weights" : "--precision")} fp32.");
+            throw new TinyLlmException($"{Name}: {name} is {dtype}, which --device {Backend.Name} cannot compute "
+                + $"with; use {(dtype == DType.I8 ? "--weights" : "--precision")} fp32.");
 
         var tensor = new Tensor(storage, Bytes / dtype.Size(), shape, dtype);
         Bytes += (shape.Count + ElementAlignment - 1) / ElementAlignment * ElementAlignment * dtype.Size();
@@ -59,7 +67,10 @@ public sealed class Arena : IDisposable
         return tensor;
     }
 
-    /// <summary>Plans two groups of tensors in the same memory, for what is never needed at once: each group is what its function adds.</summary>
+    /// <summary>
+    /// Plans two groups of tensors in the same memory, for what is never needed at once: each group is what its
+    /// function adds.
+    /// </summary>
     public void Overlay(Action one, Action other)
     {
         long start = Bytes;
@@ -71,8 +82,9 @@ public sealed class Arena : IDisposable
     }
 
     /// <summary>
-    /// All elements from the start of <paramref name="first"/> to the end of <paramref name="last"/> as one row, alignment gaps
-    /// (always zero) included: what AdamW and the gradient norm run over in one pass. Both must be tensors of this arena and of one dtype, as all between them.
+    /// All elements from the start of <paramref name="first"/> to the end of <paramref name="last"/> as one row,
+    /// alignment gaps (always zero) included: what AdamW and the gradient norm run over in one pass. Both must be
+    /// tensors of this arena and of one dtype, as all between them.
     /// </summary>
     public Tensor Range(Tensor first, Tensor last)
     {
@@ -80,7 +92,9 @@ public sealed class Arena : IDisposable
         return new Tensor(storage, first.Offset, checked((int)count), first.DType);
     }
 
-    /// <summary>Takes the planned memory, zeroed; that of another arena is there already, with whatever lies in it.</summary>
+    /// <summary>
+    /// Takes the planned memory, zeroed; that of another arena is there already, with whatever lies in it.
+    /// </summary>
     /// <exception cref="TinyLlmException">It does not fit.</exception>
     public void Allocate()
     {
@@ -88,7 +102,8 @@ public sealed class Arena : IDisposable
         {
             allocated = true;
             if (Bytes > memory.Bytes)
-                throw new InvalidOperationException($"Arena {Name}: {Bytes} bytes were planned over memory of {memory.Bytes}.");
+                throw new InvalidOperationException(
+                    $"Arena {Name}: {Bytes} bytes were planned over memory of {memory.Bytes}.");
             return;
         }
 

@@ -2,7 +2,10 @@ using System.Runtime.CompilerServices;
 
 namespace TinyLlm.Kernels;
 
-/// <summary>Shape checks of the ops. They throw <see cref="ArgumentException"/>: a wrong shape is a mistake in code, not in input.</summary>
+/// <summary>
+/// Shape checks of the ops. They throw <see cref="ArgumentException"/>: a wrong shape is a mistake in code, not in
+/// input.
+/// </summary>
 internal static class Check
 {
     /// <summary>Checks a tensor's shape and dtype, and that it has no gaps unless <paramref name="strided"/>.</summary>
@@ -18,10 +21,12 @@ internal static class Check
     }
 
     /// <summary>
-    /// Checks that a tensor of activations is F32 or BF16, and that it has no gaps unless <paramref name="strided"/>. Returns its dtype, which the op's other
-    /// activations and its matrices must have too; biases, norm weights, statistics and the gradients of parameters are always F32.
+    /// Checks that a tensor of activations is F32 or BF16, and that it has no gaps unless <paramref name="strided"/>.
+    /// Returns its dtype, which the op's other activations and its matrices must have too; biases, norm weights,
+    /// statistics and the gradients of parameters are always F32.
     /// </summary>
-    public static DType Floating(string op, Tensor tensor, bool strided = false, [CallerArgumentExpression(nameof(tensor))] string name = "")
+    public static DType Floating(
+        string op, Tensor tensor, bool strided = false, [CallerArgumentExpression(nameof(tensor))] string name = "")
     {
         if (tensor.DType is not (DType.F32 or DType.BF16))
             throw new ArgumentException($"{op}: {name} is {tensor.DType}; expected F32 or BF16.");
@@ -39,13 +44,17 @@ internal static class Check
     }
 
     /// <summary>Throws with the op's name before the message unless <paramref name="condition"/> holds.</summary>
-    public static void That(bool condition, string op, [InterpolatedStringHandlerArgument(nameof(condition))] ref FailureMessage message)
+    public static void That(
+        bool condition, string op, [InterpolatedStringHandlerArgument(nameof(condition))] ref FailureMessage message)
     {
         if (!condition)
             throw new ArgumentException($"{op}: {message.Text}");
     }
 
-    /// <summary>An interpolated string that is only put together where the condition fails: checks cost the training loop no memory.</summary>
+    /// <summary>
+    /// An interpolated string that is only put together where the condition fails: checks cost the training loop no
+    /// memory.
+    /// </summary>
     [InterpolatedStringHandler]
     internal ref struct FailureMessage
     {

@@ -16,11 +16,15 @@ public static class DeviceList
     {
         string auto = GpuDevice.Best() ?? "cpu";
         using var cpu = Backend.Create("cpu");
-        List<DeviceLine> lines = [new(cpu.Name, $"{Rest(cpu.Description)}; fp32; {MiB(cpu.AvailableBytes)} of memory free", auto == cpu.Name)];
+        List<DeviceLine> lines = [new(
+            cpu.Name, $"{Rest(cpu.Description)}; fp32; {MiB(cpu.AvailableBytes)} of memory free", auto == cpu.Name)];
         foreach (string kind in (string[])["cuda", "opencl"])
         {
             var found = GpuDevice.Find(kind);
-            lines.AddRange(found.Select((d, i) => new DeviceLine(kind, $"{Rest(d.Description)}; {MiB(d.MemoryBytes)} of memory", kind == auto && i == 0 && d.IsGpu)));
+            lines.AddRange(
+                found.Select(
+                (d, i) => new DeviceLine(
+                kind, $"{Rest(d.Description)}; {MiB(d.MemoryBytes)} of memory", kind == auto && i == 0 && d.IsGpu)));
             if (found.Count == 0)
                 lines.Add(new DeviceLine(kind, $"none: {GpuDriver.Missing(kind)}", false));
         }
@@ -30,7 +34,8 @@ public static class DeviceList
     }
 
     // What follows "kind: ".
-    private static string Rest(string description) => description[(description.IndexOf(':', StringComparison.Ordinal) + 2)..];
+    private static string Rest(string description) =>
+        description[(description.IndexOf(':', StringComparison.Ordinal) + 2)..];
 
     private static string MiB(long bytes) => $"{bytes / 1048576.0:N0} MiB";
 }

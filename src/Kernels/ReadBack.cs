@@ -1,8 +1,9 @@
 namespace TinyLlm.Kernels;
 
 /// <summary>
-/// A small result on its way to the host: <see cref="Start"/> takes it at that place in the order of the ops, <see cref="Wait"/> gives it once it has arrived. In between
-/// the host may prepare and start what comes next, so that the device never waits for the host to read.
+/// A small result on its way to the host: <see cref="Start"/> takes it at that place in the order of the ops,
+/// <see cref="Wait"/> gives it once it has arrived. In between the host may prepare and start what comes next, so that
+/// the device never waits for the host to read.
 /// </summary>
 public class ReadBack : IDisposable
 {

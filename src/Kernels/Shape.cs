@@ -22,7 +22,8 @@ public readonly struct Shape : IEquatable<Shape>
     public Shape(params ReadOnlySpan<int> sizes)
     {
         if (sizes.Length is 0 or > MaxRank)
-            throw new ArgumentException($"Shape: {sizes.Length} dimensions; a tensor has 1 to {MaxRank}.", nameof(sizes));
+            throw new ArgumentException(
+                $"Shape: {sizes.Length} dimensions; a tensor has 1 to {MaxRank}.", nameof(sizes));
 
         Rank = sizes.Length;
         for (int i = 0; i < sizes.Length; i++)
@@ -36,7 +37,9 @@ public readonly struct Shape : IEquatable<Shape>
     /// <summary>How many dimensions there are.</summary>
     public int Rank { get; }
 
-    /// <summary>Size of dimension <paramref name="dimension"/>; negative ones count from the end (-1 is the last).</summary>
+    /// <summary>
+    /// Size of dimension <paramref name="dimension"/>; negative ones count from the end (-1 is the last).
+    /// </summary>
     public int this[int dimension] => sizes[dimension < 0 ? Rank + dimension : dimension];
 
     /// <summary>Number of elements: the product of the sizes.</summary>

@@ -1,6 +1,8 @@
 namespace TinyLlm.Kernels;
 
-/// <summary>One block of memory on a backend. Views of it may be made before it is allocated; they are used only after.</summary>
+/// <summary>
+/// One block of memory on a backend. Views of it may be made before it is allocated; they are used only after.
+/// </summary>
 public abstract class Storage : IDisposable
 {
     /// <summary>Creates a block, not yet allocated.</summary>

@@ -1,12 +1,13 @@
 namespace TinyLlm.Kernels;
 
 /// <summary>
-/// A non-owning view of memory on a backend: where it starts, its shape, its strides and its element type. The memory belongs to
-/// an <see cref="Arena"/>. Copying a tensor copies the view, not the elements, and allocates nothing.
+/// A non-owning view of memory on a backend: where it starts, its shape, its strides and its element type. The memory
+/// belongs to an <see cref="Arena"/>. Copying a tensor copies the view, not the elements, and allocates nothing.
 /// </summary>
 /// <remarks>
-/// The last dimension is always contiguous. The others may be strided, which is how the query rows of a stacked (B, T, Hq + 2 Hkv, D)
-/// projection, or the filled part of a key-value cache, are named without a copy. Each op says which arguments may be strided.
+/// The last dimension is always contiguous. The others may be strided, which is how the query rows of a stacked (B, T,
+/// Hq + 2 Hkv, D) projection, or the filled part of a key-value cache, are named without a copy. Each op says which
+/// arguments may be strided.
 /// </remarks>
 public readonly struct Tensor
 {
@@ -39,7 +40,10 @@ public readonly struct Tensor
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Count;
 
-    /// <summary>Distance between neighbours along <paramref name="dimension"/>, in elements; negative dimensions count from the end.</summary>
+    /// <summary>
+    /// Distance between neighbours along <paramref name="dimension"/>, in elements; negative dimensions count from the
+    /// end.
+    /// </summary>
     public int Stride(int dimension) => strides[dimension];
 
     /// <summary>Whether the elements lie without gaps, in row-major order.</summary>
@@ -64,16 +68,21 @@ public readonly struct Tensor
     public Tensor View(Shape shape)
     {
         if (!IsContiguous || shape.Count != Count)
-            throw new ArgumentException($"View: {Shape}{(IsContiguous ? "" : " (strided)")} cannot be seen as {shape}.");
+            throw new ArgumentException(
+                $"View: {Shape}{(IsContiguous ? "" : " (strided)")} cannot be seen as {shape}.");
         return new Tensor(Storage, Offset, shape, DType);
     }
 
-    /// <summary>The elements <paramref name="start"/> to <paramref name="start"/> + <paramref name="length"/> - 1 of one dimension.</summary>
+    /// <summary>
+    /// The elements <paramref name="start"/> to <paramref name="start"/> + <paramref name="length"/> - 1 of one
+    /// dimension.
+    /// </summary>
     /// <exception cref="ArgumentException">The range is not within the dimension.</exception>
     public Tensor Slice(int dimension, int start, int length)
     {
         if (start < 0 || length < 0 || start + (long)length > Shape[dimension])
-            throw new ArgumentException($"Slice: {start} to {start + (long)length} is not within dimension {dimension} of {Shape}.");
+            throw new ArgumentException(
+                $"Slice: {start} to {start + (long)length} is not within dimension {dimension} of {Shape}.");
 
         Span<int> sizes = stackalloc int[Shape.Rank];
         for (int i = 0; i < sizes.Length; i++)
@@ -81,13 +90,17 @@ public readonly struct Tensor
         return new Tensor(Storage, Offset + (long)start * strides[dimension], new Shape(sizes), strides, DType);
     }
 
-    /// <summary>Splits the last dimension in two: (..., A * B) becomes (..., A, B), without a copy, strided or not.</summary>
-    /// <exception cref="ArgumentException"><paramref name="inner"/> does not divide the last dimension, or the rank would pass four.</exception>
+    /// <summary>
+    /// Splits the last dimension in two: (..., A * B) becomes (..., A, B), without a copy, strided or not.
+    /// </summary>
+    /// <exception cref="ArgumentException"><paramref name="inner"/> does not divide the last dimension, or the rank
+    /// would pass four.</exception>
     public Tensor SplitLast(int inner)
     {
         int rank = Shape.Rank, last = Shape[-1];
         if (rank == Shape.MaxRank || inner <= 0 || last % inner != 0)
-            throw new ArgumentException($"SplitLast: the last dimension of {Shape} cannot be split into rows of {inner}.");
+            throw new ArgumentException(
+                $"SplitLast: the last dimension of {Shape} cannot be split into rows of {inner}.");
 
         Span<int> sizes = stackalloc int[rank + 1];
         Span<int> steps = stackalloc int[rank + 1];

@@ -19,8 +19,8 @@ namespace TinyLlm.Tokenizers;
 public sealed record AddedToken(string Text, int Id, bool IsSpecial = true, bool IsNormalized = false);
 
 /// <summary>
-/// The added tokens of a tokenizer, and which of them begin and end documents and chat turns. Our own kinds have three behind all others
-/// (<see cref="Tokenizer.SpecialTokens"/>); a tokenizer from elsewhere has its own, at its own ids.
+/// The added tokens of a tokenizer, and which of them begin and end documents and chat turns. Our own kinds have three
+/// behind all others (<see cref="Tokenizer.SpecialTokens"/>); a tokenizer from elsewhere has its own, at its own ids.
 /// </summary>
 public sealed class AddedTokens
 {
@@ -45,7 +45,8 @@ public sealed class AddedTokens
     /// What stands around a text; null: nothing, and a document begins with the token that ends the one before it.
     /// </param>
     /// <param name="normalizes">Whether the tokenizer brings text into Unicode's form C.</param>
-    /// <exception cref="ArgumentException">No token ends a document, or the token that should begin or end one is missing.</exception>
+    /// <exception cref="ArgumentException">No token ends a document, or the token that should begin or end one is
+    /// missing.</exception>
     internal AddedTokens(
         IEnumerable<AddedToken> tokens, string? endOfText = null, AroundText? around = null, bool normalizes = false)
     {
@@ -59,7 +60,8 @@ public sealed class AddedTokens
         inNormalized = new(normalized.Select(t => (t.Name.ToCharArray(), t.Id)), values => SearchValues.Create(values));
         Cut = new TextCut(raw.Concat(normalized).Select(t => t.Name));
 
-        endOfText ??= KnownEnds.FirstOrDefault(ids.ContainsKey) ?? throw new ArgumentException($"there is no token {string.Join(" or ", KnownEnds)}.", nameof(tokens));
+        endOfText ??= KnownEnds.FirstOrDefault(ids.ContainsKey)
+            ?? throw new ArgumentException($"there is no token {string.Join(" or ", KnownEnds)}.", nameof(tokens));
         EndOfText = Find(endOfText) ?? throw new ArgumentException($"there is no token {endOfText}.", nameof(tokens));
         Around = around;
         DocumentStart = around?.Start is not { } start ? EndOfText
@@ -74,7 +76,9 @@ public sealed class AddedTokens
     /// <summary>Id of the token that ends a document.</summary>
     public int EndOfText { get; }
 
-    /// <summary>Id of the token that begins a document; <see cref="EndOfText"/> where the vocabulary has none for it.</summary>
+    /// <summary>
+    /// Id of the token that begins a document; <see cref="EndOfText"/> where the vocabulary has none for it.
+    /// </summary>
     public int DocumentStart { get; }
 
     /// <summary>
@@ -99,9 +103,13 @@ public sealed class AddedTokens
     public TextCut Cut { get; }
 
     /// <summary>Our own three tokens, from id <paramref name="first"/> on.</summary>
-    public static AddedTokens Own(int first) => new(Tokenizer.SpecialTokens.Select((name, i) => new AddedToken(name, first + i)));
+    public static AddedTokens Own(int first) =>
+        new(Tokenizer.SpecialTokens.Select((name, i) => new AddedToken(name, first + i)));
 
-    /// <summary>A token for an id that a published vocabulary left out: Hugging Face numbers added tokens one after another, so a gap would move all behind it.</summary>
+    /// <summary>
+    /// A token for an id that a published vocabulary left out: Hugging Face numbers added tokens one after another, so
+    /// a gap would move all behind it.
+    /// </summary>
     public static AddedToken Unused(int id) => new($"{UnusedPrefix}{id}|>", id);
 
     /// <summary>The id of a token, null if there is none of that name.</summary>
@@ -111,7 +119,8 @@ public sealed class AddedTokens
     public AddedToken? Find(int id) => byId.GetValueOrDefault(id);
 
     /// <summary>Whether an id only fills a gap.</summary>
-    public bool IsUnused(int id) => Find(id) is { } token && token.Text.StartsWith(UnusedPrefix, StringComparison.Ordinal);
+    public bool IsUnused(int id) =>
+        Find(id) is { } token && token.Text.StartsWith(UnusedPrefix, StringComparison.Ordinal);
 
     /// <summary>
     /// Whether an added token stands for text, in which it is found: it is not special, and no mark of a chat or a

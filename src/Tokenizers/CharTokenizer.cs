@@ -4,8 +4,8 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Characters as tokens: one id for each Unicode scalar value of the training text, in the order of their code points, then the special
-/// tokens. It refuses what it does not know.
+/// Characters as tokens: one id for each Unicode scalar value of the training text, in the order of their code points,
+/// then the special tokens. It refuses what it does not know.
 /// </summary>
 public sealed class CharTokenizer : Tokenizer
 {
@@ -30,7 +30,8 @@ public sealed class CharTokenizer : Tokenizer
 
     /// <summary>
     /// Collects the characters of a text, valid UTF-8. Those of the chat headers (line feed and the letters of
-    /// <see cref="ChatTemplate.Roles"/>) are always in, so that a model pretrained with this tokenizer can be taught to chat.
+    /// <see cref="ChatTemplate.Roles"/>) are always in, so that a model pretrained with this tokenizer can be taught to
+    /// chat.
     /// </summary>
     /// <param name="pieces">The text, cut between characters (<see cref="TextCut"/>).</param>
     /// <exception cref="TinyLlmException">The text is not valid UTF-8.</exception>
@@ -48,7 +49,9 @@ public sealed class CharTokenizer : Tokenizer
         return new CharTokenizer([.. Enumerable.Range(0, known.Length).Where(c => known[c]).Select(c => new Rune(c))]);
     }
 
-    /// <summary>Collects the characters of one text. See <see cref="Train(IEnumerable{ReadOnlyMemory{byte}})"/>.</summary>
+    /// <summary>
+    /// Collects the characters of one text. See <see cref="Train(IEnumerable{ReadOnlyMemory{byte}})"/>.
+    /// </summary>
     /// <exception cref="TinyLlmException">The text is not valid UTF-8.</exception>
     public static CharTokenizer Train(ReadOnlySpan<byte> text) => Train([text.ToArray()]);
 
@@ -63,7 +66,9 @@ public sealed class CharTokenizer : Tokenizer
             Rune character = Decode(text, ref at);
             int id = character.Value < idByCharacter.Length ? idByCharacter[character.Value] : -1;
             if (id < 0)
-                throw new TinyLlmException($"The char tokenizer does not know the character U+{character.Value:X4} at byte {start}; expected one of its {Characters.Count} characters; remove it from the text, or use a tokenizer that takes any text (bpe or byte).");
+                throw new TinyLlmException($"The char tokenizer does not know the character U+{character.Value:X4} at "
+                    + $"byte {start}; expected one of its {Characters.Count} characters; remove it from the text, or "
+                    + "use a tokenizer that takes any text (bpe or byte).");
             room[count++] = id;
         }
 
@@ -73,7 +78,9 @@ public sealed class CharTokenizer : Tokenizer
     private static Rune Decode(ReadOnlySpan<byte> text, ref int at)
     {
         if (Rune.DecodeFromUtf8(text[at..], out Rune character, out int bytes) != OperationStatus.Done)
-            throw new TinyLlmException($"The char tokenizer needs valid UTF-8, but byte 0x{text[at]:X2} at offset {at} begins no character; convert the text to UTF-8, or use a tokenizer that takes any bytes (bpe or byte).");
+            throw new TinyLlmException($"The char tokenizer needs valid UTF-8, but byte 0x{text[at]:X2} at offset "
+                + $"{at} begins no character; convert the text to UTF-8, or use a tokenizer that takes any bytes (bpe "
+                + "or byte).");
         at += bytes;
         return character;
     }

@@ -4,12 +4,13 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Unicode's normalisation form C: canonically equal spellings of a text become the same one, with letters and marks composed. Qwen's
-/// tokenizers put it before everything else.
+/// Unicode's normalisation form C: canonically equal spellings of a text become the same one, with letters and marks
+/// composed. Qwen's tokenizers put it before everything else.
 /// </summary>
 /// <remarks>
-/// Unicode Standard Annex 15. Our own because <see cref="string.Normalize()"/> returns its input under InvariantGlobalization, which the program
-/// needs to run where no ICU library is installed. The data is <c>Nfc.txt</c> (scripts/make-nfc-table).
+/// Unicode Standard Annex 15. Our own because <see cref="string.Normalize()"/> returns its input under
+/// InvariantGlobalization, which the program needs to run where no ICU library is installed. The data is <c>Nfc.txt</c>
+/// (scripts/make-nfc-table).
 /// </remarks>
 internal static class Nfc
 {
@@ -19,7 +20,8 @@ internal static class Nfc
     private static readonly Dictionary<int, int> combiningClasses = [];
     private static readonly Dictionary<int, int[]> decompositions = [];
     private static readonly Dictionary<(int, int), int> compositions = [];
-    private static readonly HashSet<int> suspects = []; // characters that normalised text may not hold, or not behind every other
+    // Characters that normalised text may not hold, or not behind every other.
+    private static readonly HashSet<int> suspects = [];
 
     static Nfc()
     {
@@ -114,7 +116,10 @@ internal static class Nfc
         }
     }
 
-    /// <summary>Joins each character with the letter before it, where no mark of its class or a higher one stands between the two.</summary>
+    /// <summary>
+    /// Joins each character with the letter before it, where no mark of its class or a higher one stands between the
+    /// two.
+    /// </summary>
     private static string Compose(List<int> parts)
     {
         int starter = -1, lastClass = -1, count = 0; // -1: nothing stands between
@@ -142,7 +147,8 @@ internal static class Nfc
     {
         if (first - LeadBase is >= 0 and < Leads && second - VowelBase is >= 0 and < Vowels)
             return SyllableBase + ((first - LeadBase) * Vowels + second - VowelBase) * Trails;
-        if (first - SyllableBase is >= 0 and < Syllables && (first - SyllableBase) % Trails == 0 && second - TrailBase is > 0 and < Trails)
+        if (first - SyllableBase is >= 0 and < Syllables && (first - SyllableBase) % Trails == 0
+            && second - TrailBase is > 0 and < Trails)
             return first + second - TrailBase;
         return compositions.TryGetValue((first, second), out int joined) ? joined : null;
     }

@@ -5,19 +5,24 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Text to token ids and back. Text is bytes, so that any file round-trips; every id from 0 on is an ordinary token or an added one
-/// (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token but those that stand for text, whatever the
-/// text says, unless the caller allows it.
+/// Text to token ids and back. Text is bytes, so that any file round-trips; every id from 0 on is an ordinary token or
+/// an added one (<see cref="Tokenizers.AddedTokens"/>). Encoding yields no added token but those that stand for text,
+/// whatever the text says, unless the caller allows it.
 /// </summary>
 public abstract class Tokenizer
 {
-    /// <summary>The tokens that our own kinds add behind all others, in the order of their ids: end of text, start and end of a chat turn.</summary>
+    /// <summary>
+    /// The tokens that our own kinds add behind all others, in the order of their ids: end of text, start and end of a
+    /// chat turn.
+    /// </summary>
     public static readonly IReadOnlyList<string> SpecialTokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 
     private readonly byte[][] tokens;
     private string? hash;
 
-    /// <summary>Takes the ordinary tokens by id (those at the ids of added tokens are not looked at) and the added ones.</summary>
+    /// <summary>
+    /// Takes the ordinary tokens by id (those at the ids of added tokens are not looked at) and the added ones.
+    /// </summary>
     /// <exception cref="ArgumentException">An id has no token.</exception>
     private protected Tokenizer(IReadOnlyList<byte[]?> ordinary, AddedTokens added)
     {
@@ -26,7 +31,8 @@ public abstract class Tokenizer
         for (int id = 0; id < tokens.Length; id++)
         {
             tokens[id] = added.Find(id) is { } token ? Encoding.UTF8.GetBytes(token.Text)
-                : (id < ordinary.Count ? ordinary[id] : null) ?? throw new ArgumentException($"Id {id} has no token.", nameof(ordinary));
+                : (id < ordinary.Count ? ordinary[id] : null)
+                    ?? throw new ArgumentException($"Id {id} has no token.", nameof(ordinary));
         }
     }
 
@@ -49,10 +55,15 @@ public abstract class Tokenizer
     /// <summary>Number of token ids, the added tokens included.</summary>
     public int VocabularySize => tokens.Length;
 
-    /// <summary>Id of the token that ends each document: <c>&lt;|endoftext|&gt;</c>, Llama 3's <c>&lt;|end_of_text|&gt;</c>.</summary>
+    /// <summary>
+    /// Id of the token that ends each document: <c>&lt;|endoftext|&gt;</c>, Llama 3's <c>&lt;|end_of_text|&gt;</c>.
+    /// </summary>
     public int EndOfText => AddedTokens.EndOfText;
 
-    /// <summary>Id of the token that begins each document: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; elsewhere the end of the document before.</summary>
+    /// <summary>
+    /// Id of the token that begins each document: Llama 3's <c>&lt;|begin_of_text|&gt;</c>; elsewhere the end of the
+    /// document before.
+    /// </summary>
     public int DocumentStart => AddedTokens.DocumentStart;
 
     /// <summary>
@@ -62,7 +73,8 @@ public abstract class Tokenizer
     public int? BeginOfText => DocumentStart == EndOfText ? null : DocumentStart;
 
     /// <summary>Whether the vocabulary has the two tokens of <see cref="ChatTemplate"/>.</summary>
-    public bool HasTurns => AddedTokens.Find(SpecialTokens[1]) is not null && AddedTokens.Find(SpecialTokens[2]) is not null;
+    public bool HasTurns =>
+        AddedTokens.Find(SpecialTokens[1]) is not null && AddedTokens.Find(SpecialTokens[2]) is not null;
 
     /// <summary>Id of <c>&lt;|im_start|&gt;</c>: it begins each chat turn.</summary>
     /// <exception cref="TinyLlmException">The vocabulary has no such token.</exception>
@@ -72,7 +84,10 @@ public abstract class Tokenizer
     /// <exception cref="TinyLlmException">The vocabulary has no such token.</exception>
     public int TurnEnd => TurnToken(SpecialTokens[2]);
 
-    /// <summary>Id of the token for what the vocabulary has no token for (word); null where there is none because text never needs it.</summary>
+    /// <summary>
+    /// Id of the token for what the vocabulary has no token for (word); null where there is none because text never
+    /// needs it.
+    /// </summary>
     public virtual int? Unknown => null;
 
     /// <summary>
@@ -88,24 +103,36 @@ public abstract class Tokenizer
     public bool IsText(int id) =>
         (uint)id < (uint)tokens.Length && id != Unknown && (AddedTokens.Find(id) is null || AddedTokens.IsText(id));
 
-    /// <summary>Whether a generated id ends a text: the end of the document or of the turn, an unused id, or padding that no token has.</summary>
-    public bool EndsText(int id) => (uint)id >= (uint)tokens.Length || AddedTokens.Ends.Contains(id) || AddedTokens.IsUnused(id);
+    /// <summary>
+    /// Whether a generated id ends a text: the end of the document or of the turn, an unused id, or padding that no
+    /// token has.
+    /// </summary>
+    public bool EndsText(int id) =>
+        (uint)id >= (uint)tokens.Length || AddedTokens.Ends.Contains(id) || AddedTokens.IsUnused(id);
 
     /// <summary>
-    /// Encodes text, any bytes for the byte-level kinds, and appends the ids. For several threads at once see <see cref="ForAnotherThread"/>.
+    /// Encodes text, any bytes for the byte-level kinds, and appends the ids. For several threads at once see
+    /// <see cref="ForAnotherThread"/>.
     /// </summary>
-    /// <exception cref="TinyLlmException">The kind cannot write this text (char: a character it does not know, or invalid UTF-8).</exception>
+    /// <exception cref="TinyLlmException">The kind cannot write this text (char: a character it does not know, or
+    /// invalid UTF-8).</exception>
     public void Encode(ReadOnlySpan<byte> text, IBufferWriter<int> ids) => Encode(text, allowSpecial: false, ids);
 
     /// <summary>The bytes of one token; those of an added token are its name in UTF-8.</summary>
     /// <exception cref="TinyLlmException">The id is not in the vocabulary.</exception>
     public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)tokens.Length ? tokens[id]
-        : throw new TinyLlmException($"Token id {id} is not in the vocabulary; expected 0 to {VocabularySize - 1}; the ids were written by another tokenizer.");
+        : throw new TinyLlmException($"Token id {id} is not in the vocabulary; expected 0 to {VocabularySize - 1}; "
+            + "the ids were written by another tokenizer.");
 
-    /// <summary>The same tokenizer for use on another thread at the same time: this one where encoding changes nothing, else a new one.</summary>
+    /// <summary>
+    /// The same tokenizer for use on another thread at the same time: this one where encoding changes nothing, else a
+    /// new one.
+    /// </summary>
     public virtual Tokenizer ForAnotherThread() => this;
 
-    /// <summary>Writes this tokenizer as Hugging Face's <c>tokenizer.json</c> and <c>tokenizer_config.json</c> into a folder.</summary>
+    /// <summary>
+    /// Writes this tokenizer as Hugging Face's <c>tokenizer.json</c> and <c>tokenizer_config.json</c> into a folder.
+    /// </summary>
     public void Save(string folder) => TokenizerFolder.Save(this, folder);
 
     /// <summary>Decodes ids to bytes.</summary>
@@ -121,8 +148,9 @@ public abstract class Tokenizer
     /// <summary>Encodes text to an array.</summary>
     /// <param name="text">The text's bytes.</param>
     /// <param name="allowSpecial">
-    /// True: an added token that is spelt out in the text becomes that token, of several at one place the longest, as Hugging Face has it.
-    /// For text whose author may speak to the model as the program does, never for text from elsewhere.
+    /// True: an added token that is spelt out in the text becomes that token, of several at one place the longest, as
+    /// Hugging Face has it. For text whose author may speak to the model as the program does, never for text from
+    /// elsewhere.
     /// </param>
     /// <exception cref="TinyLlmException">As above.</exception>
     public int[] Encode(ReadOnlySpan<byte> text, bool allowSpecial = false)
@@ -197,5 +225,6 @@ public abstract class Tokenizer
     }
 
     private int TurnToken(string name) => AddedTokens.Find(name) ?? throw new TinyLlmException(
-        $"The tokenizer has no token {name}; expected {SpecialTokens[1]} and {SpecialTokens[2]}, which a chat needs; use a model with a tokenizer that has them: bpe, byte, char, word, cl100k, o200k or Qwen's.");
+        $"The tokenizer has no token {name}; expected {SpecialTokens[1]} and {SpecialTokens[2]}, which a chat needs; "
+        + "use a model with a tokenizer that has them: bpe, byte, char, word, cl100k, o200k or Qwen's.");
 }

@@ -5,8 +5,8 @@ using System.Text.Unicode;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Reads bytes as blocks of valid text, in UTF-16, and the invalid bytes between them. Blocks end where the pre-tokens of the whole
-/// text do, so that long text needs little memory and each block can be handled alone.
+/// Reads bytes as blocks of valid text, in UTF-16, and the invalid bytes between them. Blocks end where the pre-tokens
+/// of the whole text do, so that long text needs little memory and each block can be handled alone.
 /// </summary>
 internal ref struct Utf8Blocks
 {
@@ -27,7 +27,9 @@ internal ref struct Utf8Blocks
         this.cuts = cuts ?? TextCut.Any;
     }
 
-    /// <summary>The text of the block that was read, empty where it was invalid. The next <see cref="Read"/> overwrites it.</summary>
+    /// <summary>
+    /// The text of the block that was read, empty where it was invalid. The next <see cref="Read"/> overwrites it.
+    /// </summary>
     public ReadOnlySpan<char> Text { get; private set; }
 
     /// <summary>The bytes that belong to no valid character, empty where the block was text.</summary>

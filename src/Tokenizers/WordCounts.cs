@@ -4,8 +4,8 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// How often each word occurs in a text. At most <see cref="MostWords"/> are kept, some 200 MB: when there are more, the rarest are
-/// forgotten, so that a word which is rarer than two million others may be counted too low.
+/// How often each word occurs in a text. At most <see cref="MostWords"/> are kept, some 200 MB: when there are more,
+/// the rarest are forgotten, so that a word which is rarer than two million others may be counted too low.
 /// </summary>
 internal sealed class WordCounts(PreTokenizer pattern)
 {
@@ -32,7 +32,9 @@ internal sealed class WordCounts(PreTokenizer pattern)
         }
     }
 
-    /// <summary>The words that occur at least <paramref name="minCount"/> times, the most frequent first, ties by their bytes.</summary>
+    /// <summary>
+    /// The words that occur at least <paramref name="minCount"/> times, the most frequent first, ties by their bytes.
+    /// </summary>
     public IEnumerable<string> MostFrequent(long minCount) => counts
         .Where(word => word.Value >= minCount)
         .Select(word => (word.Key, word.Value, Bytes: Encoding.UTF8.GetBytes(word.Key)))

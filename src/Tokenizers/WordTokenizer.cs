@@ -4,10 +4,10 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Words as tokens: whole words and punctuation marks, each with the one space before it, and the other white space character by character,
-/// so that decoding gives the text back but for what is unknown. Ids are the words, the most frequent first, then
-/// <see cref="UnknownToken"/>, then the special tokens. What has no token, and what is not valid UTF-8, becomes <see cref="Tokenizer.Unknown"/>: whoever reports on a
-/// text counts that id.
+/// Words as tokens: whole words and punctuation marks, each with the one space before it, and the other white space
+/// character by character, so that decoding gives the text back but for what is unknown. Ids are the words, the most
+/// frequent first, then <see cref="UnknownToken"/>, then the special tokens. What has no token, and what is not valid
+/// UTF-8, becomes <see cref="Tokenizer.Unknown"/>: whoever reports on a text counts that id.
 /// </summary>
 public sealed class WordTokenizer : Tokenizer
 {
@@ -44,17 +44,21 @@ public sealed class WordTokenizer : Tokenizer
     private static string[] HeaderWords => [.. ChatTemplate.Roles, "\n"];
 
     /// <summary>
-    /// Takes the most frequent words of a text, of equally frequent ones the one whose UTF-8 bytes come first, and always those of the chat
-    /// headers. Memory: <see cref="WordCounts.MostWords"/> distinct words.
+    /// Takes the most frequent words of a text, of equally frequent ones the one whose UTF-8 bytes come first, and
+    /// always those of the chat headers. Memory: <see cref="WordCounts.MostWords"/> distinct words.
     /// </summary>
     /// <param name="pieces">The text, cut where <see cref="TextCut"/> says.</param>
-    /// <param name="vocabularySize">The largest number of tokens, the unknown and the special ones included; fewer when the text has fewer words.</param>
+    /// <param name="vocabularySize">The largest number of tokens, the unknown and the special ones included; fewer when
+    /// the text has fewer words.</param>
     /// <param name="minCount">How often a word must occur to get a token.</param>
-    /// <exception cref="TinyLlmException">The size is below <see cref="MinimumVocabularySize"/>, or the count below 1.</exception>
+    /// <exception cref="TinyLlmException">The size is below <see cref="MinimumVocabularySize"/>, or the count below
+    /// 1.</exception>
     public static WordTokenizer Train(IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int minCount = 1)
     {
         if (vocabularySize < MinimumVocabularySize)
-            throw new TinyLlmException($"A word vocabulary of {vocabularySize} is too small; expected at least {MinimumVocabularySize} ({HeaderWords.Length} words of chat headers, {UnknownToken} and {SpecialTokens.Count} special tokens); raise the vocabulary size.");
+            throw new TinyLlmException($"A word vocabulary of {vocabularySize} is too small; expected at least "
+                + $"{MinimumVocabularySize} ({HeaderWords.Length} words of chat headers, {UnknownToken} and "
+                + $"{SpecialTokens.Count} special tokens); raise the vocabulary size.");
         if (minCount < 1)
             throw new TinyLlmException($"A word must occur at least {minCount} times; expected 1 or more.");
 
@@ -62,7 +66,8 @@ public sealed class WordTokenizer : Tokenizer
         foreach (var piece in pieces)
             counts.Add(piece.Span);
         int room = vocabularySize - MinimumVocabularySize;
-        return new WordTokenizer([.. HeaderWords, .. counts.MostFrequent(minCount).Except(HeaderWords, StringComparer.Ordinal).Take(room)]);
+        return new WordTokenizer(
+            [.. HeaderWords, .. counts.MostFrequent(minCount).Except(HeaderWords, StringComparer.Ordinal).Take(room)]);
     }
 
     /// <inheritdoc/>

@@ -10,7 +10,8 @@ namespace TinyLlm.DeviceTests;
 // Every op test, and the whole model, on a OpenCL device.
 
 public sealed class GpuOpsTestsOnOpenCl() : GpuOpsTests<OpenCl>(OpSizes.Large);
-public sealed class GpuTrainingTestsOnOpenCl() : GpuTrainingTests<OpenCl>(layers: 2, width: 64, context: 48, batchSize: 4);
+public sealed class GpuTrainingTestsOnOpenCl()
+    : GpuTrainingTests<OpenCl>(layers: 2, width: 64, context: 48, batchSize: 4);
 public sealed class GptReferenceTestsOnOpenCl : GptReferenceTests<OpenCl>;
 public sealed class MatMulTestsOnOpenCl : MatMulTests<OpenCl>;
 public sealed class FusedMatMulTestsOnOpenCl : FusedMatMulTests<OpenCl>;

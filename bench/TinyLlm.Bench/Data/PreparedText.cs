@@ -5,10 +5,13 @@ using TinyLlm.Data;
 using TinyLlm.Data.Sources;
 using TinyLlm.Data.Tokens;
 using TinyLlm.Tokenizers;
+using TinyLlm.Training;
 
 namespace TinyLlm.Bench.Data;
 
-/// <summary>A text of some size: prepared into shards anew in every round, then read in batches in the order of training.</summary>
+/// <summary>
+/// A text of some size: prepared into shards anew in every round, then read in batches in the order of training.
+/// </summary>
 internal sealed class PreparedText
 {
     private const int Batches = 2000;
@@ -20,7 +23,8 @@ internal sealed class PreparedText
     public PreparedText(MixedText source, long bytes, Tokenizer tokenizer, string folder)
     {
         Directory.CreateDirectory(folder);
-        (text, shards, this.tokenizer) = (Path.Combine(folder, "text.txt"), Path.Combine(folder, "prepared"), tokenizer);
+        (text, shards, this.tokenizer) =
+            (Path.Combine(folder, "text.txt"), Path.Combine(folder, "prepared"), tokenizer);
         source.Write(text, bytes);
         Bytes = new FileInfo(text).Length;
     }

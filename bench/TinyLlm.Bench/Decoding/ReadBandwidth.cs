@@ -5,7 +5,10 @@ using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Decoding;
 
-/// <summary>How fast all threads together can read memory that no cache holds: each reads its part of a large buffer from front to back.</summary>
+/// <summary>
+/// How fast all threads together can read memory that no cache holds: each reads its part of a large buffer from front
+/// to back.
+/// </summary>
 internal sealed unsafe class ReadBandwidth : IDisposable
 {
     private const long Bytes = 512L << 20;
@@ -18,7 +21,8 @@ internal sealed unsafe class ReadBandwidth : IDisposable
     {
         this.threads = threads;
         buffer = (float*)NativeMemory.AlignedAlloc((nuint)Bytes, PageBytes);
-        _ = Madvise(buffer, (nuint)Bytes, MadviseHugePage); // as the weights of TinyLlm lie in memory; a refusal is harmless
+        // As the weights of TinyLlm lie in memory; a refusal is harmless.
+        _ = Madvise(buffer, (nuint)Bytes, MadviseHugePage);
         NativeMemory.Fill(buffer, (nuint)Bytes, 1);
     }
 
@@ -39,7 +43,8 @@ internal sealed unsafe class ReadBandwidth : IDisposable
         long part = Bytes / sizeof(float) / threads;
         float[] sums = new float[threads];
         double seconds = Together.Seconds(threads, i => sums[i] = Sum(buffer + i * part, part));
-        return sums.All(float.IsFinite) ? seconds : throw new InvalidOperationException("The sum over the buffer is not finite.");
+        return sums.All(float.IsFinite) ? seconds
+            : throw new InvalidOperationException("The sum over the buffer is not finite.");
     }
 
     // Eight sums, so that no addition waits for the one before.
@@ -48,7 +53,8 @@ internal sealed unsafe class ReadBandwidth : IDisposable
     {
         const int sums = 8;
         var width = Vector256<float>.Count;
-        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
+        Vector256<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default,
+            s6 = default, s7 = default;
         for (long i = 0; i + sums * width <= count; i += sums * width)
         {
             float* p = x + i;

@@ -5,8 +5,9 @@ using F = TorchSharp.torch.nn.functional;
 namespace TinyLlm.Bench.Goldens;
 
 /// <summary>
-/// What finetuning adds to a model's golden values: the loss and gradients of packed documents, comparisons (DPO and its kin), and steps of Muon. All from plain tensor operations in double
-/// precision; documents and answers go through the model one by one, so that nothing here knows of masks or padding.
+/// What finetuning adds to a model's golden values: the loss and gradients of packed documents, comparisons (DPO and
+/// its kin), and steps of Muon. All from plain tensor operations in double precision; documents and answers go through
+/// the model one by one, so that nothing here knows of masks or padding.
 /// </summary>
 internal sealed class FinetuningGolden(string architecture, ulong seed)
 {
@@ -16,8 +17,10 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
     // Lengths of the documents in each row; the second row is not full.
     private static readonly int[][] packedRows = [[6, 4, 3], [1, 9]];
 
-    // Loss, beta, label smoothing, as --dpo-loss, --dpo-beta and --label-smoothing take them. The gradients are those of the second.
-    private static readonly (string Loss, double Beta, double Smoothing)[] preferences = [("sigmoid", 0.1, 0), ("sigmoid", 0.7, 0.2), ("sigmoid_norm", 2, 0.1), ("ipo", 0.3, 0)];
+    // Loss, beta, label smoothing, as --dpo-loss, --dpo-beta and --label-smoothing take them. The gradients are those
+    // of the second.
+    private static readonly (string Loss, double Beta, double Smoothing)[] preferences =
+        [("sigmoid", 0.1, 0), ("sigmoid", 0.7, 0.2), ("sigmoid_norm", 2, 0.1), ("ipo", 0.3, 0)];
     private const int GradientOf = 1;
 
     private readonly GoldenRandom random = new(seed + 1000);
@@ -45,7 +48,9 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         TrainByMuon(tokens, targets);
         File.WriteAllText(Path.Combine(folder, "finetuning.json"), inputs.ToJsonString() + "\n");
         SafetensorsFile.Write(Path.Combine(folder, "finetuning.safetensors"), expected);
-        Console.WriteLine($"  finetuning: {string.Join(", ", expected.Where(e => e.Value.numel() <= 5).Select(e => $"{e.Name} {string.Join(' ', GoldenCommand.Values(e.Value).Select(v => v.ToString("F6", null)))}"))}");
+        Console.WriteLine(
+            "  finetuning: " + string.Join(", ", expected.Where(e => e.Value.numel() <= 5).Select(e =>
+                $"{e.Name} {string.Join(' ', GoldenCommand.Values(e.Value).Select(v => v.ToString("F6", null)))}")));
     }
 
     // The model with the weights of its file.
@@ -53,11 +58,14 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
 
     private void Pack()
     {
-        var rows = packedRows.Select(lengths => lengths.Select(length => Draw(length, masked: length / 3)).ToList()).ToList();
-        inputs["packed"] = new JsonArray([.. rows.Select(row => (JsonNode)new JsonArray([.. row.Select(document => (JsonNode)document.ToJson())]))]);
+        var rows = packedRows.Select(lengths => lengths.Select(length => Draw(length, masked: length / 3)).ToList())
+            .ToList();
+        inputs["packed"] = new JsonArray(
+            [.. rows.Select(row => (JsonNode)new JsonArray([.. row.Select(document => (JsonNode)document.ToJson())]))]);
         var model = NewModel();
         var documents = rows.SelectMany(row => row).ToList();
-        var loss = -documents.Select(document => LogProbability(model, document)).Aggregate((a, b) => a + b) / documents.Sum(d => d.Scored);
+        var loss = -documents.Select(document => LogProbability(model, document))
+            .Aggregate((a, b) => a + b) / documents.Sum(d => d.Scored);
         loss.backward();
         expected.Add(("packed.loss", loss.view(1)));
         AddGradients("packed.grad.", model);
@@ -79,7 +87,9 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         }
 
         inputs["answers"] = new JsonArray([.. answers.Select(answer => (JsonNode)answer.ToJson())]);
-        inputs["preferences"] = new JsonArray([.. preferences.Select(p => (JsonNode)new JsonObject { ["loss"] = p.Loss, ["beta"] = p.Beta, ["smoothing"] = p.Smoothing })]);
+        inputs["preferences"] = new JsonArray(
+            [.. preferences.Select(
+            p => (JsonNode)new JsonObject { ["loss"] = p.Loss, ["beta"] = p.Beta, ["smoothing"] = p.Smoothing })]);
         var other = GoldenModel.Create(architecture, new GoldenRandom(seed + 2000));
         var reference = stack([.. answers.Select(answer => LogProbability(other, answer).detach())]);
         var counts = tensor(answers.Select(answer => (double)answer.Scored).ToArray(), dtype: ScalarType.Float64);
@@ -104,7 +114,8 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
     }
 
     // The mean loss of pairs; logs of the chosen answers at even places, of the rejected ones at odd places.
-    private static Tensor Loss(Tensor logs, Tensor reference, Tensor counts, (string Loss, double Beta, double Smoothing) settings)
+    private static Tensor Loss(
+        Tensor logs, Tensor reference, Tensor counts, (string Loss, double Beta, double Smoothing) settings)
     {
         var ratios = logs - reference;
         if (settings.Loss != "sigmoid")
@@ -113,13 +124,16 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         var h = pairs.select(1, 0) - pairs.select(1, 1);
         return (settings.Loss == "ipo"
             ? (h - 1 / (2 * settings.Beta)).square()
-            : -(1 - settings.Smoothing) * F.logsigmoid(settings.Beta * h) - settings.Smoothing * F.logsigmoid(-settings.Beta * h)).mean();
+            : -(1 - settings.Smoothing) * F.logsigmoid(settings.Beta * h)
+                - settings.Smoothing * F.logsigmoid(-settings.Beta * h)).mean();
     }
 
     private void TrainByMuon(Tensor tokens, Tensor targets)
     {
         var model = NewModel();
-        static bool IsMatrix(GoldenParameter p) => p.Value.dim() == 2 && !p.Name.Contains("wte") && !p.Name.Contains("wpe") && !p.Name.Contains("embed") && !p.Name.Contains("lm_head");
+        static bool IsMatrix(GoldenParameter p) =>
+            p.Value.dim() == 2 && !p.Name.Contains("wte") && !p.Name.Contains("wpe") && !p.Name.Contains("embed")
+                && !p.Name.Contains("lm_head");
         var matrices = model.Parameters.Where(IsMatrix).ToList();
         var adamW = GoldenCommand.NewAdamW(model.Parameters.Where(p => !IsMatrix(p)));
         var momenta = matrices.ConvertAll(p => zeros_like(p.Value));
@@ -182,7 +196,8 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         int length = sequence.Tokens.Length;
         var logits = model.Forward(tensor(sequence.Tokens, [1, length])).view(length, -1);
         var scored = Enumerable.Range(0, length).Where(i => sequence.Targets[i] >= 0).Select(i => (long)i).ToArray();
-        return F.log_softmax(logits, -1)[tensor(scored)].gather(-1, tensor(scored.Select(i => sequence.Targets[i]).ToArray()).unsqueeze(-1)).sum();
+        return F.log_softmax(logits, -1)[tensor(scored)].gather(
+            -1, tensor(scored.Select(i => sequence.Targets[i]).ToArray()).unsqueeze(-1)).sum();
     }
 
     // The first are not scored.
@@ -192,7 +207,8 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         return new Sequence(ids[..^1], [.. ids[1..].Select((id, i) => i < masked ? -1 : id)]);
     }
 
-    private void AddGradients(string prefix, GoldenModel model) => expected.AddRange(model.Parameters.Select(p => (prefix + p.Name, p.Value.grad!.clone())));
+    private void AddGradients(string prefix, GoldenModel model) =>
+        expected.AddRange(model.Parameters.Select(p => (prefix + p.Name, p.Value.grad!.clone())));
 
     private static JsonArray Numbers(long[] values) => new([.. values.Select(v => (JsonNode)v)]);
 }

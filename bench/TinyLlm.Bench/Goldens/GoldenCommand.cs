@@ -6,7 +6,10 @@ using static TorchSharp.torch;
 
 namespace TinyLlm.Bench.Goldens;
 
-/// <summary><c>goldens</c>: tiny models with their logits, loss, gradients and ten steps of AdamW, and what finetuning makes of them, computed by libtorch in double precision.</summary>
+/// <summary>
+/// <c>goldens</c>: tiny models with their logits, loss, gradients and ten steps of AdamW, and what finetuning makes of
+/// them, computed by libtorch in double precision.
+/// </summary>
 internal static class GoldenCommand
 {
     private const int BatchSize = 2, Length = 13, Steps = 10;
@@ -28,7 +31,8 @@ internal static class GoldenCommand
             DefaultValueFactory = _ => Path.Combine("tests", "TinyLlm.Tests", "Golden", "models"),
             HelpName = "dir",
         };
-        var command = new Command("goldens", "Write the golden models for the tests (run it in the repository's root).") { folder };
+        var command = new Command(
+            "goldens", "Write the golden models for the tests (run it in the repository's root).") { folder };
         command.SetAction(result =>
         {
             NativeSetup.Prepare();
@@ -50,13 +54,15 @@ internal static class GoldenCommand
         File.WriteAllText(Path.Combine(folder, "config.json"), model.Config().ToJsonString(Indented) + "\n");
         File.WriteAllText(Path.Combine(folder, "tokens.json"),
             new JsonObject { ["tokens"] = Rows(tokens), ["targets"] = Rows(targets) }.ToJsonString() + "\n");
-        SafetensorsFile.Write(Path.Combine(folder, "model.safetensors"), model.Parameters.Select(p => (p.Name, p.Value)));
+        SafetensorsFile.Write(
+            Path.Combine(folder, "model.safetensors"), model.Parameters.Select(p => (p.Name, p.Value)));
 
         var logits = model.Forward(tokens);
         var loss = GoldenModel.Loss(logits, targets);
         loss.backward();
         var gradients = model.Parameters.Select(p => p.Value.grad!.clone()).ToList();
-        var (places, difference) = GoldenChecks.Gradients(model, () => GoldenModel.Loss(model.Forward(tokens), targets), gradients, random);
+        var (places, difference) =
+            GoldenChecks.Gradients(model, () => GoldenModel.Loss(model.Forward(tokens), targets), gradients, random);
 
         var expected = new List<(string, Tensor)> { ("logits", logits), ("loss", loss.view(1)) };
         expected.AddRange(model.Parameters.Zip(gradients, (p, gradient) => ("grad." + p.Name, gradient)));
@@ -66,21 +72,29 @@ internal static class GoldenCommand
         SafetensorsFile.Write(Path.Combine(folder, "expected.safetensors"), expected);
 
         long bytes = Directory.GetFiles(folder).Sum(file => new FileInfo(file).Length);
-        Console.WriteLine($"{architecture}: {model.Parameters.Count} parameters, {model.Parameters.Sum(p => p.Value.numel())} elements, {bytes / 1024.0:F0} KiB in {folder}");
-        Console.WriteLine($"  loss {loss.item<double>():F9}; after {Steps - 1} steps {losses[Steps - 1].item<double>():F9}");
-        Console.WriteLine($"  largest gradient {gradients.Max(g => g.abs().max().item<double>()):F4}, at most {difference:E1} off numerical differences at {places} places");
+        Console.WriteLine($"{architecture}: {model.Parameters.Count} parameters, "
+            + $"{model.Parameters.Sum(p => p.Value.numel())} elements, {bytes / 1024.0:F0} KiB in {folder}");
+        Console.WriteLine(
+            $"  loss {loss.item<double>():F9}; after {Steps - 1} steps {losses[Steps - 1].item<double>():F9}");
+        Console.WriteLine($"  largest gradient {gradients.Max(g => g.abs().max().item<double>()):F4}, at most "
+            + $"{difference:E1} off numerical differences at {places} places");
         Console.WriteLine($"  AdamW at most {adamWDifference:E1} off the written-out formula");
 
         // What llama would add is in qwen3; comparisons do not depend on the architecture.
         if (architecture != "llama")
-            new FinetuningGolden(architecture, seed).Write(folder, tokens, targets, comparisons: architecture == "qwen3");
+            new FinetuningGolden(architecture, seed)
+                .Write(folder, tokens, targets, comparisons: architecture == "qwen3");
     }
 
-    /// <summary>Ten steps on the same batch. Returns the loss before each, and how far the optimizer is off the written-out formula.</summary>
+    /// <summary>
+    /// Ten steps on the same batch. Returns the loss before each, and how far the optimizer is off the written-out
+    /// formula.
+    /// </summary>
     private static (Tensor Losses, double Difference) Train(GoldenModel model, Tensor tokens, Tensor targets)
     {
         var optimizer = NewAdamW(model.Parameters);
-        var formulas = model.Parameters.ConvertAll(p => new WrittenOutAdamW(Values(p.Value), LearningRate, Beta1, Beta2, Epsilon, Decay(p.Value)));
+        var formulas = model.Parameters.ConvertAll(
+            p => new WrittenOutAdamW(Values(p.Value), LearningRate, Beta1, Beta2, Epsilon, Decay(p.Value)));
 
         double[] losses = new double[Steps];
         for (int step = 0; step < Steps; step++)
@@ -99,7 +113,8 @@ internal static class GoldenCommand
         {
             double difference = formulas[i].LargestDifference(Values(model.Parameters[i].Value));
             if (!(difference <= AdamWTolerance))
-                throw new InvalidOperationException($"{model.Architecture}: torch.optim.AdamW leaves {model.Parameters[i].Name} {difference:E1} off the formula.");
+                throw new InvalidOperationException($"{model.Architecture}: torch.optim.AdamW leaves "
+                    + $"{model.Parameters[i].Name} {difference:E1} off the formula.");
             largest = Math.Max(largest, difference);
         }
 
@@ -128,5 +143,6 @@ internal static class GoldenCommand
     }
 
     private static JsonArray Rows(Tensor ids) =>
-        new([.. Enumerable.Range(0, BatchSize).Select(row => (JsonNode)new JsonArray([.. ids[row].data<long>().Select(id => (JsonNode)id)]))]);
+        new([.. Enumerable.Range(0, BatchSize)
+        .Select(row => (JsonNode)new JsonArray([.. ids[row].data<long>().Select(id => (JsonNode)id)]))]);
 }

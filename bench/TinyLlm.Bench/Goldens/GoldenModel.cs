@@ -3,12 +3,14 @@ using static TorchSharp.torch;
 
 namespace TinyLlm.Bench.Goldens;
 
-/// <summary>One parameter in the layout that its file has. It is the leaf of the graph, so its gradient has that layout too.</summary>
+/// <summary>
+/// One parameter in the layout that its file has. It is the leaf of the graph, so its gradient has that layout too.
+/// </summary>
 internal sealed record GoldenParameter(string Name, Tensor Value);
 
 /// <summary>
-/// A tiny language model written from the architecture's definition in plain tensor operations, in double precision. Its weights are
-/// numbers that float32 holds exactly, so the file loses nothing of them.
+/// A tiny language model written from the architecture's definition in plain tensor operations, in double precision.
+/// Its weights are numbers that float32 holds exactly, so the file loses nothing of them.
 /// </summary>
 internal abstract class GoldenModel
 {
@@ -44,7 +46,9 @@ internal abstract class GoldenModel
     public static Tensor Loss(Tensor logits, Tensor targets) =>
         -nn.functional.log_softmax(logits, -1).gather(-1, targets.unsqueeze(-1)).mean();
 
-    /// <summary>A number of <c>config.json</c> written as Python writes it: 10000.0 and 1e-06, not 10000 and 1E-06.</summary>
+    /// <summary>
+    /// A number of <c>config.json</c> written as Python writes it: 10000.0 and 1e-06, not 10000 and 1E-06.
+    /// </summary>
     protected static JsonNode Real(string text) => JsonNode.Parse(text)!;
 
     /// <summary>A matrix with elements N(0, 0.1): wide enough that no gradient drowns in rounding.</summary>
@@ -57,8 +61,8 @@ internal abstract class GoldenModel
     protected Tensor AddBias(string name, long size) => Add(name, 0, [size]);
 
     /// <summary>
-    /// softmax(q k^T / sqrt(D)) v, where a position sees itself and those before. q is (B, T, H, D), k and v (B, T, Hkv, D); query head h
-    /// reads key-value head h / (H / Hkv). Returns (B, T, H D).
+    /// softmax(q k^T / sqrt(D)) v, where a position sees itself and those before. q is (B, T, H, D), k and v (B, T,
+    /// Hkv, D); query head h reads key-value head h / (H / Hkv). Returns (B, T, H D).
     /// </summary>
     protected static Tensor Attention(Tensor q, Tensor k, Tensor v)
     {
@@ -77,7 +81,8 @@ internal abstract class GoldenModel
         for (int i = 0; i < values.Length; i++)
             values[i] = (float)(mean + 0.1 * random.Normal());
 
-        // The clone lies where libtorch aligns it. The array's memory does not, and sums then end in other last bits from run to run.
+        // The clone lies where libtorch aligns it. The array's memory does not, and sums then end in other last bits
+        // from run to run.
         var value = new TorchSharp.Modules.Parameter(tensor(values, shape, dtype: ScalarType.Float64).clone());
         parameters.Add(new GoldenParameter(name, value));
         return value;

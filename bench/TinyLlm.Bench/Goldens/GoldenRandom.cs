@@ -1,8 +1,8 @@
 namespace TinyLlm.Bench.Goldens;
 
 /// <summary>
-/// The golden models' own generator (SplitMix64), so that their weights do not depend on any library's. Only exact arithmetic is used:
-/// every machine draws the same numbers.
+/// The golden models' own generator (SplitMix64), so that their weights do not depend on any library's. Only exact
+/// arithmetic is used: every machine draws the same numbers.
 /// </summary>
 /// <remarks>G. Steele, D. Lea, C. Flood, "Fast Splittable Pseudorandom Number Generators" (2014).</remarks>
 internal sealed class GoldenRandom(ulong seed)

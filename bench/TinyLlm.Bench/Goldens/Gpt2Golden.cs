@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace TinyLlm.Bench.Goldens;
 
 /// <summary>
-/// GPT-2: learned positions, LayerNorm before each part, GELU (tanh), biases, tied head. Weights of the linear layers are (in, out),
-/// as in the files of GPT2LMHeadModel.
+/// GPT-2: learned positions, LayerNorm before each part, GELU (tanh), biases, tied head. Weights of the linear layers
+/// are (in, out), as in the files of GPT2LMHeadModel.
 /// </summary>
 /// <remarks>A. Radford et al., "Language Models are Unsupervised Multitask Learners" (2019).</remarks>
 internal sealed class Gpt2Golden : GoldenModel
@@ -17,7 +17,8 @@ internal sealed class Gpt2Golden : GoldenModel
     private readonly Block[] blocks = new Block[Layers];
     private readonly (Tensor Gain, Tensor Bias) finalNorm;
 
-    private sealed record Block((Tensor Gain, Tensor Bias) Norm1, (Tensor Weight, Tensor Bias) Qkv, (Tensor Weight, Tensor Bias) Out,
+    private sealed record Block(
+        (Tensor Gain, Tensor Bias) Norm1, (Tensor Weight, Tensor Bias) Qkv, (Tensor Weight, Tensor Bias) Out,
         (Tensor Gain, Tensor Bias) Norm2, (Tensor Weight, Tensor Bias) Up, (Tensor Weight, Tensor Bias) Down);
 
     public Gpt2Golden(GoldenRandom random) : base(random)
@@ -27,7 +28,9 @@ internal sealed class Gpt2Golden : GoldenModel
         for (int i = 0; i < Layers; i++)
         {
             string h = $"transformer.h.{i}";
-            blocks[i] = new Block(AddNorm($"{h}.ln_1"), AddLinear($"{h}.attn.c_attn", Width, 3 * Width), AddLinear($"{h}.attn.c_proj", Width, Width),
+            blocks[i] = new Block(
+                AddNorm($"{h}.ln_1"), AddLinear($"{h}.attn.c_attn", Width, 3 * Width),
+                AddLinear($"{h}.attn.c_proj", Width, Width),
                 AddNorm($"{h}.ln_2"), AddLinear($"{h}.mlp.c_fc", Width, Mlp), AddLinear($"{h}.mlp.c_proj", Mlp, Width));
         }
 

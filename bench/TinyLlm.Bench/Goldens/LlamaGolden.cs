@@ -4,11 +4,12 @@ using static TorchSharp.torch;
 namespace TinyLlm.Bench.Goldens;
 
 /// <summary>
-/// Llama: RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases, a head of its own. With <c>qkNorm</c> Qwen3: each head's
-/// queries and keys are normalised before the rotation, and the head is tied.
+/// Llama: RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases, a head of its own. With <c>qkNorm</c>
+/// Qwen3: each head's queries and keys are normalised before the rotation, and the head is tied.
 /// </summary>
 /// <remarks>
-/// H. Touvron et al., "LLaMA: Open and Efficient Foundation Language Models" (2023); A. Yang et al., "Qwen3 Technical Report" (2025).
+/// H. Touvron et al., "LLaMA: Open and Efficient Foundation Language Models" (2023); A. Yang et al., "Qwen3 Technical
+/// Report" (2025).
 /// </remarks>
 internal sealed class LlamaGolden : GoldenModel
 {

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace TinyLlm.Bench.Goldens;
 
 /// <summary>
-/// Writes F32 tensors in the safetensors format: the header's length (8 bytes, little-endian), the header in JSON, the data. It shares
-/// no code with the product's reader, which is judged by these files.
+/// Writes F32 tensors in the safetensors format: the header's length (8 bytes, little-endian), the header in JSON, the
+/// data. It shares no code with the product's reader, which is judged by these files.
 /// </summary>
 internal static class SafetensorsFile
 {

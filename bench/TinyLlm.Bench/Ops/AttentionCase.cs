@@ -8,8 +8,9 @@ using TorchTensor = TorchSharp.torch.Tensor;
 namespace TinyLlm.Bench.Ops;
 
 /// <summary>
-/// Causal attention and its gradients on both sides, with the same numbers. q, k and v are slices of one stacked row, as a linear layer for all three
-/// leaves them: (B, T, 3, H, D). libtorch's backward pass runs its autograd over the graph of one forward pass again and again.
+/// Causal attention and its gradients on both sides, with the same numbers. q, k and v are slices of one stacked row,
+/// as a linear layer for all three leaves them: (B, T, 3, H, D). libtorch's backward pass runs its autograd over the
+/// graph of one forward pass again and again.
 /// </summary>
 internal sealed class AttentionCase : IDisposable
 {
@@ -41,7 +42,9 @@ internal sealed class AttentionCase : IDisposable
         flops = 2.0 * b * h * t * t * d; // two products of (T, T) by D, of which the causal half
     }
 
-    /// <summary>Runs both passes once on both sides, compares the results, and returns the passes to be timed.</summary>
+    /// <summary>
+    /// Runs both passes once on both sides, compares the results, and returns the passes to be timed.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The sides disagree.</exception>
     public IEnumerable<Contest> Check()
     {
@@ -58,7 +61,9 @@ internal sealed class AttentionCase : IDisposable
         yield return forward;
 
         // Five products of that size: the scores again, dV, dP, dQ, dK.
-        var backward = new Contest("backward", 2.5 * flops, () => backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv), () =>
+        var backward = new Contest(
+            "backward", 2.5 * flops, () =>
+            backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv), () =>
         {
             using var inner = NewDisposeScope();
             Backward(graph);
@@ -74,13 +79,16 @@ internal sealed class AttentionCase : IDisposable
         arena.Dispose();
     }
 
-    private TorchTensor Forward() => F.scaled_dot_product_attention(torchInputs[0], torchInputs[1], torchInputs[2], is_casual: true);
+    private TorchTensor Forward() =>
+        F.scaled_dot_product_attention(torchInputs[0], torchInputs[1], torchInputs[2], is_casual: true);
 
-    private IList<TorchTensor> Backward(TorchTensor graph) => autograd.grad([graph], torchInputs, [torchDOutput], retain_graph: true);
+    private IList<TorchTensor> Backward(TorchTensor graph) =>
+        autograd.grad([graph], torchInputs, [torchDOutput], retain_graph: true);
 
     private void CompareGradients(IList<TorchTensor> gradients)
     {
         using var inner = NewDisposeScope();
-        device.Compare("attention backward", dQkv, stack(gradients, 2).permute(0, 3, 2, 1, 4)); // (B, H, 3, T, D) to (B, T, 3, H, D)
+        // (B, H, 3, T, D) to (B, T, 3, H, D)
+        device.Compare("attention backward", dQkv, stack(gradients, 2).permute(0, 3, 2, 1, 4));
     }
 }

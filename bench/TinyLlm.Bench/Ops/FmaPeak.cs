@@ -5,14 +5,17 @@ using TinyLlm.Kernels.Cpu;
 
 namespace TinyLlm.Bench.Ops;
 
-/// <summary>What the machine's cores can do at most: fused multiply-adds on registers, with as many in flight as the units take.</summary>
+/// <summary>
+/// What the machine's cores can do at most: fused multiply-adds on registers, with as many in flight as the units take.
+/// </summary>
 internal static class FmaPeak
 {
     private const int Accumulators = 12, Iterations = 4_000_000, Tries = 5;
 
     /// <summary>GFLOP/s of all threads together, the best of several tries with the widest vectors.</summary>
     public static double Gflops(int threads) =>
-        Enumerable.Range(0, Tries).Max(_ => Vector512.IsHardwareAccelerated ? Try<Simd512>(threads) : Try<Simd256>(threads));
+        Enumerable.Range(0, Tries)
+        .Max(_ => Vector512.IsHardwareAccelerated ? Try<Simd512>(threads) : Try<Simd256>(threads));
 
     private static double Try<V>(int threads) where V : struct, ISimd<V>
     {

@@ -7,8 +7,8 @@ using TorchTensor = TorchSharp.torch.Tensor;
 namespace TinyLlm.Bench.Ops;
 
 /// <summary>
-/// One linear layer's three products on all sides, with the same numbers. libtorch's are <c>addmm_</c> into memory that is there: the
-/// same BLAS call as <c>linear</c>'s, without an allocation.
+/// One linear layer's three products on all sides, with the same numbers. libtorch's are <c>addmm_</c> into memory that
+/// is there: the same BLAS call as <c>linear</c>'s, without an allocation.
 /// </summary>
 internal sealed class MatMulCase : IDisposable
 {
@@ -34,7 +34,9 @@ internal sealed class MatMulCase : IDisposable
         (torchY, torchDx, torchDWeight) = (zeros(m, n), zeros(m, k), zeros(n, k));
     }
 
-    /// <summary>Runs each product once on all sides, compares the results, and returns the products to be timed.</summary>
+    /// <summary>
+    /// Runs each product once on all sides, compares the results, and returns the products to be timed.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The sides disagree.</exception>
     public IEnumerable<Contest> Check()
     {
@@ -47,15 +49,21 @@ internal sealed class MatMulCase : IDisposable
         yield return Check(y, torchY, blasY, new Contest("forward", flops,
             () => backend.MatMul(x, weight, null, y),
             () => torchY.addmm_(torchX, weightT, beta: 0, alpha: 1),
-            () => blas!.MatMul(m, n, k, OpsDevice.Elements(torchX), false, OpsDevice.Elements(torchWeight), true, 0, OpsDevice.Elements(blasY))));
+            () => blas!.MatMul(
+            m, n, k, OpsDevice.Elements(torchX), false, OpsDevice.Elements(torchWeight), true, 0,
+            OpsDevice.Elements(blasY))));
         yield return Check(dx, torchDx, blasDx, new Contest("backward input", flops,
             () => backend.MatMulBackwardInput(y, weight, dx),
             () => torchDx.addmm_(torchY, torchWeight, beta: 0, alpha: 1),
-            () => blas!.MatMul(m, k, n, OpsDevice.Elements(torchY), false, OpsDevice.Elements(torchWeight), false, 0, OpsDevice.Elements(blasDx))));
+            () => blas!.MatMul(
+            m, k, n, OpsDevice.Elements(torchY), false, OpsDevice.Elements(torchWeight), false, 0,
+            OpsDevice.Elements(blasDx))));
         yield return Check(dWeight, torchDWeight, blasDWeight, new Contest("backward weight", flops,
             () => backend.MatMulBackwardWeight(y, x, dWeight, null),
             () => torchDWeight.addmm_(yT, torchX, beta: 1, alpha: 1),
-            () => blas!.MatMul(n, k, m, OpsDevice.Elements(torchY), true, OpsDevice.Elements(torchX), false, 1, OpsDevice.Elements(blasDWeight))));
+            () => blas!.MatMul(
+            n, k, m, OpsDevice.Elements(torchY), true, OpsDevice.Elements(torchX), false, 1,
+            OpsDevice.Elements(blasDWeight))));
     }
 
     public void Dispose()

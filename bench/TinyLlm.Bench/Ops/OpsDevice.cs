@@ -32,7 +32,9 @@ internal sealed class OpsDevice : IDisposable
     /// <summary>The elements of a contiguous tensor of libtorch's, in place.</summary>
     public static Span<float> Elements(TorchTensor tensor) => MemoryMarshal.Cast<byte, float>(tensor.bytes);
 
-    /// <summary>Fills a tensor with numbers from -1 to 1, and returns libtorch's with the same, aligned as its own are.</summary>
+    /// <summary>
+    /// Fills a tensor with numbers from -1 to 1, and returns libtorch's with the same, aligned as its own are.
+    /// </summary>
     public TorchTensor Fill(Tensor tensor)
     {
         float[] values = new float[tensor.Count];
@@ -66,7 +68,8 @@ internal sealed class OpsDevice : IDisposable
         }
 
         if (!(difference <= 2e-5 * largest))
-            throw new InvalidOperationException($"{op} {what}: the sides differ by {difference / largest:E1} of the largest element; expected 2E-5 or less.");
+            throw new InvalidOperationException($"{op} {what}: the sides differ by {difference / largest:E1} of the "
+                + "largest element; expected 2E-5 or less.");
     }
 
     public void Dispose() => Backend.Dispose();

@@ -6,7 +6,10 @@ using TinyLlm.Model;
 
 namespace TinyLlm.Bench.Peers;
 
-/// <summary>TinyLlm's own generator, as <c>tinyllm generate --temperature 0</c> runs it, with <c>--weights fp32</c> or <c>int8</c>.</summary>
+/// <summary>
+/// TinyLlm's own generator, as <c>tinyllm generate --temperature 0</c> runs it, with <c>--weights fp32</c> or
+/// <c>int8</c>.
+/// </summary>
 internal sealed class TinyLlmDecoder : IDecoder
 {
     private readonly Backend backend;
@@ -24,8 +27,11 @@ internal sealed class TinyLlmDecoder : IDecoder
     /// <summary>Samples of a batch.</summary>
     public const int Samples = 8;
 
-    /// <summary>Bytes of the weights that every token needs: all but the positions, of which it needs one row.</summary>
-    public long BytesPerToken => sizeof(float) * model.Parameters.All.Where(p => p.Name != "transformer.wpe.weight").Sum(p => p.Shape.Count);
+    /// <summary>
+    /// Bytes of the weights that every token needs: all but the positions, of which it needs one row.
+    /// </summary>
+    public long BytesPerToken =>
+        sizeof(float) * model.Parameters.All.Where(p => p.Name != "transformer.wpe.weight").Sum(p => p.Shape.Count);
 
     public Generation Generate(int[] prompt, int count)
     {
@@ -39,13 +45,19 @@ internal sealed class TinyLlmDecoder : IDecoder
             tokens.Add(token);
             return true;
         });
-        return new Generation([.. tokens], Stopwatch.GetElapsedTime(start, first).TotalSeconds, Stopwatch.GetElapsedTime(first).TotalSeconds);
+        return new Generation(
+            [.. tokens], Stopwatch.GetElapsedTime(start, first).TotalSeconds,
+            Stopwatch.GetElapsedTime(first).TotalSeconds);
     }
 
-    /// <summary>Goes on from a prompt with several samples at once, as <c>--count</c> does; returns the seconds of a token of each.</summary>
+    /// <summary>
+    /// Goes on from a prompt with several samples at once, as <c>--count</c> does; returns the seconds of a token of
+    /// each.
+    /// </summary>
     public double SecondsPerBatchToken(int[] prompt, int count)
     {
-        var samplers = Enumerable.Range(0, Samples).Select(i => new Sampler(new SamplerSettings(), seed: 1, model.Config.VocabularySize, (uint)i)).ToArray();
+        var samplers = Enumerable.Range(0, Samples)
+            .Select(i => new Sampler(new SamplerSettings(), seed: 1, model.Config.VocabularySize, (uint)i)).ToArray();
         long first = 0;
         generator.Generate(prompt, count, samplers, (_, _) =>
         {

@@ -13,7 +13,8 @@ internal sealed class TinyLlmTrainee : ITrainee
     private readonly Arena arena;
     private readonly Activations activations;
     private readonly AdamW optimizer;
-    private readonly AdamWSettings settings = new(Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, Recipe.WeightDecay, Clip: 0);
+    private readonly AdamWSettings settings =
+        new(Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, Recipe.WeightDecay, Clip: 0);
     private readonly StepState state;
     private readonly Tensor lossSum;
     private readonly int[] positions;
@@ -26,7 +27,8 @@ internal sealed class TinyLlmTrainee : ITrainee
         backend = Backend.Create("cpu", setup.Threads);
         model = new Gpt(size.Gpt2(), backend);
         WeightsFile.Load(setup.Weights, model);
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive); // what reading the file left behind is no part of training
+        // What reading the file left behind is no part of training.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive);
         arena = new Arena(backend, "training");
         model.PlanGradients(arena);
         optimizer = new AdamW(model, model.Parameters.All, settings, arena, arena.Add("squared gradient norm", 1));

@@ -6,7 +6,10 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace TinyLlm.Bench.Peers;
 
-/// <summary>libtorch's GPT-2 with a cache of keys and values that is there from the start. The prompt goes through the model at once.</summary>
+/// <summary>
+/// libtorch's GPT-2 with a cache of keys and values that is there from the start. The prompt goes through the model at
+/// once.
+/// </summary>
 internal sealed class TorchDecoder : IDecoder
 {
     private readonly TorchGpt model;
@@ -17,7 +20,8 @@ internal sealed class TorchDecoder : IDecoder
     {
         set_num_threads(threads);
         model = new TorchGpt(size, weights);
-        keys = [.. Enumerable.Range(0, size.Layers).Select(_ => zeros(1, size.Heads, size.Context, size.Width / size.Heads))];
+        keys = [.. Enumerable.Range(0, size.Layers)
+            .Select(_ => zeros(1, size.Heads, size.Context, size.Width / size.Heads))];
         values = [.. keys.Select(cache => zeros_like(cache))];
     }
 
@@ -37,10 +41,14 @@ internal sealed class TorchDecoder : IDecoder
                 first = Stopwatch.GetTimestamp();
         }
 
-        return new Generation(tokens, Stopwatch.GetElapsedTime(start, first).TotalSeconds, Stopwatch.GetElapsedTime(first).TotalSeconds);
+        return new Generation(
+            tokens, Stopwatch.GetElapsedTime(start, first).TotalSeconds, Stopwatch.GetElapsedTime(first).TotalSeconds);
     }
 
-    /// <summary>By how much another's tokens miss the likeliest at most: the largest logit less the token's, by this model's logits.</summary>
+    /// <summary>
+    /// By how much another's tokens miss the likeliest at most: the largest logit less the token's, by this model's
+    /// logits.
+    /// </summary>
     public double LargestMiss(int[] prompt, int[] tokens)
     {
         using var mode = inference_mode();
@@ -74,7 +82,8 @@ internal sealed class TorchDecoder : IDecoder
         {
             keys[layer].narrow(2, first, t).copy_(k);
             values[layer].narrow(2, first, t).copy_(v);
-            return F.scaled_dot_product_attention(q, keys[layer].narrow(2, 0, length), values[layer].narrow(2, 0, length), is_casual: t > 1);
+            return F.scaled_dot_product_attention(
+                q, keys[layer].narrow(2, 0, length), values[layer].narrow(2, 0, length), is_casual: t > 1);
         });
         return model.Logits(hidden.select(1, t - 1)).view(-1);
     }

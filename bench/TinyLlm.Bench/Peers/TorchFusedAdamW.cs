@@ -6,8 +6,9 @@ using static TorchSharp.torch;
 namespace TinyLlm.Bench.Peers;
 
 /// <summary>
-/// PyTorch's fused AdamW, <c>torch.optim.AdamW(..., fused=True)</c>, by way of TorchScript, since TorchSharp has no name for it. It goes over the memory once;
-/// TorchSharp's own goes over it eight times and takes memory for what lies between.
+/// PyTorch's fused AdamW, <c>torch.optim.AdamW(..., fused=True)</c>, by way of TorchScript, since TorchSharp has no
+/// name for it. It goes over the memory once; TorchSharp's own goes over it eight times and takes memory for what lies
+/// between.
 /// </summary>
 internal sealed class TorchFusedAdamW : IDisposable
 {
@@ -24,16 +25,21 @@ internal sealed class TorchFusedAdamW : IDisposable
     private readonly Group[] groups;
 
     // Kept here: an argument made for the call could be collected during it.
-    private readonly Scalar lr = Recipe.LearningRate, beta1 = Recipe.Beta1, beta2 = Recipe.Beta2, epsilon = Recipe.Epsilon;
+    private readonly Scalar lr = Recipe.LearningRate, beta1 = Recipe.Beta1, beta2 = Recipe.Beta2,
+        epsilon = Recipe.Epsilon;
 
     private sealed record Group(Scalar WeightDecay, Parameter[] Weights, Tensor[] M, Tensor[] V, Tensor[] Steps);
 
     /// <summary>Takes the parameters in groups by their weight decay.</summary>
     public TorchFusedAdamW(IEnumerable<IGrouping<float, Parameter>> parameters) =>
         groups = [.. parameters.Select(group => new Group(group.Key, [.. group],
-            [.. group.Select(p => zeros(p.shape))], [.. group.Select(p => zeros(p.shape))], [.. group.Select(_ => zeros([]))]))];
+            [.. group.Select(p => zeros(p.shape))], [.. group.Select(p => zeros(p.shape))],
+            [.. group.Select(_ => zeros([]))]))];
 
-    /// <summary>Updates the weights from their gradients and drops these, so that the next backward pass writes instead of adding.</summary>
+    /// <summary>
+    /// Updates the weights from their gradients and drops these, so that the next backward pass writes instead of
+    /// adding.
+    /// </summary>
     public void Step()
     {
         using var scope = NewDisposeScope();
@@ -48,7 +54,8 @@ internal sealed class TorchFusedAdamW : IDisposable
 
     public void Dispose()
     {
-        foreach (var tensor in groups.SelectMany(group => (IEnumerable<Tensor>)[.. group.M, .. group.V, .. group.Steps]))
+        foreach (var tensor in groups.SelectMany(
+            group => (IEnumerable<Tensor>)[.. group.M, .. group.V, .. group.Steps]))
             tensor.Dispose();
         code.Dispose();
     }

@@ -9,8 +9,9 @@ using Parameter = TorchSharp.Modules.Parameter;
 namespace TinyLlm.Bench.Peers;
 
 /// <summary>
-/// GPT-2 in TorchSharp, float32, with libtorch's fused operators (linear with bias, layer_norm, gelu): what a careful user of PyTorch would write. How
-/// queries meet keys is the caller's: training and decoding differ in that alone. No dropout.
+/// GPT-2 in TorchSharp, float32, with libtorch's fused operators (linear with bias, layer_norm, gelu): what a careful
+/// user of PyTorch would write. How queries meet keys is the caller's: training and decoding differ in that alone. No
+/// dropout.
 /// </summary>
 internal sealed class TorchGpt : IDisposable
 {
@@ -52,7 +53,10 @@ internal sealed class TorchGpt : IDisposable
     /// <summary>All weights, which require gradients.</summary>
     public IReadOnlyList<Parameter> Parameters => parameters;
 
-    /// <summary>Token ids (B, T) I64, of which the first stand at position <paramref name="first"/>, to hidden states (B, T, C) behind the final norm.</summary>
+    /// <summary>
+    /// Token ids (B, T) I64, of which the first stand at position <paramref name="first"/>, to hidden states (B, T, C)
+    /// behind the final norm.
+    /// </summary>
     public Tensor Hidden(Tensor ids, long first, Attend attend)
     {
         long b = ids.shape[0], t = ids.shape[1], h = size.Heads, d = size.Width / size.Heads;
@@ -60,7 +64,8 @@ internal sealed class TorchGpt : IDisposable
         for (int layer = 0; layer < blocks.Length; layer++)
         {
             var block = blocks[layer];
-            var qkv = Apply(block.Qkv, Apply(block.Norm1, x)).view(b, t, 3, h, d).permute(2, 0, 3, 1, 4); // (3, B, H, T, D)
+            // (3, B, H, T, D)
+            var qkv = Apply(block.Qkv, Apply(block.Norm1, x)).view(b, t, 3, h, d).permute(2, 0, 3, 1, 4);
             var mixed = attend(layer, qkv[0], qkv[1], qkv[2]);
             x = x + Apply(block.Out, mixed.transpose(1, 2).reshape(b, t, h * d));
             x = x + Apply(block.Down, Apply(block.Up, Apply(block.Norm2, x)).gelu(GELU.Approximate.tanh));
@@ -86,8 +91,11 @@ internal sealed class TorchGpt : IDisposable
     private Block ReadBlock(SafetensorsReader file, string name)
     {
         int c = size.Width;
-        return new Block(ReadNorm(file, name + "ln_1"), ReadLinear(file, name + "attn.c_attn", c, 3 * c), ReadLinear(file, name + "attn.c_proj", c, c),
-            ReadNorm(file, name + "ln_2"), ReadLinear(file, name + "mlp.c_fc", c, 4 * c), ReadLinear(file, name + "mlp.c_proj", 4 * c, c));
+        return new Block(
+            ReadNorm(file, name + "ln_1"), ReadLinear(file, name + "attn.c_attn", c, 3 * c),
+            ReadLinear(file, name + "attn.c_proj", c, c),
+            ReadNorm(file, name + "ln_2"), ReadLinear(file, name + "mlp.c_fc", c, 4 * c),
+            ReadLinear(file, name + "mlp.c_proj", 4 * c, c));
     }
 
     private Norm ReadNorm(SafetensorsReader file, string name) =>
@@ -95,7 +103,8 @@ internal sealed class TorchGpt : IDisposable
 
     // GPT-2's files have (in, out); linear takes (out, in).
     private Linear ReadLinear(SafetensorsReader file, string name, int inputs, int outputs) =>
-        new(Add(Read(file, name + ".weight", empty(inputs, outputs)).t().contiguous()), Add(Read(file, name + ".bias", empty(outputs))));
+        new(Add(Read(file, name + ".weight", empty(inputs, outputs)).t().contiguous()),
+        Add(Read(file, name + ".bias", empty(outputs))));
 
     private static Tensor Read(SafetensorsReader file, string name, Tensor destination)
     {

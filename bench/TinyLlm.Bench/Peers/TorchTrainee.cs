@@ -6,7 +6,9 @@ using F = TorchSharp.torch.nn.functional;
 
 namespace TinyLlm.Bench.Peers;
 
-/// <summary>libtorch's GPT-2 in training: flash attention, fused cross-entropy, and TorchSharp's AdamW or PyTorch's fused one.</summary>
+/// <summary>
+/// libtorch's GPT-2 in training: flash attention, fused cross-entropy, and TorchSharp's AdamW or PyTorch's fused one.
+/// </summary>
 internal sealed class TorchTrainee : ITrainee
 {
     private readonly ModelSize size;
@@ -27,7 +29,10 @@ internal sealed class TorchTrainee : ITrainee
         }
         else
         {
-            var adamW = optim.AdamW(groups.Select(group => new AdamW.ParamGroup(group, Recipe.LearningRate, Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, group.Key)));
+            var adamW = optim.AdamW(
+                groups.Select(
+                group => new AdamW.ParamGroup(
+                group, Recipe.LearningRate, Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, group.Key)));
             optimizer = adamW;
             update = () =>
             {

@@ -2,14 +2,17 @@ using System.Runtime.InteropServices;
 
 namespace TinyLlm.Bench.Processes;
 
-/// <summary>A new folder among the system's temporary ones; gone with its owner, or when the program is told to end.</summary>
+/// <summary>
+/// A new folder among the system's temporary ones; gone with its owner, or when the program is told to end.
+/// </summary>
 internal sealed class TemporaryFolder : IDisposable
 {
     private readonly string path = Directory.CreateTempSubdirectory("tinyllm-bench-").FullName;
     private readonly PosixSignalRegistration[] ends;
 
     public TemporaryFolder() =>
-        ends = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM]).Select(signal => PosixSignalRegistration.Create(signal, _ => Delete()))];
+        ends = [.. ((PosixSignal[])[PosixSignal.SIGINT, PosixSignal.SIGTERM])
+        .Select(signal => PosixSignalRegistration.Create(signal, _ => Delete()))];
 
     /// <summary>The path of a file in it.</summary>
     public string this[string name] => Path.Combine(path, name);

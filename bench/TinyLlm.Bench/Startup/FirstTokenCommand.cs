@@ -4,7 +4,10 @@ using TinyLlm.Model;
 
 namespace TinyLlm.Bench.Startup;
 
-/// <summary><c>first-token</c>, hidden: the peer of <c>tinyllm generate --max-tokens 1</c>. Loads TorchSharp and a model, and writes the token that it takes to be likeliest.</summary>
+/// <summary>
+/// <c>first-token</c>, hidden: the peer of <c>tinyllm generate --max-tokens 1</c>. Loads TorchSharp and a model, and
+/// writes the token that it takes to be likeliest.
+/// </summary>
 internal static class FirstTokenCommand
 {
     public const string Name = "first-token";

@@ -6,8 +6,9 @@ namespace TinyLlm.Bench.Timing;
 internal static class Together
 {
     /// <summary>
-    /// Runs <paramref name="work"/> once on each of so many threads, with the thread's number, and returns the seconds from the first beginning to the last end. The threads look at the
-    /// clock themselves: the one that started them would get a core only after they had begun.
+    /// Runs <paramref name="work"/> once on each of so many threads, with the thread's number, and returns the seconds
+    /// from the first beginning to the last end. The threads look at the clock themselves: the one that started them
+    /// would get a core only after they had begun.
     /// </summary>
     public static double Seconds(int threads, Action<int> work)
     {

@@ -6,14 +6,21 @@ using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Tokenizers;
 
-/// <summary>A part of the text that no encoder has seen before, in pieces: as bytes, as strings, and as a file for other processes.</summary>
+/// <summary>
+/// A part of the text that no encoder has seen before, in pieces: as bytes, as strings, and as a file for other
+/// processes.
+/// </summary>
 internal sealed record Slice(IReadOnlyList<byte[]> Bytes, IReadOnlyList<string> Texts, string JsonFile)
 {
     public long Length => Bytes.Sum(piece => (long)piece.Length);
 }
 
-/// <summary>Encoding with one vocabulary, all libraries in turn; in each round all get the same slice of text, one that is new to them.</summary>
-internal sealed class EncodingContest(string text, TemporaryFolder folder, NpmPackages packages, int threads, int rounds)
+/// <summary>
+/// Encoding with one vocabulary, all libraries in turn; in each round all get the same slice of text, one that is new
+/// to them.
+/// </summary>
+internal sealed class EncodingContest(
+    string text, TemporaryFolder folder, NpmPackages packages, int threads, int rounds)
 {
     private const int PieceBytes = 16 * 1024, LargestSlice = 8_000_000;
     private const double TargetSpeed = 1, TargetScaling = 1.8;
@@ -37,7 +44,9 @@ internal sealed class EncodingContest(string text, TemporaryFolder folder, NpmPa
         {
             var encoded = encoders.Select(encoder => (encoder, encoder.Encode(slice))).ToArray();
             if (encoded.Select(item => (item.Item2.Tokens, item.Item2.Hash)).Distinct().Count() > 1)
-                throw new InvalidOperationException($"Different ids: {string.Join("; ", encoded.Select(item => $"{item.encoder.Name}: {item.Item2.Tokens} tokens, hash {item.Item2.Hash:X8}"))}.");
+                throw new InvalidOperationException(
+                    "Different ids: " + string.Join("; ", encoded.Select(item =>
+                        $"{item.encoder.Name}: {item.Item2.Tokens} tokens, hash {item.Item2.Hash:X8}")) + ".");
             if (round++ < 0)
                 continue;
 
@@ -47,17 +56,24 @@ internal sealed class EncodingContest(string text, TemporaryFolder folder, NpmPa
                 seconds[encoder].Add(result.Seconds / slice.Length);
         }
 
-        Console.WriteLine($"\nencoding with a vocabulary of {vocabulary:N0}; medians of {round} slices of {bytes / (double)round / 1e6:F1} MB in pieces of {PieceBytes / 1024} KiB; {(double)bytes / tokens:F2} bytes a token; all ids the same\n");
-        var table = new Table("                                       ", "   MB/s", "spread", "times Microsoft's speed");
+        Console.WriteLine($"\nencoding with a vocabulary of {vocabulary:N0}; medians of {round} slices of "
+            + $"{bytes / (double)round / 1e6:F1} MB in pieces of {PieceBytes / 1024} KiB; {(double)bytes / tokens:F2} "
+            + "bytes a token; all ids the same\n");
+        var table = new Table(
+            "                                       ", "   MB/s", "spread", "times Microsoft's speed");
         foreach (var encoder in encoders)
         {
             double speed = seconds[encoder].SpeedUpOver(seconds[library]);
-            table.Add(encoder.Name, $"{1e-6 / seconds[encoder].Median:F1}", $"{seconds[encoder].Spread:P0}", Figures.AtLeast(speed, encoder == one ? TargetSpeed : null));
+            table.Add(encoder.Name, $"{1e-6 / seconds[encoder].Median:F1}", $"{seconds[encoder].Spread:P0}",
+                Figures.AtLeast(speed, encoder == one ? TargetSpeed : null));
             if (encoder != one)
-                results.Add(new Result($"encode: {encoder.Name}", seconds[one].Median, seconds[one].Spread, seconds[encoder].Median, seconds[one].SpeedUpOver(seconds[encoder])));
+                results.Add(
+                    new Result($"encode: {encoder.Name}", seconds[one].Median, seconds[one].Spread,
+                    seconds[encoder].Median, seconds[one].SpeedUpOver(seconds[encoder])));
         }
 
-        Console.WriteLine($"\n{threads} threads over one: {Figures.AtLeast(seconds[many].SpeedUpOver(seconds[one]), threads == 2 ? TargetScaling : null)}");
+        Console.WriteLine($"\n{threads} threads over one: "
+            + $"{Figures.AtLeast(seconds[many].SpeedUpOver(seconds[one]), threads == 2 ? TargetScaling : null)}");
     }
 
     private IEnumerable<Slice> Slices()

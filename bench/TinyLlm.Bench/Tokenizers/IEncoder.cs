@@ -1,6 +1,9 @@
 namespace TinyLlm.Bench.Tokenizers;
 
-/// <summary>A library that encodes, with the same vocabulary as all others. What it remembers of one slice it has for the next, as when a long text is tokenized.</summary>
+/// <summary>
+/// A library that encodes, with the same vocabulary as all others. What it remembers of one slice it has for the next,
+/// as when a long text is tokenized.
+/// </summary>
 internal interface IEncoder : IDisposable
 {
     string Name { get; }

@@ -14,8 +14,12 @@ internal sealed class MicrosoftEncoder : IEncoder
     {
         using var json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")));
         var model = json.RootElement.GetProperty("model");
-        string pattern = json.RootElement.GetProperty("pre_tokenizer").GetProperty("pretokenizers")[0].GetProperty("pattern").GetProperty("Regex").GetString()!;
-        tokenizer = BpeTokenizer.Create(new BpeOptions(model.GetProperty("vocab").EnumerateObject().Select(token => KeyValuePair.Create(token.Name, token.Value.GetInt32())))
+        string pattern = json.RootElement.GetProperty("pre_tokenizer").GetProperty("pretokenizers")[0]
+            .GetProperty("pattern").GetProperty("Regex").GetString()!;
+        tokenizer = BpeTokenizer.Create(
+            new BpeOptions(
+            model.GetProperty("vocab").EnumerateObject()
+            .Select(token => KeyValuePair.Create(token.Name, token.Value.GetInt32())))
         {
             Merges = [.. model.GetProperty("merges").EnumerateArray().Select(merge => merge.GetString()!)],
             ByteLevel = true,

@@ -25,7 +25,8 @@ internal sealed class NpmEncoder : IEncoder
     {
         process.StandardInput.WriteLine(slice.JsonFile);
         process.StandardInput.Flush();
-        string answer = process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The process of {Name} ended; what it wrote before says why.");
+        string answer = process.StandardOutput.ReadLine()
+            ?? throw new InvalidOperationException($"The process of {Name} ended; what it wrote before says why.");
         return JsonSerializer.Deserialize<Encoded>(answer, Json)!;
     }
 

@@ -12,9 +12,13 @@ namespace TinyLlm.Bench.Tokenizers;
 /// <param name="PeakBytes">The most memory that the process had, code included.</param>
 /// <param name="Vocabulary">Tokens of the vocabulary.</param>
 /// <param name="PreTokens">Distinct pre-tokens of the text, where the trainer tells.</param>
-internal sealed record TrainTokenizerReply(double Seconds, double CpuSeconds, long PeakBytes, int Vocabulary, long PreTokens);
+internal sealed record TrainTokenizerReply(
+    double Seconds, double CpuSeconds, long PeakBytes, int Vocabulary, long PreTokens);
 
-/// <summary><c>train-tokenizer</c>, hidden: trains one BPE vocabulary in a process of its own, so that its memory can be told from the other side's.</summary>
+/// <summary>
+/// <c>train-tokenizer</c>, hidden: trains one BPE vocabulary in a process of its own, so that its memory can be told
+/// from the other side's.
+/// </summary>
 internal static class TrainTokenizerCommand
 {
     public const string Name = "train-tokenizer";
@@ -29,7 +33,9 @@ internal static class TrainTokenizerCommand
         var threads = new Argument<int>("threads");
         var command = new Command(Name) { text, folder, vocabulary, threads };
         command.Hidden = true;
-        command.SetAction(parse => Train(parse.GetValue(text)!, parse.GetValue(folder)!, parse.GetValue(vocabulary), parse.GetValue(threads)));
+        command.SetAction(
+            parse => Train(
+            parse.GetValue(text)!, parse.GetValue(folder)!, parse.GetValue(vocabulary), parse.GetValue(threads)));
         return command;
     }
 
@@ -43,7 +49,10 @@ internal static class TrainTokenizerCommand
         double cpuSeconds = (Environment.CpuUsage.TotalTime - cpu).TotalSeconds;
         long peak = OwnProgram.PeakBytes();
         tokenizer.Save(folder);
-        Console.WriteLine(JsonSerializer.Serialize(new TrainTokenizerReply(seconds, cpuSeconds, peak, tokenizer.VocabularySize, progress.Value.DistinctPreTokens)));
+        Console.WriteLine(
+            JsonSerializer.Serialize(
+            new TrainTokenizerReply(
+            seconds, cpuSeconds, peak, tokenizer.VocabularySize, progress.Value.DistinctPreTokens)));
     }
 
     private sealed class LastProgress : IProgress<BpeProgress>

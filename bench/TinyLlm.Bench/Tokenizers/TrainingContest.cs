@@ -6,8 +6,11 @@ using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Tokenizers;
 
-/// <summary>Training of a BPE vocabulary on one text, TinyLlm and Hugging Face's library in turn, each in a process of its own.</summary>
-internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPackages packages, int threads, int rounds)
+/// <summary>
+/// Training of a BPE vocabulary on one text, TinyLlm and Hugging Face's library in turn, each in a process of its own.
+/// </summary>
+internal sealed class TrainingContest(
+    string text, TemporaryFolder folder, NpmPackages packages, int threads, int rounds)
 {
     private const double TargetSpeed = 2, TargetMemory = 0.5, TargetSeconds = 10;
     private const int SmallVocabulary = 8192;
@@ -16,7 +19,8 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
 
     /// <summary>Seconds and bytes of the processes' peak memory.</summary>
     private sealed record Result(
-        string Model, double Ours, double OursSpread, double OursCpu, long OursBytes, double? Peer, double? PeerSpread, double? PeerCpu, long? PeerBytes, double? Ratio, double? MemoryRatio, long PreTokens);
+        string Model, double Ours, double OursSpread, double OursCpu, long OursBytes, double? Peer, double? PeerSpread,
+        double? PeerCpu, long? PeerBytes, double? Ratio, double? MemoryRatio, long PreTokens);
 
     /// <summary>Trains, leaves our vocabulary in a folder, and prints a table.</summary>
     public void Run(int vocabulary, string ourFolder, string pattern, ResultsFile results)
@@ -30,21 +34,37 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
         }
 
         double speed = ours.Seconds.SpeedUpOver(peer.Seconds), memory = (double)ours.Bytes / peer.Bytes;
-        Console.WriteLine($"\ntraining with {threads} threads, {ours.Last!.PreTokens:N0} distinct pre-tokens; medians of {rounds} rounds, in turn; memory: the process's peak\n");
-        var table = new Table("                              ", "vocabulary", " seconds", "spread", "CPU seconds", "    MiB", "times as fast    ", "memory                   ");
+        Console.WriteLine($"\ntraining with {threads} threads, {ours.Last!.PreTokens:N0} distinct pre-tokens; medians "
+            + $"of {rounds} rounds, in turn; memory: the process's peak\n");
+        var table = new Table(
+            "                              ", "vocabulary", " seconds", "spread", "CPU seconds", "    MiB",
+            "times as fast    ", "memory                   ");
         Add("TinyLlm", ours, Figures.AtLeast(speed, TargetSpeed), Figures.AtMost(memory, TargetMemory));
         Add($"Hugging Face {NpmPackages.HuggingFace}", peer, "1", "1");
         Add("TinyLlm", small, "", "");
-        Console.WriteLine($"\nof TinyLlm's tokens {SharedTokens(Path.Combine(ourFolder, "tokenizer.json"), Path.Combine(folder["peer"], "tokenizer.json")):P1} are Hugging Face's too; {SmallVocabulary} tokens: target {TargetSeconds} s or less");
-        results.Add(new Result($"bpe-{vocabulary}", ours.Seconds.Median, ours.Seconds.Spread, ours.CpuSeconds.Median, ours.Bytes, peer.Seconds.Median, peer.Seconds.Spread, peer.CpuSeconds.Median, peer.Bytes, speed, memory, ours.Last.PreTokens));
-        results.Add(new Result($"bpe-{SmallVocabulary}", small.Seconds.Median, small.Seconds.Spread, small.CpuSeconds.Median, small.Bytes, null, null, null, null, null, null, small.Last!.PreTokens));
+        double shared =
+            SharedTokens(Path.Combine(ourFolder, "tokenizer.json"), Path.Combine(folder["peer"], "tokenizer.json"));
+        Console.WriteLine(
+            $"\nof TinyLlm's tokens {shared:P1} are Hugging Face's too; {SmallVocabulary} tokens: target "
+            + $"{TargetSeconds} s or less");
+        results.Add(
+            new Result($"bpe-{vocabulary}", ours.Seconds.Median, ours.Seconds.Spread, ours.CpuSeconds.Median,
+            ours.Bytes, peer.Seconds.Median, peer.Seconds.Spread, peer.CpuSeconds.Median, peer.Bytes, speed, memory,
+            ours.Last.PreTokens));
+        results.Add(
+            new Result($"bpe-{SmallVocabulary}", small.Seconds.Median, small.Seconds.Spread, small.CpuSeconds.Median,
+            small.Bytes, null, null, null, null, null, null, small.Last!.PreTokens));
 
         void Add(string name, Side side, string speed, string memory) =>
-            table.Add(name, $"{side.Last!.Vocabulary:N0}", $"{side.Seconds.Median:F2}", $"{side.Seconds.Spread:P0}", $"{side.CpuSeconds.Median:F2}", $"{Figures.MiB(side.Bytes):F0}", speed, memory);
+            table.Add(name, $"{side.Last!.Vocabulary:N0}", $"{side.Seconds.Median:F2}", $"{side.Seconds.Spread:P0}",
+            $"{side.CpuSeconds.Median:F2}", $"{Figures.MiB(side.Bytes):F0}", speed, memory);
     }
 
     private TrainTokenizerReply TrainOurs(int vocabulary, string ourFolder) =>
-        Reply(new ProcessStartInfo(OwnProgram.Path, OwnProgram.Arguments(TrainTokenizerCommand.Name, text, ourFolder, $"{vocabulary}", $"{threads}")) { RedirectStandardOutput = true });
+        Reply(new ProcessStartInfo(
+        OwnProgram.Path,
+        OwnProgram.Arguments(
+        TrainTokenizerCommand.Name, text, ourFolder, $"{vocabulary}", $"{threads}")) { RedirectStandardOutput = true });
 
     private TrainTokenizerReply TrainPeer(string pattern)
     {
@@ -61,7 +81,8 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
             last = line; // the library shows its progress on the same stream
         process.WaitForExit();
         if (process.ExitCode != 0 || last is null)
-            throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)}: exit code {process.ExitCode}; what it wrote before says why.");
+            throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)}: exit code "
+                + $"{process.ExitCode}; what it wrote before says why.");
         return JsonSerializer.Deserialize<TrainTokenizerReply>(last, Json)!;
     }
 
@@ -74,7 +95,8 @@ internal sealed class TrainingContest(string text, TemporaryFolder folder, NpmPa
         static IEnumerable<string> Tokens(string file)
         {
             using var json = JsonDocument.Parse(File.ReadAllBytes(file));
-            return [.. json.RootElement.GetProperty("model").GetProperty("vocab").EnumerateObject().Select(token => token.Name)];
+            return [.. json.RootElement.GetProperty("model").GetProperty("vocab").EnumerateObject()
+                .Select(token => token.Name)];
         }
     }
 

@@ -14,7 +14,10 @@ internal sealed class Batches(ModelSize size)
     /// <summary>(B, T): the token that follows each.</summary>
     public int[] Targets { get; } = new int[size.Tokens];
 
-    /// <summary>Draws the next batch. Each token is one of four that the one before allows: easy to learn, so that a falling loss shows that training works.</summary>
+    /// <summary>
+    /// Draws the next batch. Each token is one of four that the one before allows: easy to learn, so that a falling
+    /// loss shows that training works.
+    /// </summary>
     public void Next()
     {
         int token = 0;

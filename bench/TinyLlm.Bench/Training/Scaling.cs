@@ -4,7 +4,9 @@ using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Training;
 
-/// <summary>How TinyLlm's time for a step goes with threads, layers and context; all on the preset <c>small</c>.</summary>
+/// <summary>
+/// How TinyLlm's time for a step goes with threads, layers and context; all on the preset <c>small</c>.
+/// </summary>
 internal static class Scaling
 {
     private const double ThreadsTarget = 1.8;
@@ -13,10 +15,12 @@ internal static class Scaling
     private static readonly ModelSize Preset = ModelSize.Get("small");
 
     /// <summary>One size's figures. <paramref name="Ours"/> is in tokens a second; there is no peer.</summary>
-    private sealed record Result(string Model, string Varied, int Value, double Ours, double Milliseconds, double Spread);
+    private sealed record Result(
+        string Model, string Varied, int Value, double Ours, double Milliseconds, double Spread);
 
     /// <summary>The speed with several threads beside that with one.</summary>
-    private sealed record ThreadsResult(string Model, int Threads, double Ours, double Peer, double Ratio, double Target);
+    private sealed record ThreadsResult(
+        string Model, int Threads, double Ours, double Peer, double Ratio, double Target);
 
     public static void Run(int threads, int rounds, int steps, ResultsFile results)
     {
@@ -35,8 +39,12 @@ internal static class Scaling
         for (int round = 0; round < rounds; round++)
             duel.Round(steps);
 
-        var result = new ThreadsResult(Preset.Name, threads, Preset.Tokens / duel.Ours.Median, Preset.Tokens / duel.Theirs.Median, duel.Ours.SpeedUpOver(duel.Theirs), ThreadsTarget);
-        Console.WriteLine($"\nthreads: {result.Ours:F0} tokens/s with {threads}, {result.Peer:F0} with 1: {Figures.AtLeast(result.Ratio, ThreadsTarget)} times; "
+        var result = new ThreadsResult(
+            Preset.Name, threads, Preset.Tokens / duel.Ours.Median, Preset.Tokens / duel.Theirs.Median,
+            duel.Ours.SpeedUpOver(duel.Theirs), ThreadsTarget);
+        Console.WriteLine(
+            $"\nthreads: {result.Ours:F0} tokens/s with {threads}, {result.Peer:F0} with 1: "
+            + $"{Figures.AtLeast(result.Ratio, ThreadsTarget)} times; "
             + $"losses of {duel.Losses.Steps} steps at most {duel.Losses.Largest:E1} apart\n");
         results.Add(result);
     }
@@ -50,7 +58,8 @@ internal static class Scaling
         for (int i = 0; i < layers.Length; i++)
         {
             var (ms, sample) = (samples[i].Median * 1e3, samples[i]);
-            table.Add($"{layers[i]}", $"{ms:F1}", $"{sample.Spread:P0}", i == 0 ? "" : $"{(ms - samples[i - 1].Median * 1e3) / (layers[i] - layers[i - 1]):F1}");
+            table.Add($"{layers[i]}", $"{ms:F1}", $"{sample.Spread:P0}", i == 0 ? ""
+                : $"{(ms - samples[i - 1].Median * 1e3) / (layers[i] - layers[i - 1]):F1}");
             results.Add(new Result(Preset.Name, "layers", layers[i], Preset.Tokens / sample.Median, ms, sample.Spread));
         }
 
@@ -63,13 +72,16 @@ internal static class Scaling
         int[] contexts = [64, 128, 256, 512];
         ModelSize[] sizes = [.. contexts.Select(t => Preset with { Context = t, BatchSize = Preset.Tokens / t })];
         var samples = Measure(sizes, threads, rounds, steps);
-        var table = new Table("T  ", "B ", "ms a step", "spread", "attention's share of the arithmetic", "ms more for 64 positions more");
+        var table = new Table(
+            "T  ", "B ", "ms a step", "spread", "attention's share of the arithmetic", "ms more for 64 positions more");
         for (int i = 0; i < sizes.Length; i++)
         {
             var (ms, sample) = (samples[i].Median * 1e3, samples[i]);
-            table.Add($"{contexts[i]}", $"{sizes[i].BatchSize}", $"{ms:F1}", $"{sample.Spread:P0}", $"{TrainingFlops.AttentionShare(sizes[i]):P1}",
+            table.Add($"{contexts[i]}", $"{sizes[i].BatchSize}", $"{ms:F1}", $"{sample.Spread:P0}",
+                $"{TrainingFlops.AttentionShare(sizes[i]):P1}",
                 i == 0 ? "" : $"{(ms - samples[i - 1].Median * 1e3) / (contexts[i] - contexts[i - 1]) * 64:F1}");
-            results.Add(new Result(Preset.Name, "context", contexts[i], sizes[i].Tokens / sample.Median, ms, sample.Spread));
+            results.Add(
+                new Result(Preset.Name, "context", contexts[i], sizes[i].Tokens / sample.Median, ms, sample.Spread));
         }
     }
 

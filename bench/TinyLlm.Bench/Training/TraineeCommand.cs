@@ -9,8 +9,9 @@ using TinyLlm.Bench.Processes;
 namespace TinyLlm.Bench.Training;
 
 /// <summary>
-/// <c>trainee</c>, hidden: one side of <c>train</c> in a process of its own, so that its memory can be told from the other's. Its standard input has the
-/// setup and then numbers of steps, one a line; each is answered by a line on standard output. The end of the input ends it.
+/// <c>trainee</c>, hidden: one side of <c>train</c> in a process of its own, so that its memory can be told from the
+/// other's. Its standard input has the setup and then numbers of steps, one a line; each is answered by a line on
+/// standard output. The end of the input ends it.
 /// </summary>
 internal static class TraineeCommand
 {

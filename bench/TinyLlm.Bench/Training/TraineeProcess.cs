@@ -4,7 +4,10 @@ using TinyLlm.Bench.Processes;
 
 namespace TinyLlm.Bench.Training;
 
-/// <summary>The asking end of a <see cref="TraineeCommand"/>. It only works while it is asked to, so that of several one works at a time.</summary>
+/// <summary>
+/// The asking end of a <see cref="TraineeCommand"/>. It only works while it is asked to, so that of several one works
+/// at a time.
+/// </summary>
 internal sealed class TraineeProcess : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
@@ -17,7 +20,9 @@ internal sealed class TraineeProcess : IDisposable
     public TraineeProcess(string side, TraineeSetup setup, params (string Name, string Value)[] environment)
     {
         this.side = side;
-        var start = new ProcessStartInfo(OwnProgram.Path, OwnProgram.Arguments(TraineeCommand.Name, side)) { RedirectStandardInput = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(
+            OwnProgram.Path, OwnProgram.Arguments(TraineeCommand.Name, side)) { RedirectStandardInput = true,
+            RedirectStandardOutput = true };
         foreach (var (name, value) in environment)
             start.Environment[name] = value;
         process = Process.Start(start)!;
@@ -42,7 +47,8 @@ internal sealed class TraineeProcess : IDisposable
     {
         process.StandardInput.WriteLine(line);
         process.StandardInput.Flush();
-        string answer = process.StandardOutput.ReadLine() ?? throw new InvalidOperationException($"The process of {side} ended; what it wrote before says why.");
+        string answer = process.StandardOutput.ReadLine()
+            ?? throw new InvalidOperationException($"The process of {side} ended; what it wrote before says why.");
         var reply = JsonSerializer.Deserialize<TraineeReply>(answer)!;
         PeakBytes = reply.PeakBytes;
         return reply;

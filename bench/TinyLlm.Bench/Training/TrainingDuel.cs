@@ -16,7 +16,10 @@ internal sealed class TrainingDuel(TraineeProcess ours, TraineeProcess theirs)
     /// <summary>What both learned, compared.</summary>
     public LossCheck Losses { get; } = new();
 
-    /// <summary>Makes the first steps, which are not measured, and returns the seconds that the slower side needs for one when nothing disturbs it.</summary>
+    /// <summary>
+    /// Makes the first steps, which are not measured, and returns the seconds that the slower side needs for one when
+    /// nothing disturbs it.
+    /// </summary>
     public double WarmUp()
     {
         for (int i = 0; i < WarmUpSteps; i++)
@@ -31,7 +34,10 @@ internal sealed class TrainingDuel(TraineeProcess ours, TraineeProcess theirs)
         return Math.Max(fastestOurs, fastestTheirs);
     }
 
-    /// <summary>A round: each side, once the other's threads sleep, makes one step that is not measured, so that caches and threads are its own, and <paramref name="steps"/> that are.</summary>
+    /// <summary>
+    /// A round: each side, once the other's threads sleep, makes one step that is not measured, so that caches and
+    /// threads are its own, and <paramref name="steps"/> that are.
+    /// </summary>
     public void Round(int steps)
     {
         Rest.UntilThreadsSleep();

@@ -2,13 +2,18 @@ using TinyLlm.Bench.Timing;
 
 namespace TinyLlm.Bench.Training;
 
-/// <summary>The arithmetic that a training step cannot do without, the same for every side whatever it computes on top.</summary>
+/// <summary>
+/// The arithmetic that a training step cannot do without, the same for every side whatever it computes on top.
+/// </summary>
 internal static class TrainingFlops
 {
     /// <summary>How it is counted, for people.</summary>
-    public const string Rule = "6 operations a token for each weight of a product (12 L C^2 + V C), and 6 L C T for causal attention";
+    public const string Rule = "6 operations a token for each weight of a product (12 L C^2 + V C), and 6 L C T for "
+        + "causal attention";
 
-    /// <summary>Of one step: forward, and twice as much backward. Causal attention needs half of the (T, T) scores.</summary>
+    /// <summary>
+    /// Of one step: forward, and twice as much backward. Causal attention needs half of the (T, T) scores.
+    /// </summary>
     public static double PerStep(ModelSize size)
     {
         double c = size.Width, products = 12 * size.Layers * c * c + size.Vocabulary * c;

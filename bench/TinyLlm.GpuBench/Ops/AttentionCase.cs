@@ -4,7 +4,8 @@ using TinyLlm.Tests.Reference;
 namespace TinyLlm.GpuBench.Ops;
 
 /// <summary>
-/// Causal attention of one shape, on several sets of buffers, with its check. Queries, keys and values are the rows of one stacked projection, as in the model.
+/// Causal attention of one shape, on several sets of buffers, with its check. Queries, keys and values are the rows of
+/// one stacked projection, as in the model.
 /// </summary>
 internal sealed class AttentionCase : IDisposable
 {
@@ -44,7 +45,8 @@ internal sealed class AttentionCase : IDisposable
     }
 
     /// <summary>Bytes of one set of buffers.</summary>
-    public static long BytesPerSet(AttentionShape s) => (long)s.B * s.T * (2 * (s.H + 2 * s.Hkv) + 2 * s.H) * s.D * Sizes.TypeOf(s.Precision).Size();
+    public static long BytesPerSet(AttentionShape s) =>
+        (long)s.B * s.T * (2 * (s.H + 2 * s.Hkv) + 2 * s.H) * s.D * Sizes.TypeOf(s.Precision).Size();
 
     public void Forward(int set)
     {
@@ -59,7 +61,10 @@ internal sealed class AttentionCase : IDisposable
         backend.AttentionBackward(sets[set].DOutput, q, k, v, sets[set].Output, sets[set].LogSumExp, dq, dk, dv);
     }
 
-    /// <summary>||output - reference|| / ||reference|| over the last key head's queries of the last row; NaN where any element of the output was left unwritten.</summary>
+    /// <summary>
+    /// ||output - reference|| / ||reference|| over the last key head's queries of the last row; NaN where any element
+    /// of the output was left unwritten.
+    /// </summary>
     public double CheckForward()
     {
         backend.Fill(sets[0].Output, float.NaN);
@@ -97,7 +102,8 @@ internal sealed class AttentionCase : IDisposable
     private (Tensor Q, Tensor K, Tensor V) Split(Tensor stacked)
     {
         var heads = stacked.SplitLast(shape.D);
-        return (heads.Slice(2, 0, shape.H), heads.Slice(2, shape.H, shape.Hkv), heads.Slice(2, shape.H + shape.Hkv, shape.Hkv));
+        return (heads.Slice(2, 0, shape.H), heads.Slice(2, shape.H, shape.Hkv),
+            heads.Slice(2, shape.H + shape.Hkv, shape.Hkv));
     }
 
     // The last row of the batch, (T, heads, D).
@@ -110,7 +116,8 @@ internal sealed class AttentionCase : IDisposable
 
     private Reference LastGroup()
     {
-        double[] q = Inputs(QkvStart, Heads, shape.H - Group, Group), k = Inputs(QkvStart, Heads, shape.H + shape.Hkv - 1, 1), v = Inputs(QkvStart, Heads, Heads - 1, 1);
+        double[] q = Inputs(QkvStart, Heads, shape.H - Group, Group),
+            k = Inputs(QkvStart, Heads, shape.H + shape.Hkv - 1, 1), v = Inputs(QkvStart, Heads, Heads - 1, 1);
         double[] dOutput = Inputs(DOutStart, shape.H, shape.H - Group, Group);
         var sizes = new AttentionSizes(1, shape.T, shape.T, Group, 1, shape.D);
         var (dq, dk, dv) = ReferenceOps.AttentionBackward(dOutput, q, k, v, sizes);

@@ -56,9 +56,12 @@ internal sealed class MatMulCase : IDisposable
 
     public void BackwardInput(int set) => backend.MatMulBackwardInput(sets[set].Y, sets[set].Weight, sets[set].Dx);
 
-    public void BackwardWeight(int set) => backend.MatMulBackwardWeight(sets[set].Y, sets[set].X, sets[set].DWeight, null);
+    public void BackwardWeight(int set) =>
+        backend.MatMulBackwardWeight(sets[set].Y, sets[set].X, sets[set].DWeight, null);
 
-    /// <summary>||y - reference|| / ||reference|| over sampled elements; NaN where any element of y was left unwritten.</summary>
+    /// <summary>
+    /// ||y - reference|| / ||reference|| over sampled elements; NaN where any element of y was left unwritten.
+    /// </summary>
     public double CheckForward() => Check(Forward, sets[0].Y, float.NaN,
         (m, n) => Sum(shape.K, k => X(m, k) * Weight(n, k)));
 

@@ -4,8 +4,9 @@ using TinyLlm.Kernels.Gpu;
 namespace TinyLlm.GpuBench.Ops;
 
 /// <summary>
-/// Random numbers that both sides know: element i of a tensor that was filled from <c>start</c> is number (start + i) mod <see cref="Period"/> of a table. The device
-/// fills gigabytes in no time, and the host can compute any element of a result without reading its inputs back.
+/// Random numbers that both sides know: element i of a tensor that was filled from <c>start</c> is number (start + i)
+/// mod <see cref="Period"/> of a table. The device fills gigabytes in no time, and the host can compute any element of
+/// a result without reading its inputs back.
 /// </summary>
 internal sealed class Noise : IDisposable
 {
@@ -41,7 +42,9 @@ internal sealed class Noise : IDisposable
             backend.Cast(table.Slice(0, 0, part.Shape[0] - first), part.Slice(0, first, part.Shape[0] - first));
     });
 
-    /// <summary>Element <paramref name="i"/> of a tensor of this type that was filled from <paramref name="start"/>, exactly.</summary>
+    /// <summary>
+    /// Element <paramref name="i"/> of a tensor of this type that was filled from <paramref name="start"/>, exactly.
+    /// </summary>
     public double At(long start, long i, DType dtype)
     {
         float value = values[(start + i) % Period];

@@ -22,7 +22,10 @@ internal sealed class OpsDevice : IDisposable
 
     public StreamTimer Timer { get; private set; }
 
-    /// <summary>Opens the device anew: an illegal access spoils a context for all that comes after. What the old one held is left to it, since returning it would fail too.</summary>
+    /// <summary>
+    /// Opens the device anew: an illegal access spoils a context for all that comes after. What the old one held is
+    /// left to it, since returning it would fail too.
+    /// </summary>
     public void Reopen()
     {
         Backend = Backend.Create(name);

@@ -6,8 +6,8 @@ namespace TinyLlm.GpuBench.Ops;
 internal static class Tolerance
 {
     /// <summary>
-    /// Of one product whose result has this type: bf16 rounds it to 8 bits, which leaves about 2e-3; single precision alone would leave 1e-6, but its
-    /// products may run as tf32 (11 bits of each operand).
+    /// Of one product whose result has this type: bf16 rounds it to 8 bits, which leaves about 2e-3; single precision
+    /// alone would leave 1e-6, but its products may run as tf32 (11 bits of each operand).
     /// </summary>
     public static double OfProduct(DType result) => result == DType.BF16 ? 5e-3 : 1e-3;
 

@@ -6,8 +6,9 @@ namespace TinyLlm.GpuBench.Reporting;
 internal static class Judgement
 {
     /// <summary>
-    /// nanoGPT's published validation loss for its character model of Shakespeare's works, and the highest loss that counts as the same: seeds differ by a
-    /// hundredth, and it reports the best of many evaluations on a part of the split.
+    /// nanoGPT's published validation loss for its character model of Shakespeare's works, and the highest loss that
+    /// counts as the same: seeds differ by a hundredth, and it reports the best of many evaluations on a part of the
+    /// split.
     /// </summary>
     public const double NanoGptLoss = 1.4697, HighestLoss = 1.50;
 
@@ -27,10 +28,12 @@ internal static class Judgement
 
     /// <summary>The lowest validation loss of a run's log.</summary>
     public static double? BestLoss(Dictionary<string, JsonNode> parts) =>
-        parts.TryGetValue("metrics", out var lines) ? lines.AsArray().Select(line => (double?)line!["val_loss"]).Min() : null;
+        parts.TryGetValue("metrics", out var lines) ? lines.AsArray().Select(line => (double?)line!["val_loss"]).Min()
+        : null;
 
     // gpu-check --quick trains a few steps, which reach nothing.
-    private static bool IsShort(Dictionary<string, JsonNode> parts) => parts.TryGetValue("metrics", out var lines) && (int)lines.AsArray()[^1]!["step"]! < NanoGptSteps;
+    private static bool IsShort(Dictionary<string, JsonNode> parts) =>
+        parts.TryGetValue("metrics", out var lines) && (int)lines.AsArray()[^1]!["step"]! < NanoGptSteps;
 
     // A runner that found no device skips every test and is content.
     private static string? OfTests(JsonNode? summary)
@@ -42,5 +45,6 @@ internal static class Judgement
     }
 
     private static string? OfLoss(double? loss, bool isShort) =>
-        loss is not { } best ? "no evaluation" : isShort || best <= HighestLoss ? null : $"validation loss {best:F4}; expected {HighestLoss} or less";
+        loss is not { } best ? "no evaluation" : isShort || best <= HighestLoss ? null
+        : $"validation loss {best:F4}; expected {HighestLoss} or less";
 }

@@ -12,12 +12,15 @@ internal static class Machine
     private const string NvidiaDriver = "/proc/driver/nvidia/version";
 
     /// <summary>The facts that are known now, and those of before that are not.</summary>
-    public static Dictionary<string, string> Describe(string device, Dictionary<string, string> before, Dictionary<string, JsonNode> parts)
+    public static Dictionary<string,
+        string> Describe(string device, Dictionary<string, string> before, Dictionary<string, JsonNode> parts)
     {
         var facts = new Dictionary<string, string>(before)
         {
             ["device"] = DeviceList.Find().FirstOrDefault(d => d.Name == device)?.Text ?? device,
-            ["TinyLlm"] = typeof(Backend).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+            ["TinyLlm"] = typeof(
+                Backend).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
+                ?? "unknown",
             [".NET"] = RuntimeInformation.FrameworkDescription,
             ["ILGPU"] = typeof(Context).Assembly.GetName().Version?.ToString() ?? "unknown",
             ["system"] = $"{RuntimeInformation.OSDescription}, {Environment.ProcessorCount} processors",
@@ -26,7 +29,8 @@ internal static class Machine
             facts["driver"] = File.ReadLines(NvidiaDriver).First();
         foreach (string peer in (string[])["torch", "transformers"])
         {
-            if (parts.Values.OfType<JsonObject>().Select(part => (string?)part[peer]).FirstOrDefault(version => version is not null) is { } version)
+            if (parts.Values.OfType<JsonObject>().Select(part => (string?)part[peer])
+                .FirstOrDefault(version => version is not null) is { } version)
                 facts[peer] = version;
         }
 

@@ -2,7 +2,9 @@ using TinyLlm.GpuBench.Ops;
 
 namespace TinyLlm.GpuBench.Reporting;
 
-/// <summary>TFLOP/s of products and attention, ours beside PyTorch's (cuBLAS and its fused attention) where they were measured.</summary>
+/// <summary>
+/// TFLOP/s of products and attention, ours beside PyTorch's (cuBLAS and its fused attention) where they were measured.
+/// </summary>
 internal static class RateTables
 {
     private sealed record Ours<T>(List<T> Results);
@@ -23,7 +25,8 @@ internal static class RateTables
             ["precision", "op", "B", "T", "H", "Hkv", "D"],
             r => [r.Precision, r.Op, $"{r.B}", $"{r.T}", $"{r.H}", $"{r.Hkv}", $"{r.D}"],
             r => new Rate((r.Op, r.Precision, (r.B, r.T), (r.H, r.Hkv), r.D), r.Tflops, r.Error, r.Passed));
-        return Titled("Products", products) + Titled("Causal attention (half of the products' arithmetic counted)", attention);
+        return Titled("Products", products)
+            + Titled("Causal attention (half of the products' arithmetic counted)", attention);
     }
 
     private static string Titled(string title, string table) => table.Length == 0 ? "" : $"{title}:\n\n{table}\n";
@@ -31,7 +34,8 @@ internal static class RateTables
     private sealed record Rate(object Key, double Tflops, double? Error, bool Passed);
 
     // A table of ours, of theirs, or of both, one line a shape.
-    private static string Compare<T>(List<T>? ours, List<T>? theirs, string[] columns, Func<T, string[]> cells, Func<T, Rate> rate)
+    private static string Compare<T>(
+        List<T>? ours, List<T>? theirs, string[] columns, Func<T, string[]> cells, Func<T, Rate> rate)
     {
         var theirRates = theirs?.Select(rate).ToDictionary(r => r.Key, r => r.Tflops) ?? [];
         var ratios = new List<double>();
@@ -44,12 +48,14 @@ internal static class RateTables
             if (peer is not null)
                 ratios.Add(r.Tflops / peer.Value);
             string error = r.Error is { } e ? $"{e:E1}" : "not finite";
-            return (string[])[.. cells(result), $"{r.Tflops:G4}", $"{peer:G4}", $"{r.Tflops / peer:F2}", r.Passed ? error : $"**{error}**"];
+            return (string[])[.. cells(result), $"{r.Tflops:G4}", $"{peer:G4}", $"{r.Tflops / peer:F2}", r.Passed
+                ? error : $"**{error}**"];
         }).ToList();
         string table = ReportText.Table([.. columns, "TFLOP/s", "PyTorch", "ratio", "error"], rows);
         if (ratios.Count == 0)
             return table;
         ratios.Sort();
-        return $"{table}\nRatio to PyTorch over {ratios.Count}: smallest {ratios[0]:F2}, median {ratios[ratios.Count / 2]:F2}, largest {ratios[^1]:F2}.\n";
+        return $"{table}\nRatio to PyTorch over {ratios.Count}: smallest {ratios[0]:F2}, median "
+            + $"{ratios[ratios.Count / 2]:F2}, largest {ratios[^1]:F2}.\n";
     }
 }

@@ -6,7 +6,10 @@ using TinyLlm.Kernels.Gpu;
 
 namespace TinyLlm.GpuBench.Smoke;
 
-/// <summary>Checks of what lies below the backend: ILGPU and the driver. Each returns what it saw, or null where the device has no such thing.</summary>
+/// <summary>
+/// Checks of what lies below the backend: ILGPU and the driver. Each returns what it saw, or null where the device has
+/// no such thing.
+/// </summary>
 internal static class AcceleratorChecks
 {
     /// <summary>A kernel in plain C#.</summary>
@@ -42,7 +45,8 @@ internal static class AcceleratorChecks
     private static string Multiply(CudaAccelerator cuda, string kernel, int rows)
     {
         const int columns = SmokeKernels.Columns, depth = SmokeKernels.Depth;
-        int[] a = [.. Enumerable.Range(0, rows * depth).Select(i => i * 7 % 17 - 8)], b = [.. Enumerable.Range(0, columns * depth).Select(i => i * 5 % 13 - 6)];
+        int[] a = [.. Enumerable.Range(0, rows * depth).Select(i => i * 7 % 17 - 8)],
+            b = [.. Enumerable.Range(0, columns * depth).Select(i => i * 5 % 13 - 6)];
         using var bufferA = cuda.Allocate1D(Bf16(a));
         using var bufferB = cuda.Allocate1D(Bf16(b));
         using var c = cuda.Allocate1D<float>(rows * columns);
@@ -51,18 +55,21 @@ internal static class AcceleratorChecks
         return $"({rows}, {columns}, {depth}) right";
     }
 
-    private static ushort[] Bf16(int[] values) => [.. values.Select(v => BFloat16.RoundToBits(BitConverter.SingleToUInt32Bits(v)))];
+    private static ushort[] Bf16(int[] values) =>
+        [.. values.Select(v => BFloat16.RoundToBits(BitConverter.SingleToUInt32Bits(v)))];
 
     private static void Launch(CudaAccelerator cuda, string kernel, params long[] arguments)
     {
         cuda.Bind();
-        using var function = new CudaFunction(cuda, typeof(SmokeKernels).GetMethod(kernel, BindingFlags.Public | BindingFlags.Static)!);
+        using var function =
+            new CudaFunction(cuda, typeof(SmokeKernels).GetMethod(kernel, BindingFlags.Public | BindingFlags.Static)!);
         using var stream = (CudaStream)cuda.CreateStream();
         function.Launch(stream, 1, 1, arguments);
         stream.Synchronize();
     }
 
-    private static void Expect<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, Func<int, T> expected) where T : unmanaged, IEquatable<T>
+    private static void Expect<T>(MemoryBuffer1D<T, Stride1D.Dense> buffer, Func<int, T> expected)
+        where T : unmanaged, IEquatable<T>
     {
         T[] values = buffer.GetAsArray1D();
         for (int i = 0; i < values.Length; i++)
@@ -72,7 +79,8 @@ internal static class AcceleratorChecks
         }
     }
 
-    private static string? OnCuda(string device, int capability, Func<CudaAccelerator, string> check) => device != "cuda" ? null : On(device, accelerator =>
+    private static string? OnCuda(string device, int capability, Func<CudaAccelerator, string> check) =>
+        device != "cuda" ? null : On(device, accelerator =>
         accelerator is CudaAccelerator cuda && cuda.Architecture.Major >= capability ? check(cuda) : null);
 
     private static string? On(string device, Func<Accelerator, string?> check)

@@ -4,7 +4,10 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.GpuBench.Smoke;
 
-/// <summary>Checks of the backend: sequences, results on their way, and the two ops that most of the time goes to. Each returns what it saw.</summary>
+/// <summary>
+/// Checks of the backend: sequences, results on their way, and the two ops that most of the time goes to. Each returns
+/// what it saw.
+/// </summary>
 internal static class BackendChecks
 {
     /// <summary>A recorded sequence that is run three times gives what the ops give one by one, bit for bit.</summary>
@@ -12,7 +15,8 @@ internal static class BackendChecks
     {
         const int count = 10_007, runs = 3;
         using var arena = new Arena(backend, "smoke");
-        Tensor step = arena.Add("step", count), recorded = arena.Add("recorded", count), direct = arena.Add("direct", count);
+        Tensor step = arena.Add("step", count), recorded = arena.Add("recorded", count),
+            direct = arena.Add("direct", count);
         arena.Allocate();
         float[] values = [.. Enumerable.Range(0, count).Select(i => MathF.Sin(i))];
         foreach (var tensor in (Tensor[])[step, recorded, direct])
@@ -25,7 +29,8 @@ internal static class BackendChecks
             Ops(direct);
         float[] a = Read(backend, recorded), b = Read(backend, direct);
         if (!a.SequenceEqual(b) || !a.All(float.IsFinite) || a.SequenceEqual(values))
-            throw new InvalidOperationException($"the recorded sequence gave {string.Join(" ", a.Take(3))} ..., its ops one by one {string.Join(" ", b.Take(3))} ...");
+            throw new InvalidOperationException($"the recorded sequence gave {string.Join(" ", a.Take(3))} ..., its "
+                + $"ops one by one {string.Join(" ", b.Take(3))} ...");
         return $"{runs} runs: the same bits";
 
         void Ops(Tensor x)
@@ -35,7 +40,9 @@ internal static class BackendChecks
         }
     }
 
-    /// <summary>Time of an op of next to no work, started from the host and recorded: recorded launches should cost a fraction.</summary>
+    /// <summary>
+    /// Time of an op of next to no work, started from the host and recorded: recorded launches should cost a fraction.
+    /// </summary>
     public static string LaunchCost(Backend backend, bool quick)
     {
         int ops = quick ? 5 : 100, runs = quick ? 1 : 50;
@@ -88,17 +95,22 @@ internal static class BackendChecks
         backend.Synchronize();
         var done = Stopwatch.GetElapsedTime(start);
         if (!values.All(v => v == before) || Read(backend, x)[0] != 2 * before)
-            throw new InvalidOperationException($"read {string.Join(" ", values)} then {Read(backend, x)[0]}; expected {before} then {2 * before}");
-        return $"all started after {started.TotalMilliseconds:F2} ms, the value there after {arrived.TotalMilliseconds:F2} ms, all done after {done.TotalMilliseconds:F2} ms";
+            throw new InvalidOperationException(
+                $"read {string.Join(" ", values)} then {Read(backend, x)[0]}; expected {before} then {2 * before}");
+        return $"all started after {started.TotalMilliseconds:F2} ms, the value there after "
+            + $"{arrived.TotalMilliseconds:F2} ms, all done after {done.TotalMilliseconds:F2} ms";
     }
 
-    /// <summary>The three products of each shape against double precision; null where the backend has no such type.</summary>
+    /// <summary>
+    /// The three products of each shape against double precision; null where the backend has no such type.
+    /// </summary>
     public static string? MatMul(Backend backend, params MatMulShape[] shapes)
     {
         if (!backend.Supports(Sizes.TypeOf(shapes[0].Precision)))
             return null;
         using var noise = new Noise(backend);
-        return string.Join("; ", shapes.Select(shape => $"({shape.M}, {shape.N}, {shape.K}) {MatMul(backend, noise, shape)}"));
+        return string.Join(
+            "; ", shapes.Select(shape => $"({shape.M}, {shape.N}, {shape.K}) {MatMul(backend, noise, shape)}"));
     }
 
     private static string MatMul(Backend backend, Noise noise, MatMulShape shape)
@@ -107,10 +119,14 @@ internal static class BackendChecks
         using var products = new MatMulCase(backend, noise, shape, sets: 1);
         double y = products.CheckForward();
         products.StartBackward();
-        return Within(("y", y, tolerance), ("dx", products.CheckBackwardInput(), tolerance), ("dWeight", products.CheckBackwardWeight(), Tolerance.OfProduct(DType.F32)));
+        return Within(
+            ("y", y, tolerance), ("dx", products.CheckBackwardInput(), tolerance),
+            ("dWeight", products.CheckBackwardWeight(), Tolerance.OfProduct(DType.F32)));
     }
 
-    /// <summary>Attention and its gradients against double precision; null where the backend has no such type.</summary>
+    /// <summary>
+    /// Attention and its gradients against double precision; null where the backend has no such type.
+    /// </summary>
     public static string? Attention(Backend backend, AttentionShape shape)
     {
         var dtype = Sizes.TypeOf(shape.Precision);
@@ -119,13 +135,16 @@ internal static class BackendChecks
         using var noise = new Noise(backend);
         using var attention = new AttentionCase(backend, noise, shape, sets: 1);
         double tolerance = Tolerance.OfAttention(dtype);
-        return Within(("output", attention.CheckForward(), tolerance), ("dq, dk, dv", attention.CheckBackward(), tolerance));
+        return Within(
+            ("output", attention.CheckForward(), tolerance), ("dq, dk, dv", attention.CheckBackward(), tolerance));
     }
 
     private static string Within(params (string Name, double Error, double Tolerance)[] results)
     {
         string text = string.Join(", ", results.Select(r => $"{r.Name} {r.Error:E1}"));
-        return results.All(r => r.Error <= r.Tolerance) ? $"errors {text}" : throw new InvalidOperationException($"errors {text}; expected at most {string.Join(", ", results.Select(r => r.Tolerance))}");
+        return results.All(r => r.Error <= r.Tolerance) ? $"errors {text}"
+            : throw new InvalidOperationException(
+                $"errors {text}; expected at most {string.Join(", ", results.Select(r => r.Tolerance))}");
     }
 
     private static float[] Read(Backend backend, Tensor tensor)

@@ -9,7 +9,8 @@ namespace TinyLlm.GpuBench.Smoke;
 internal sealed record SmokeResult(string Check, string Status, string Detail);
 
 /// <summary>
-/// <c>smoke</c>: what cannot be known before a program has met a card, each by itself: one failure does not hide the next. Then the ops that all else rests on.
+/// <c>smoke</c>: what cannot be known before a program has met a card, each by itself: one failure does not hide the
+/// next. Then the ops that all else rests on.
 /// </summary>
 internal static class SmokeCommand
 {
@@ -19,7 +20,8 @@ internal static class SmokeCommand
     private const string TensorCoresVariable = "TINYLLM_TENSOR_CORES", MmaAlone = "mma";
 
     // With edges in all directions: small, and large enough for the largest tiles.
-    private static readonly MatMulShape smallProduct = new("smoke", "", "", 200, 136, 72), largeProduct = new("smoke", "", "", 4104, 4136, 1048);
+    private static readonly MatMulShape smallProduct = new("smoke", "", "", 200, 136, 72),
+        largeProduct = new("smoke", "", "", 4104, 4136, 1048);
     private static readonly AttentionShape attention = new("", 2, 150, 4, 2, 64);
 
     public static Command Create()
@@ -68,23 +70,28 @@ internal static class SmokeCommand
         foreach (var (precision, cores) in Variants(device))
         {
             string name = cores.Length == 0 ? precision : $"{precision}, mma.sync alone";
-            MatMulShape[] products = quick ? [smallProduct with { M = 24, Precision = precision }] : [smallProduct with { Precision = precision }, largeProduct with { Precision = precision }];
-            yield return ($"MatMul, {name}", () => OnBackend(device, backend => BackendChecks.MatMul(backend, products), cores));
+            MatMulShape[] products = quick ? [smallProduct with { M = 24, Precision = precision }]
+                : [smallProduct with { Precision = precision }, largeProduct with { Precision = precision }];
+            yield return ($"MatMul, {name}",
+                () => OnBackend(device, backend => BackendChecks.MatMul(backend, products), cores));
             var shape = attention with { Precision = precision, T = quick ? 20 : attention.T };
-            yield return ($"Attention, {name}", () => OnBackend(device, backend => BackendChecks.Attention(backend, shape), cores));
+            yield return ($"Attention, {name}",
+                () => OnBackend(device, backend => BackendChecks.Attention(backend, shape), cores));
         }
     }
 
     // The older instructions first: they are likelier to be right.
     private static (string Precision, string Cores)[] Variants(string device) =>
-        device == "cuda" ? [(Sizes.Fp32, ""), (Sizes.Bf16, MmaAlone), (Sizes.Bf16, "")] : [(Sizes.Fp32, ""), (Sizes.Bf16, "")];
+        device == "cuda" ? [(Sizes.Fp32, ""), (Sizes.Bf16, MmaAlone), (Sizes.Bf16, "")]
+        : [(Sizes.Fp32, ""), (Sizes.Bf16, "")];
 
     // Whatever a driver throws is a finding.
     private static SmokeResult Try(string name, Func<string?> check)
     {
         try
         {
-            return check() is { } seen ? new SmokeResult(name, Ok, seen) : new SmokeResult(name, Skipped, "this device has no such thing");
+            return check() is { } seen ? new SmokeResult(name, Ok, seen)
+                : new SmokeResult(name, Skipped, "this device has no such thing");
         }
         catch (Exception e)
         {

@@ -4,7 +4,9 @@ using TinyLlm.Training;
 
 namespace TinyLlm.GpuBench.Training;
 
-/// <summary>Takes the time from each step to the next, once the warm-up is over. It keeps no checkpoint and no log.</summary>
+/// <summary>
+/// Takes the time from each step to the next, once the warm-up is over. It keeps no checkpoint and no log.
+/// </summary>
 internal sealed class StepTimes(int warmUp) : ITrainerEvents
 {
     private long last;

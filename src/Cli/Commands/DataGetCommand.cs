@@ -17,11 +17,15 @@ internal static class DataGetCommand
         var name = new Argument<string>("NAME") { Description = "Name of the set: see tinyllm data list." };
         var folder = LoopOptions.Path<string?>("--out", "DIR", $"Folder of the set; default: {DefaultRoot}/NAME.");
         var host = LoopOptions.Text("--url-base", "URL", "Host that has the same paths as the set's own: a mirror.");
-        var accept = new Option<bool>("--accept-new") { Description = "Take files other than the expected ones, and expect them from now on." };
-        var command = new Command("get", "Download a data set, or go on with a download; files that are there are checked.") { name, folder, host, accept };
+        var accept = new Option<bool>(
+            "--accept-new")
+        { Description = "Take files other than the expected ones, and expect them from now on." };
+        var command = new Command("get", "Download a data set, or go on with a download; files that are there are "
+            + "checked.") { name, folder, host, accept };
         command.SetAction((parse, stop) =>
         {
-            var settings = new DownloadSettings { UrlBase = ReadHost(parse.GetValue(host)), AcceptNew = parse.GetValue(accept) };
+            var settings =
+                new DownloadSettings { UrlBase = ReadHost(parse.GetValue(host)), AcceptNew = parse.GetValue(accept) };
             var set = DataSets.Find(parse.GetValue(name)!);
             return RunAsync(new DataSetFolder(set, parse.GetValue(folder) ?? DefaultFolder(set)), settings, stop);
         });
@@ -50,7 +54,8 @@ internal static class DataGetCommand
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            string kept = view.Last.Bytes > 0 ? $"; {DownloadView.Size(view.Last.Bytes)} of {view.Last.File} are kept" : "";
+            string kept = view.Last.Bytes > 0 ? $"; {DownloadView.Size(view.Last.Bytes)} of {view.Last.File} are kept"
+                : "";
             ErrorConsole.WriteLine($"Interrupted{kept}. The same command goes on.");
             return ExitCode.Interrupted;
         }
@@ -59,7 +64,8 @@ internal static class DataGetCommand
     private static string Suggestion(DataSetFolder folder)
     {
         string model = folder.Set.Use == DataUse.Finetune ? " --model DIR" : "";
-        return $"{CommandName(folder.Set.Use)}{model}{Options("--data", folder, Split.Train)}{Options("--val-data", folder, Split.Validation)}";
+        return $"{CommandName(folder.Set.Use)}{model}{Options("--data", folder, Split.Train)}"
+            + Options("--val-data", folder, Split.Validation);
     }
 
     // The folder stands for its files where there are too many to read.
@@ -75,8 +81,10 @@ internal static class DataGetCommand
     {
         if (text is null)
             return null;
-        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http" && uri.PathAndQuery == "/")
+        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "https" or "http"
+            && uri.PathAndQuery == "/")
             return uri;
-        throw new TinyLlmException($"--url-base {text.ReplaceLineEndings(" ")}: expected a host, such as https://hf-mirror.com, without a path.");
+        throw new TinyLlmException($"--url-base {text.ReplaceLineEndings(" ")}: expected a host, such as "
+            + "https://hf-mirror.com, without a path.");
     }
 }

@@ -11,7 +11,8 @@ internal static class DataListCommand
 
     public static Command Create()
     {
-        var command = new Command("list", "List the data sets: name, size, licence, whether it is there, what it is and where it comes from.");
+        var command = new Command("list", "List the data sets: name, size, licence, whether it is there, what it is "
+            + "and where it comes from.");
         command.SetAction(_ =>
         {
             Write("name", "size", "for", "licence", "here");
@@ -41,11 +42,13 @@ internal static class DataListCommand
             DataSetState.Partial => $"in part: {folder}",
             _ => "-",
         };
-        Write(set.Name, set.Bytes is { } bytes ? DownloadView.Size(bytes) : "?", DataGetCommand.CommandName(set.Use), set.Licence, here);
+        Write(set.Name, set.Bytes is { } bytes ? DownloadView.Size(bytes)
+            : "?", DataGetCommand.CommandName(set.Use), set.Licence, here);
         WriteDetails(set.Description, set.Page);
     }
 
-    private static void Write(string name, string size, string use, string licence, string here) => Console.WriteLine($"{name,-22}{size,9}  {use,-10}{licence,-18}{here}");
+    private static void Write(string name, string size, string use, string licence, string here) =>
+        Console.WriteLine($"{name,-22}{size,9}  {use,-10}{licence,-18}{here}");
 
     private static void WriteDetails(string description, string page)
     {

@@ -10,15 +10,28 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm eval</c>: how well a model predicts a text, or answers questions.</summary>
 internal static class EvalCommand
 {
-    private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
-    private static readonly Option<string[]> Compare = LoopOptions.Path<string[]>("--compare", "DIR ...", "More model folders: one table of all, with 95% confidence intervals.");
+    private static readonly Option<string> ModelFolderOption =
+        LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
+    private static readonly Option<string[]> Compare = LoopOptions.Path<string[]>(
+        "--compare", "DIR ...", "More model folders: one table of all, with 95% confidence intervals.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
         "Text as pretrain's --data, conversations or multiple-choice rows (.jsonl, .json or .parquet, also .gz or "
         + ".zst; the first row tells), or builtin:questions; many times.", required: true);
-    private static readonly Option<string> SplitOption = LoopOptions.Choice("--split", "Split of a built-in corpus; default: test.", "train", "validation", "test");
-    private static readonly Option<bool> ExactMatchOption = new("--exact-match") { Description = "Conversations only: answer each last turn greedily and count the answers that are equal to the row's." };
-    private static readonly Option<bool> Chat = new("--chat") { Description = "Multiple choice only: ask by the chat template; default: a choice goes on from the question as plain text." };
-    private static readonly Option<int> BatchSize = new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
+    private static readonly Option<string> SplitOption =
+        LoopOptions.Choice("--split", "Split of a built-in corpus; default: test.", "train", "validation", "test");
+    private static readonly Option<bool> ExactMatchOption = new(
+        "--exact-match")
+    {
+        Description = "Conversations only: answer each last turn greedily and count the answers "
+        + "that are equal to the row's."
+    };
+    private static readonly Option<bool> Chat = new("--chat")
+    {
+        Description = "Multiple choice only: ask by the chat "
+        + "template; default: a choice goes on from the question as plain text."
+    };
+    private static readonly Option<int> BatchSize =
+        new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
     private static readonly DataOptions Reading = new();
     private static readonly DeviceOptions Device = new();
     private static readonly WeightsOption Weights = new();
@@ -26,7 +39,8 @@ internal static class EvalCommand
     public static Command Create()
     {
         Compare.AllowMultipleArgumentsPerToken = true;
-        var command = new Command("eval", "Measure models on a text: loss, perplexity, bits per byte; on conversations also exact answers; on multiple-choice rows accuracy.")
+        var command = new Command("eval", "Measure models on a text: loss, perplexity, bits per byte; on "
+            + "conversations also exact answers; on multiple-choice rows accuracy.")
         {
             ModelFolderOption, Compare, Data, SplitOption, ExactMatchOption, Chat, BatchSize,
         };
@@ -51,7 +65,8 @@ internal static class EvalCommand
         var results = sources.Select(_ => new List<EvalResult>()).ToList();
         foreach (string folder in folders)
         {
-            var (model, tokenizer) = ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: weights, note: Notes.Show);
+            var (model, tokenizer) =
+                ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: weights, note: Notes.Show);
             using var owner = model;
             for (int i = 0; i < sources.Count; i++)
             {
@@ -61,7 +76,9 @@ internal static class EvalCommand
                 if (folders.Length == 1)
                     Print(sources[i].Name, EvalView.Lines(result));
                 if (EvalView.LeftOut(result) is > 0 and int left)
-                    Print(sources[i].Name, [$"{left:N0} rows are longer than the context of {folder}, {model.Config.Context:N0} tokens; they are left out"]);
+                    Print(sources[i].Name,
+                        [$"{left:N0} rows are longer than the context of {folder}, {model.Config.Context:N0} tokens; "
+                        + "they are left out"]);
             }
         }
 
@@ -107,25 +124,31 @@ internal static class EvalCommand
     }
 
     // Nothing where it was interrupted.
-    private static EvalResult? Measure(Gpt model, Tokenizer tokenizer, Source source, int b, ParseResult parse, CancellationToken stop)
+    private static EvalResult? Measure(
+        Gpt model, Tokenizer tokenizer, Source source, int b, ParseResult parse, CancellationToken stop)
     {
         if (source.Choices is { } choices)
-            return ChoiceEvaluation.Run(model, tokenizer, choices, b, parse.GetValue(Chat), stop) is { } measured ? new EvalResult(null, [], null, measured) : null;
+            return ChoiceEvaluation.Run(model, tokenizer, choices, b, parse.GetValue(Chat), stop) is { } measured
+                ? new EvalResult(null, [], null, measured) : null;
 
-        using var corpus = source.Rows is null ? OpenText(source.Name, source.Split, tokenizer, model.Config.Context, parse, stop) : null;
+        using var corpus = source.Rows is null
+            ? OpenText(source.Name, source.Split, tokenizer, model.Config.Context, parse, stop) : null;
         IExamples examples = corpus?.Validation ?? new ChatExamples(source.Rows!, tokenizer, model.Config.Context);
         var each = new ExampleScore[examples.Count];
         if (new Evaluator(examples, tokenizer, b).Evaluate(model, b, each, stop) is not { } loss)
             return null;
         if (!double.IsFinite(loss.Loss))
-            throw new TinyLlmException($"{source.Name}: the loss is {loss.Loss}; expected a number. The model's weights are damaged or its training diverged: use an earlier checkpoint.");
+            throw new TinyLlmException($"{source.Name}: the loss is {loss.Loss}; expected a number. The model's "
+                + "weights are damaged or its training diverged: use an earlier checkpoint.");
         if (!parse.GetValue(ExactMatchOption))
             return new EvalResult(loss, each, null, null);
-        return ExactMatch.Run(model, tokenizer, source.Rows!, stop) is { } exact ? new EvalResult(loss, each, exact, null) : null;
+        return ExactMatch.Run(model, tokenizer, source.Rows!, stop) is { } exact
+            ? new EvalResult(loss, each, exact, null) : null;
     }
 
     // Encoded in memory, whatever its size: what is measured once leaves nothing on the disk.
-    private static Corpus OpenText(string word, Split split, Tokenizer tokenizer, int context, ParseResult parse, CancellationToken stop)
+    private static Corpus OpenText(
+        string word, Split split, Tokenizer tokenizer, int context, ParseResult parse, CancellationToken stop)
     {
         var source = DataSource.Parse([word], Reading.Read(parse))[0];
         if (source.Weight is not null)
@@ -136,5 +159,6 @@ internal static class EvalCommand
     }
 
     /// <summary>What a --data word names.</summary>
-    private sealed record Source(string Name, Split Split, IReadOnlyList<ChoiceRow>? Choices, IReadOnlyList<Conversation>? Rows);
+    private sealed record Source(
+        string Name, Split Split, IReadOnlyList<ChoiceRow>? Choices, IReadOnlyList<Conversation>? Rows);
 }

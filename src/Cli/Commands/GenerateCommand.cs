@@ -8,13 +8,22 @@ namespace TinyLlm.Cli.Commands;
 /// <summary><c>tinyllm generate</c>: writes on from a prompt, or answers it.</summary>
 internal static class GenerateCommand
 {
-    private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
-    private static readonly Option<string?> Prompt = LoopOptions.Text("--prompt", "TEXT", "What to go on from; default: standard input, where it is no terminal.");
+    private static readonly Option<string> ModelFolderOption =
+        LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
+    private static readonly Option<string?> Prompt =
+        LoopOptions.Text("--prompt", "TEXT", "What to go on from; default: standard input, where it is no terminal.");
     private static readonly SamplingOptions Sampling = new();
-    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "How many samples, which go through the model together.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int> Count = new(
+        "--count")
+    {
+        HelpName = "N",
+        Description = "How many samples, which go through the model together.",
+        DefaultValueFactory = _ => 1
+    };
     private static readonly DeviceOptions Device = new();
     private static readonly WeightsOption Weights = new();
-    private static readonly Option<bool> Chat = new("--chat") { Description = "Take the prompt as a user's message and answer it, by the chat template." };
+    private static readonly Option<bool> Chat =
+        new("--chat") { Description = "Take the prompt as a user's message and answer it, by the chat template." };
 
     public static Command Create()
     {
@@ -36,23 +45,31 @@ internal static class GenerateCommand
         byte[] prompt = ReadPrompt(parse, stop);
         bool chat = parse.GetValue(Chat);
         if (chat && prompt.Length == 0)
-            throw new TinyLlmException("--chat: there is no prompt; give the message by --prompt or on standard input.");
+            throw new TinyLlmException(
+                "--chat: there is no prompt; give the message by --prompt or on standard input.");
 
         using var device = Device.Open(parse);
-        var (model, tokenizer) = ModelFolder.Load(parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device),
+        var (model, tokenizer) = ModelFolder.Load(
+            parse.GetValue(ModelFolderOption)!, device.Backend, device.ComputeType,
+            weightType: Weights.Read(parse, device),
             note: Notes.Show);
         using var owner = model;
         int[] ids = chat ? EncodeQuestion(tokenizer, prompt, model.Config.Context)
             : EncodeText(tokenizer, prompt, model.Config.Context);
-        int length = (int)Math.Min((long)ids.Length + sampling.MaxTokens, model.Config.Context), rows = Generator.ChooseRows(model, count, length);
+        int length = (int)Math.Min((long)ids.Length + sampling.MaxTokens, model.Config.Context),
+            rows = Generator.ChooseRows(model, count, length);
         using var generator = new Generator(model, rows, length);
         using var output = StandardStreams.OpenOutput();
-        var samples = new SampleOutput(output, tokenizer, [.. Enumerable.Repeat("\n---\n", count - 1).Prepend("")], chat ? [] : prompt, sampling.Stops);
+        var samples = new SampleOutput(
+            output, tokenizer, [.. Enumerable.Repeat("\n---\n", count - 1).Prepend("")], chat ? []
+            : prompt, sampling.Stops);
         for (int first = 0; first < count && !stop.IsCancellationRequested; first += rows)
         {
             int end = Math.Min(count, first + rows);
-            var samplers = Enumerable.Range(first, end - first).Select(sample => sampling.Sampler(model, (uint)sample)).ToArray();
-            generator.Generate(ids, sampling.MaxTokens, samplers, (row, token) => samples.Accept(first + row, token), stop);
+            var samplers = Enumerable.Range(first, end - first).Select(sample => sampling.Sampler(model, (uint)sample))
+                .ToArray();
+            generator.Generate(
+                ids, sampling.MaxTokens, samplers, (row, token) => samples.Accept(first + row, token), stop);
             if (!stop.IsCancellationRequested)
                 samples.EndAll(end);
         }

@@ -11,11 +11,13 @@ internal static class InfoCommand
 {
     private const int Indent = 14;
 
-    private static readonly Option<string> ModelFolderOption = LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
+    private static readonly Option<string> ModelFolderOption =
+        LoopOptions.Path<string>("--model", "DIR", "Model folder.", required: true);
 
     public static Command Create()
     {
-        var command = new Command("info", "Show a model's architecture, parameters, memory, tokenizer, and how it was trained.") { ModelFolderOption };
+        var command = new Command("info", "Show a model's architecture, parameters, memory, tokenizer, and how it was "
+            + "trained.") { ModelFolderOption };
         command.SetAction(parse => Run(parse.GetValue(ModelFolderOption)!));
         return command;
     }
@@ -34,9 +36,11 @@ internal static class InfoCommand
         Line("context", $"{c.Context} tokens");
         Line("head", c.TiedHead ? "tied to the token table" : "of its own");
         Line("parameters", $"{model.Parameters.Count:N0}");
-        Line("memory", $"{MiB(model.Parameters.All.Sum(p => p.Shape.Count) * 4)} of weights in fp32; {MiB(CacheBytes(c))} of keys and values for a full context");
+        Line("memory", $"{MiB(model.Parameters.All.Sum(p => p.Shape.Count) * 4)} of weights in fp32; "
+            + $"{MiB(CacheBytes(c))} of keys and values for a full context");
         Line("tokenizer", $"{tokenizer.Kind}, {tokenizer.VocabularySize:N0} tokens");
-        string trainer = Directory.GetDirectories(Directory.Exists(Path.Combine(found, "checkpoints")) ? Path.Combine(found, "checkpoints") : found, "step-*")
+        string trainer = Directory.GetDirectories(
+            Directory.Exists(Path.Combine(found, "checkpoints")) ? Path.Combine(found, "checkpoints") : found, "step-*")
             .Where(d => !AtomicFolder.IsTemporary(d)).Order(StringComparer.Ordinal).LastOrDefault() ?? found;
         if (File.Exists(Path.Combine(trainer, TrainerFile.Name)))
             Trained(TrainerFile.Load(trainer));
@@ -45,11 +49,14 @@ internal static class InfoCommand
 
     private static void Trained(TrainerFile file)
     {
-        Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in {ProgressView.Time(file.State.Seconds)}");
+        Line("trained by", $"{file.Stage}: {file.State.Step} steps, {file.State.Tokens:N0} tokens in "
+            + $"{ProgressView.Time(file.State.Seconds)}");
         if (file.State.BestLoss is { } best)
             Line("best", file.Measure.DescribeBest(best));
-        var options = file.Options.SelectMany(option => option.Value.Split('\n').Select(value => $"{option.Key} {Word(value)}"));
-        foreach (string line in TextWrap.Pack(options.Prepend($"{"options",-13}"), " ", OutputConsole.Width ?? TerminalSize.Usual, Indent))
+        var options =
+            file.Options.SelectMany(option => option.Value.Split('\n').Select(value => $"{option.Key} {Word(value)}"));
+        foreach (string line in TextWrap.Pack(
+            options.Prepend($"{"options",-13}"), " ", OutputConsole.Width ?? TerminalSize.Usual, Indent))
             Console.WriteLine(line);
     }
 

@@ -9,9 +9,11 @@ internal static class MergeCommand
 {
     public static Command Create()
     {
-        var model = LoopOptions.Path<string>("--model", "DIR", "Folder of adapters, as finetune --lora-rank writes it.", required: true);
+        var model = LoopOptions.Path<string>(
+            "--model", "DIR", "Folder of adapters, as finetune --lora-rank writes it.", required: true);
         var output = LoopOptions.Path<string>("--out", "DIR", "Folder of the merged model: a new one.", required: true);
-        var command = new Command("merge", "Add adapters to the weights of their base: a model that any program loads.") { model, output };
+        var command = new Command(
+            "merge", "Add adapters to the weights of their base: a model that any program loads.") { model, output };
         command.SetAction(parse => Run(parse.GetValue(model)!, parse.GetValue(output)!));
         return command;
     }
@@ -19,9 +21,11 @@ internal static class MergeCommand
     private static int Run(string folder, string output)
     {
         if (!AdapterFolder.Is(ModelFolder.Find(folder)))
-            throw new TinyLlmException($"{folder}: there is no {AdapterFolder.ConfigName} in this folder; merge takes the folder that finetune --lora-rank wrote.");
+            throw new TinyLlmException($"{folder}: there is no {AdapterFolder.ConfigName} in this folder; merge takes "
+                + "the folder that finetune --lora-rank wrote.");
         if (Path.Exists(output))
-            throw new TinyLlmException($"--out {output} exists; expected a new folder. Choose another one, or remove it.");
+            throw new TinyLlmException(
+                $"--out {output} exists; expected a new folder. Choose another one, or remove it.");
         using var backend = Backend.Create("cpu");
         var (model, tokenizer) = ModelFolder.Load(folder, backend, note: Notes.Show);
         using var owner = model;

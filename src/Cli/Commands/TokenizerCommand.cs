@@ -9,23 +9,34 @@ internal static class TokenizerCommand
 {
     /// <summary>The tokenizer to use.</summary>
     public static readonly Option<string> TokenizerOption = LoopOptions.Path<string>(
-        "--tokenizer", "DIR|cl100k|o200k", "Folder with a tokenizer.json (a model folder is one) or GPT-2's vocab.json and merges.txt, or a ready vocabulary.", required: true);
+        "--tokenizer", "DIR|cl100k|o200k", "Folder with a tokenizer.json (a model folder is one) or GPT-2's "
+        + "vocab.json and merges.txt, or a ready vocabulary.", required: true);
 
     /// <summary>What to read.</summary>
-    public static readonly Option<string?> Input = LoopOptions.Path<string?>("--input", "FILE", "What to read; default: standard input.");
+    public static readonly Option<string?> Input =
+        LoopOptions.Path<string?>("--input", "FILE", "What to read; default: standard input.");
 
     /// <summary>Whether the text may spell added tokens.</summary>
-    public static readonly Option<bool> Special = new("--special") { Description = "Take the names of added tokens such as <|endoftext|> in the text as those tokens; default: as plain text." };
+    public static readonly Option<bool> Special = new("--special")
+    {
+        Description = "Take the names of added tokens "
+        + "such as <|endoftext|> in the text as those tokens; default: as plain text."
+    };
 
-    public static Command Create() => new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode(), TokenizerShowCommand.Create(), CreateExport() };
+    public static Command Create() =>
+        new("tokenizer", "Train a tokenizer, or try one.") { CreateTrain(), CreateEncode(), CreateDecode(),
+            TokenizerShowCommand.Create(), CreateExport() };
 
     private static Command CreateTrain()
     {
         var data = LoopOptions.Path<string[]>("--data", "PATH", DataOptions.Help, required: true);
         var reading = new DataOptions();
-        var kind = LoopOptions.Choice("--tokenizer", "Kind of tokenizer; default: bpe.", [.. TokenizerKinds.Trained, "byte"]);
-        var size = LoopOptions.Number("--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; default: 2048.");
-        var minimumCount = LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; default: 1.");
+        var kind = LoopOptions.Choice(
+            "--tokenizer", "Kind of tokenizer; default: bpe.", [.. TokenizerKinds.Trained, "byte"]);
+        var size = LoopOptions.Number(
+            "--vocab-size", "Vocabulary of a bpe or word tokenizer, special tokens included; default: 2048.");
+        var minimumCount =
+            LoopOptions.Number("--min-count", "A word tokenizer leaves words out that occur less often; default: 1.");
         var threads = new ThreadsOption();
         var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json.", required: true);
         var command = new Command("train", "Train a tokenizer on text.") { data, kind, size, minimumCount, folder };
@@ -41,17 +52,20 @@ internal static class TokenizerCommand
                 ? TokenizerKinds.Train(name, sources, [], Given(size, 2048), Given(minimumCount, 1), count, stop)
                 : TokenizerKinds.Open(name);
             tokenizer.Save(parse.GetValue(folder)!);
-            Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
+            Console.WriteLine(
+                $"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
             return Task.FromResult(ExitCode.Done);
 
-            int Given(Option<int> option, int fallback) => parse.GetResult(option) is { Implicit: false } ? parse.GetValue(option) : fallback;
+            int Given(Option<int> option, int fallback) =>
+                parse.GetResult(option) is { Implicit: false } ? parse.GetValue(option) : fallback;
         });
         return command;
     }
 
     private static Command CreateEncode()
     {
-        var command = new Command("encode", "Text to ids, separated by spaces, on stdout.") { TokenizerOption, Input, Special };
+        var command =
+            new Command("encode", "Text to ids, separated by spaces, on stdout.") { TokenizerOption, Input, Special };
         SetAction(command, (parse, stop) =>
         {
             int[] ids = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!)
@@ -63,7 +77,8 @@ internal static class TokenizerCommand
 
     private static Command CreateDecode()
     {
-        var command = new Command("decode", "Ids, separated by white space, to text on stdout.") { TokenizerOption, Input };
+        var command =
+            new Command("decode", "Ids, separated by white space, to text on stdout.") { TokenizerOption, Input };
         SetAction(command, (parse, stop) =>
         {
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
@@ -77,13 +92,16 @@ internal static class TokenizerCommand
 
     private static Command CreateExport()
     {
-        var folder = LoopOptions.Path<string>("--out", "DIR", "Where to write tokenizer.json and tokenizer_config.json.", required: true);
-        var command = new Command("export", "Write a tokenizer in the form that Hugging Face opens.") { TokenizerOption, folder };
+        var folder = LoopOptions.Path<string>(
+            "--out", "DIR", "Where to write tokenizer.json and tokenizer_config.json.", required: true);
+        var command =
+            new Command("export", "Write a tokenizer in the form that Hugging Face opens.") { TokenizerOption, folder };
         command.SetAction(parse =>
         {
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
             tokenizer.Save(parse.GetValue(folder)!);
-            Console.WriteLine($"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
+            Console.WriteLine(
+                $"{parse.GetValue(folder)}: {tokenizer.Kind} tokenizer with {tokenizer.VocabularySize:N0} tokens.");
             return ExitCode.Done;
         });
         return command;
@@ -101,7 +119,8 @@ internal static class TokenizerCommand
 
     private static int Parse(string word) => NumberText.TryParse(word, out int id)
         ? id
-        : throw new TinyLlmException($"tokenizer decode: \"{word}\" is no token id; expected whole numbers separated by white space.");
+        : throw new TinyLlmException(
+            $"tokenizer decode: \"{word}\" is no token id; expected whole numbers separated by white space.");
 
     /// <summary>The bytes of a file, or of standard input.</summary>
     public static byte[] ReadInput(string? path, CancellationToken stop)

@@ -12,12 +12,15 @@ internal static class TokenizerShowCommand
 {
     private const int LongestLine = 1 << 20; // the terminal breaks lines, and loses no space at their ends
 
-    private static readonly Argument<string?> Text = new("TEXT") { Description = "What to show; default: --input, or standard input.", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> Text = new(
+        "TEXT")
+    { Description = "What to show; default: --input, or standard input.", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Style[] Styles = [new Style(Color.Black, Color.Aqua), new Style(Color.Black, Color.Yellow)];
 
     public static Command Create()
     {
-        var command = new Command("show", "Show the pieces of a text with their ids, and how many bytes a token stands for.")
+        var command =
+            new Command("show", "Show the pieces of a text with their ids, and how many bytes a token stands for.")
         {
             Text, TokenizerCommand.TokenizerOption, TokenizerCommand.Input, TokenizerCommand.Special,
         };
@@ -26,14 +29,18 @@ internal static class TokenizerShowCommand
             byte[] text = parse.GetValue(Text) is not { } words
                 ? TokenizerCommand.ReadInput(parse.GetValue(TokenizerCommand.Input), stop)
                 : parse.GetValue(TokenizerCommand.Input) is null ? Encoding.UTF8.GetBytes(words)
-                : throw new TinyLlmException("tokenizer show: there is both a TEXT and an --input; expected one of them.");
+                : throw new TinyLlmException(
+                    "tokenizer show: there is both a TEXT and an --input; expected one of them.");
             var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerCommand.TokenizerOption)!);
             Write(tokenizer, tokenizer.Encode(text, parse.GetValue(TokenizerCommand.Special)), text.Length);
         });
         return command;
     }
 
-    /// <summary>A token's text with what cannot be seen made visible: control characters as their pictures, others and parts of characters as hexadecimal numbers.</summary>
+    /// <summary>
+    /// A token's text with what cannot be seen made visible: control characters as their pictures, others and parts of
+    /// characters as hexadecimal numbers.
+    /// </summary>
     public static string Visible(ReadOnlySpan<byte> token)
     {
         var text = new StringBuilder();
@@ -66,13 +73,20 @@ internal static class TokenizerShowCommand
 
     // Also what turns the direction of writing, which would show the pieces in another order.
     private static bool IsInvisible(Rune character) => Rune.GetUnicodeCategory(character)
-        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator;
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator
+            or UnicodeCategory.ParagraphSeparator;
 
     // A row of pieces and a row of ids for each line of the text.
     private static void Write(Tokenizer tokenizer, int[] ids, int bytes)
     {
         bool coloured = !Console.IsOutputRedirected;
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out), Ansi = coloured ? AnsiSupport.Detect : AnsiSupport.No });
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(Console.Out),
+                Ansi = coloured ? AnsiSupport.Detect
+            : AnsiSupport.No
+            });
         console.Profile.Width = LongestLine;
         using var plain = new StreamWriter(
             StandardStreams.OpenOutput(), new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
@@ -115,7 +129,8 @@ internal static class TokenizerShowCommand
     {
         string summary = string.Create(CultureInfo.InvariantCulture, $"{bytes:N0} bytes, {ids.Length:N0} tokens");
         if (ids.Length > 0)
-            summary += string.Create(CultureInfo.InvariantCulture, $", {(double)bytes / ids.Length:F2} bytes per token");
+            summary += string.Create(
+                CultureInfo.InvariantCulture, $", {(double)bytes / ids.Length:F2} bytes per token");
         int unknown = tokenizer.Unknown is int id ? ids.Count(i => i == id) : 0;
         return unknown > 0 ? string.Create(CultureInfo.InvariantCulture, $"{summary}, {unknown:N0} unknown") : summary;
     }

@@ -21,8 +21,8 @@ public enum Split
 public sealed record Turn(string Question, string Answer);
 
 /// <summary>
-/// A chat of one turn, or of two where the second question leans on the first. <paramref name="Key"/> is what the split is made by:
-/// all phrasings of a key are in the same split.
+/// A chat of one turn, or of two where the second question leans on the first. <paramref name="Key"/> is what the split
+/// is made by: all phrasings of a key are in the same split.
 /// </summary>
 public sealed record Chat(string Family, string Key, IReadOnlyList<Turn> Turns)
 {
@@ -34,8 +34,8 @@ public sealed record Chat(string Family, string Key, IReadOnlyList<Turn> Turns)
 }
 
 /// <summary>
-/// The data that ships with TinyLlm, made by seeded grammars at run time: the same bytes on every machine. <c>data/README.md</c> gives
-/// provenance, split rule and sizes.
+/// The data that ships with TinyLlm, made by seeded grammars at run time: the same bytes on every machine.
+/// <c>data/README.md</c> gives provenance, split rule and sizes.
 /// </summary>
 public static class BuiltinData
 {
@@ -49,14 +49,16 @@ public static class BuiltinData
     public static IReadOnlyList<string> Names { get; } = [StoriesName, QuestionsName];
 
     /// <summary>
-    /// The stories of a split, one document each: one paragraph of plain ASCII without line breaks. The split is made by the pair of main
-    /// choices of a plot (what is lost and where, what is baked and what is missing): a pair is in one split only.
+    /// The stories of a split, one document each: one paragraph of plain ASCII without line breaks. The split is made
+    /// by the pair of main choices of a plot (what is lost and where, what is baked and what is missing): a pair is in
+    /// one split only.
     /// </summary>
-    public static IReadOnlyList<string> Stories(Split split) => BuiltinStories.Generate(LoadStories(), split).ConvertAll(story => story.Text);
+    public static IReadOnlyList<string> Stories(Split split) =>
+        BuiltinStories.Generate(LoadStories(), split).ConvertAll(story => story.Text);
 
     /// <summary>
-    /// The chats of a split, shuffled. The split is made by <see cref="Chat.Key"/>; families of closed facts (opposites, days of the week),
-    /// which nobody can infer, are in <see cref="Split.Train"/> only.
+    /// The chats of a split, shuffled. The split is made by <see cref="Chat.Key"/>; families of closed facts
+    /// (opposites, days of the week), which nobody can infer, are in <see cref="Split.Train"/> only.
     /// </summary>
     public static IReadOnlyList<Chat> Questions(Split split) => BuiltinQuestions.Generate(LoadQuestions(), split);
 
@@ -74,7 +76,8 @@ public static class BuiltinData
     }
 
     /// <summary>
-    /// The split of a key: the FNV-1a hash of its UTF-8 bytes, mixed, modulo 100; 0 to 4 is validation, 5 to 9 test, the rest train.
+    /// The split of a key: the FNV-1a hash of its UTF-8 bytes, mixed, modulo 100; 0 to 4 is validation, 5 to 9 test,
+    /// the rest train.
     /// </summary>
     internal static Split SplitOf(string key)
     {
@@ -93,12 +96,14 @@ public static class BuiltinData
     internal static Grammar LoadStories() => Grammar.Parse(Resource("stories.json"), "stories.json");
 
     /// <summary>The grammar of the questions, which uses the words of the stories.</summary>
-    internal static Grammar LoadQuestions() => Grammar.Parse(Resource("questions.json"), "questions.json", LoadStories());
+    internal static Grammar LoadQuestions() =>
+        Grammar.Parse(Resource("questions.json"), "questions.json", LoadStories());
 
     private static string Resource(string name)
     {
         using var stream = typeof(BuiltinData).Assembly.GetManifestResourceStream(name)
-            ?? throw new InvalidOperationException($"The resource {name} is missing from the assembly; data/{name} must be embedded.");
+            ?? throw new InvalidOperationException(
+            $"The resource {name} is missing from the assembly; data/{name} must be embedded.");
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }
@@ -106,7 +111,8 @@ public static class BuiltinData
     private static string ToJson(Chat chat)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var json = new Utf8JsonWriter(
+            buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
             if (chat.Turns.Count == 1)

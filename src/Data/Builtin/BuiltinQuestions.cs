@@ -7,7 +7,9 @@ internal static class BuiltinQuestions
     private const ulong Seed = 0x7175657374;
     private const int HeldOutPerFamily = 20, DrawsPerChat = 2000;
 
-    /// <summary>The chats of a split, shuffled. No two chats of a family that is held out have the same questions.</summary>
+    /// <summary>
+    /// The chats of a split, shuffled. No two chats of a family that is held out have the same questions.
+    /// </summary>
     public static List<Chat> Generate(Grammar grammar, Split split)
     {
         var chats = new List<Chat>();
@@ -28,7 +30,8 @@ internal static class BuiltinQuestions
         return chats;
     }
 
-    private static void AddFamily(Grammar grammar, GrammarDocument family, Split split, GrammarExpansion expansion, List<Chat> chats)
+    private static void AddFamily(
+        Grammar grammar, GrammarDocument family, Split split, GrammarExpansion expansion, List<Chat> chats)
     {
         int count = split == Split.Train ? family.Count : HeldOutPerFamily;
         int made = 0;
@@ -36,7 +39,8 @@ internal static class BuiltinQuestions
         for (long draws = (long)count * DrawsPerChat; made < count; draws--)
         {
             if (draws == 0)
-                throw new TinyLlmException($"{grammar.File}: document \"{family.Name}\" has only {made} different questions in {split}; expected {count}: widen it or lower its count.");
+                throw new TinyLlmException($"{grammar.File}: document \"{family.Name}\" has only {made} different "
+                    + $"questions in {split}; expected {count}: widen it or lower its count.");
             expansion.Begin(family.Name);
             string key = DrawKey(family, expansion);
             if (!family.TrainOnly && BuiltinData.SplitOf(key) != split)

@@ -10,7 +10,9 @@ internal static class BuiltinStories
     private const ulong Seed = 0x73746F72696573;
     private const int TrainCount = 10_000, HeldOutCount = 300;
 
-    /// <summary>The stories of a split. Each has a random stream of its own, made from the seed, the split and its number.</summary>
+    /// <summary>
+    /// The stories of a split. Each has a random stream of its own, made from the seed, the split and its number.
+    /// </summary>
     public static List<Story> Generate(Grammar grammar, Split split)
     {
         int count = split == Split.Train ? TrainCount : HeldOutCount;

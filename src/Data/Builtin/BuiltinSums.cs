@@ -1,8 +1,8 @@
 namespace TinyLlm.Data;
 
 /// <summary>
-/// The families of questions whose answers are computed: draws what a question is about, sets the variables that its document calls
-/// <c>given</c>, and returns the key.
+/// The families of questions whose answers are computed: draws what a question is about, sets the variables that its
+/// document calls <c>given</c>, and returns the key.
 /// </summary>
 internal static class BuiltinSums
 {
@@ -10,7 +10,9 @@ internal static class BuiltinSums
 
     private static readonly string[] Ordinals = ["first", "second", "third", "fourth", "fifth"];
 
-    /// <summary>Draws one question of the family; the key is the same for all its phrasings and for the terms in either order.</summary>
+    /// <summary>
+    /// Draws one question of the family; the key is the same for all its phrasings and for the terms in either order.
+    /// </summary>
     public static string Draw(string family, GrammarExpansion e) => family switch
     {
         "add" or "get-more" => Sum(e),
@@ -20,7 +22,8 @@ internal static class BuiltinSums
         "largest-of-three" or "sort-numbers" => Three(e),
         "list-first" or "list-last" or "list-middle" or "list-reverse" or "list-count" or "list-has" => List(e),
         "first-letter" or "last-letter" or "count-letters" => Letters(family, e),
-        _ => throw new TinyLlmException($"questions.json: document \"{family}\" has \"given\" but no computation; expected a family that BuiltinSums knows."),
+        _ => throw new TinyLlmException($"questions.json: document \"{family}\" has \"given\" but no computation; "
+        + "expected a family that BuiltinSums knows."),
     };
 
     private static string Sum(GrammarExpansion e)

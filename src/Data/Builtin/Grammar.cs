@@ -3,22 +3,26 @@ using System.Text.Json;
 namespace TinyLlm.Data;
 
 /// <summary>
-/// A text grammar read from JSON: named rules, each a list of productions, and named documents made of them. Expansion is a pure
-/// function of the grammar and a seed.
+/// A text grammar read from JSON: named rules, each a list of productions, and named documents made of them. Expansion
+/// is a pure function of the grammar and a seed.
 /// </summary>
 /// <remarks>
 /// A file is <c>{"rules": {...}, "documents": {...}}</c>. A rule is one of
 /// <list type="bullet">
 /// <item>a list of productions: strings, <c>{"text": ..., "weight": n}</c>, or step lists;</item>
-/// <item>a table: <c>{"columns": "text|food", "with": {"he": "she"}, "rows": ["rabbit|carrots", ...]}</c>, whose rows carry attributes.</item>
+/// <item>a table: <c>{"columns": "text|food", "with": {"he": "she"}, "rows": ["rabbit|carrots", ...]}</c>, whose rows
+/// carry attributes.</item>
 /// </list>
-/// A step list is a list whose elements are a production or a list of alternatives; the steps are joined by one space, empty ones left
-/// out. In a production's text:
+/// A step list is a list whose elements are a production or a list of alternatives; the steps are joined by one space,
+/// empty ones left out. In a production's text:
 /// <list type="bullet">
-/// <item><c>{rule}</c> expands a rule, and <c>{name}</c> repeats a variable, which comes before a rule of the same name;</item>
-/// <item><c>{name=rule}</c> expands a rule anew and binds it to a variable; <c>{name=rule!a,b}</c> draws again until it differs from the variables a and b;</item>
+/// <item><c>{rule}</c> expands a rule, and <c>{name}</c> repeats a variable, which comes before a rule of the same
+/// name;</item>
+/// <item><c>{name=rule}</c> expands a rule anew and binds it to a variable; <c>{name=rule!a,b}</c> draws again until it
+/// differs from the variables a and b;</item>
 /// <item><c>{name.attribute}</c> is an attribute of the row that a variable holds (a pronoun, a plural);</item>
-/// <item><c>{Name}</c>, with a capital letter, capitalises the result; <c>{a name}</c> and <c>{A name}</c> put "a" or "an" before it;</item>
+/// <item><c>{Name}</c>, with a capital letter, capitalises the result; <c>{a name}</c> and <c>{A name}</c> put "a" or
+/// "an" before it;</item>
 /// <item><c>[one|two|]</c> is a choice in place, and may nest.</item>
 /// </list>
 /// A production that is one reference alone hands on the attributes of what it refers to.
@@ -41,7 +45,8 @@ internal sealed class Grammar
     public IReadOnlyList<GrammarDocument> Documents => documents;
 
     /// <summary>Reads a grammar; with <paramref name="shared"/>, that grammar's rules can be used too.</summary>
-    /// <exception cref="TinyLlmException">The JSON or a template is malformed, or a reference names no rule and no variable.</exception>
+    /// <exception cref="TinyLlmException">The JSON or a template is malformed, or a reference names no rule and no
+    /// variable.</exception>
     public static Grammar Parse(string json, string file, Grammar? shared = null)
     {
         var grammar = new Grammar(file, shared);
@@ -63,7 +68,9 @@ internal sealed class Grammar
     public GrammarRule? Rule(string name) => rules.GetValueOrDefault(name);
 }
 
-/// <summary>What a rule or a variable stands for: a text, and the attributes of the table row that it came from.</summary>
+/// <summary>
+/// What a rule or a variable stands for: a text, and the attributes of the table row that it came from.
+/// </summary>
 internal sealed record GrammarValue(string Text, IReadOnlyDictionary<string, string>? Attributes = null);
 
 /// <summary>A document of a grammar: what is drawn first (the key), then the other variables, then the texts.</summary>

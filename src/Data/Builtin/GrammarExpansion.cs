@@ -44,7 +44,8 @@ internal sealed class GrammarExpansion(Grammar grammar)
         for (int draws = 1; reference.Except.Length > 0 && Clashes(reference, value); draws++)
         {
             if (draws == MaxDraws)
-                throw Error($"\"{reference.Source}\" gave nothing but the text of {string.Join(" or ", reference.Except)} in {MaxDraws} draws; give it more productions");
+                throw Error($"\"{reference.Source}\" gave nothing but the text of "
+                    + $"{string.Join(" or ", reference.Except)} in {MaxDraws} draws; give it more productions");
             value = DrawOnce(reference);
         }
         if (reference.Bind is { } name)
@@ -58,7 +59,8 @@ internal sealed class GrammarExpansion(Grammar grammar)
         if (value.Attributes is not null && value.Attributes.TryGetValue(reference.Attribute!, out string? text))
             return text;
 
-        throw Error($"{{{reference.Bind ?? reference.Source}.{reference.Attribute}}}: \"{value.Text}\" has no attribute \"{reference.Attribute}\"; add a column of that name");
+        throw Error($"{{{reference.Bind ?? reference.Source}.{reference.Attribute}}}: \"{value.Text}\" has no "
+            + $"attribute \"{reference.Attribute}\"; add a column of that name");
     }
 
     // {name} repeats a variable where there is one; {name=rule} draws anew, though a variable may have the rule's name.
@@ -71,7 +73,8 @@ internal sealed class GrammarExpansion(Grammar grammar)
         if (rule is null)
             throw Error($"{{{reference.Source}}} is used before it is bound; bind it earlier");
         if (++depth > MaxDepth)
-            throw Error($"{{{reference.Source}}} is more than {MaxDepth} levels deep; it leads back to itself without end");
+            throw Error(
+                $"{{{reference.Source}}} is more than {MaxDepth} levels deep; it leads back to itself without end");
 
         var value = rule.Draw(this);
         depth--;

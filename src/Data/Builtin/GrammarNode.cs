@@ -58,7 +58,8 @@ internal sealed class ChoiceNode(GrammarNode[] alternatives, int[] weights) : Gr
         return alternatives[i];
     }
 
-    public override void Append(StringBuilder text, GrammarExpansion expansion) => Draw(expansion).Append(text, expansion);
+    public override void Append(StringBuilder text, GrammarExpansion expansion) =>
+        Draw(expansion).Append(text, expansion);
 }
 
 /// <summary>A reference: <c>{a name=source!x,y.attribute}</c> in its general form.</summary>
@@ -127,12 +128,15 @@ internal sealed class ProductionRule(ChoiceNode productions) : GrammarRule
 /// <summary>The little English that a grammar needs.</summary>
 internal static class English
 {
-    /// <summary>"an" before a vowel sound, else "a". The grammars' own words decide which exceptions are listed.</summary>
+    /// <summary>
+    /// "an" before a vowel sound, else "a". The grammars' own words decide which exceptions are listed.
+    /// </summary>
     public static string Article(string word)
     {
         if (word.StartsWith("honest", StringComparison.Ordinal) || word.StartsWith("hour", StringComparison.Ordinal))
             return "an";
-        if (word.StartsWith("uni", StringComparison.Ordinal) || word.StartsWith("uku", StringComparison.Ordinal) || word.StartsWith("use", StringComparison.Ordinal) ||
+        if (word.StartsWith("uni", StringComparison.Ordinal) || word.StartsWith("uku", StringComparison.Ordinal)
+            || word.StartsWith("use", StringComparison.Ordinal) ||
             word.StartsWith("one", StringComparison.Ordinal))
             return "a";
 

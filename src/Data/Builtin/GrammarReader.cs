@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace TinyLlm.Data;
 
-/// <summary>Reads the JSON of a grammar into nodes; remembers references, so that they can be checked when all rules are known.</summary>
+/// <summary>
+/// Reads the JSON of a grammar into nodes; remembers references, so that they can be checked when all rules are known.
+/// </summary>
 internal sealed class GrammarReader(string file)
 {
     private readonly List<(string Where, ReferenceNode Reference)> references = [];
@@ -55,7 +57,8 @@ internal sealed class GrammarReader(string file)
         string[] columns = table.TryGetProperty("columns", out var names) ? Text(names).Split('|') : ["text"];
         if (columns[0] != "text")
             throw Error("the first column must be \"text\"");
-        if (!table.TryGetProperty("rows", out var rows) || rows.ValueKind != JsonValueKind.Array || rows.GetArrayLength() == 0)
+        if (!table.TryGetProperty("rows", out var rows) || rows.ValueKind != JsonValueKind.Array
+            || rows.GetArrayLength() == 0)
             throw Error("a table needs \"rows\", a list of one or more");
 
         var values = new List<GrammarValue>();
@@ -63,7 +66,8 @@ internal sealed class GrammarReader(string file)
         {
             string[] cells = Text(row).Split('|');
             if (cells.Length != columns.Length)
-                throw Error($"row \"{Text(row)}\" has {cells.Length} cells; expected {columns.Length}: {string.Join('|', columns)}");
+                throw Error($"row \"{Text(row)}\" has {cells.Length} cells; expected {columns.Length}: "
+                    + $"{string.Join('|', columns)}");
             var attributes = new Dictionary<string, string>();
             if (table.TryGetProperty("with", out var with))
                 foreach (var member in Members(with, "with"))
@@ -87,7 +91,8 @@ internal sealed class GrammarReader(string file)
             Let = document.TryGetProperty("let", out var let) ? ReadProduction(let) : null,
             Text = document.TryGetProperty("text", out var text) ? ReadProduction(text) : null,
             Asks = document.TryGetProperty("asks", out var asks) ? [.. List(asks).Select(ReadAsk)] : [],
-            TrainOnly = document.TryGetProperty("train_only", out var trainOnly) && trainOnly.ValueKind == JsonValueKind.True,
+            TrainOnly = document.TryGetProperty("train_only", out var trainOnly)
+            && trainOnly.ValueKind == JsonValueKind.True,
             Count = document.TryGetProperty("count", out var count) ? Number(count) : 0,
         };
     }
@@ -95,7 +100,8 @@ internal sealed class GrammarReader(string file)
     private IReadOnlyList<GrammarNode> ReadAsk(JsonElement ask)
     {
         GrammarNode[] turns = [.. List(ask).Select(ReadProduction)];
-        return turns.Length > 0 && turns.Length % 2 == 0 ? turns : throw Error($"an ask has {turns.Length} texts; expected question, answer, ...");
+        return turns.Length > 0 && turns.Length % 2 == 0 ? turns
+            : throw Error($"an ask has {turns.Length} texts; expected question, answer, ...");
     }
 
     private ChoiceNode ReadChoice(JsonElement alternatives)
@@ -121,7 +127,9 @@ internal sealed class GrammarReader(string file)
         if (production.ValueKind != JsonValueKind.Array)
             return ReadTemplate(Text(production));
 
-        return new StepsNode([.. production.EnumerateArray().Select(step => step.ValueKind == JsonValueKind.Array ? ReadChoice(step) : ReadProduction(step))]);
+        return new StepsNode(
+            [.. production.EnumerateArray()
+            .Select(step => step.ValueKind == JsonValueKind.Array ? ReadChoice(step) : ReadProduction(step))]);
     }
 
     private GrammarNode ReadTemplate(string template)
@@ -176,7 +184,8 @@ internal sealed class GrammarReader(string file)
         string body = template[(at + 1)..end];
         at = end + 1;
 
-        bool article = body.StartsWith("a ", StringComparison.Ordinal) || body.StartsWith("A ", StringComparison.Ordinal);
+        bool article = body.StartsWith("a ", StringComparison.Ordinal)
+            || body.StartsWith("A ", StringComparison.Ordinal);
         bool capital = body.Length > 0 && char.IsAsciiLetterUpper(body[0]);
         string[] exceptions = article ? body[2..].Split('!', 2) : body.Split('!', 2);
         string[] binding = exceptions[0].Split('=', 2);
@@ -192,8 +201,10 @@ internal sealed class GrammarReader(string file)
             Article = article,
             Capital = capital,
         };
-        if (!IsName(reference.Source) || !(reference.Bind is null || IsName(reference.Bind)) || !(reference.Attribute is null || IsName(reference.Attribute)))
-            throw Error($"\"{template}\": {{{body}}} is malformed; expected {{name}}, {{name.attribute}}, {{variable=name}} or {{variable=name!other}}");
+        if (!IsName(reference.Source) || !(reference.Bind is null || IsName(reference.Bind))
+            || !(reference.Attribute is null || IsName(reference.Attribute)))
+            throw Error($"\"{template}\": {{{body}}} is malformed; expected {{name}}, {{name.attribute}}, "
+                + $"{{variable=name}} or {{variable=name!other}}");
         if (reference.Bind is { } name)
             bound.Add(name);
         references.Add((where, reference));
@@ -202,18 +213,24 @@ internal sealed class GrammarReader(string file)
 
     private static string Lower(string name) => char.ToLowerInvariant(name[0]) + name[1..];
 
-    private static bool IsName(string name) => name.Length > 0 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_');
+    private static bool IsName(string name) =>
+        name.Length > 0 && name.All(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '_');
 
-    private static IEnumerable<JsonElement> List(JsonElement element) => element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : [element];
+    private static IEnumerable<JsonElement> List(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : [element];
 
     private JsonElement.ObjectEnumerator Members(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object ? element.EnumerateObject() : throw Error($"\"{name}\" must be an object");
+        element.ValueKind == JsonValueKind.Object ? element.EnumerateObject()
+        : throw Error($"\"{name}\" must be an object");
 
     private string Text(JsonElement element) =>
-        element.ValueKind == JsonValueKind.String ? element.GetString()! : throw Error($"expected a string; got {element.ValueKind}");
+        element.ValueKind == JsonValueKind.String ? element.GetString()!
+        : throw Error($"expected a string; got {element.ValueKind}");
 
     private int Number(JsonElement element) =>
-        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int n) && n > 0 ? n : throw Error($"expected a whole number above 0; got {element.GetRawText()}");
+        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out int n) && n > 0 ? n
+        : throw Error($"expected a whole number above 0; got {element.GetRawText()}");
 
-    private TinyLlmException Error(string message) => new(where.Length > 0 ? $"{file}: {where}: {message}." : $"{file}: {message}.");
+    private TinyLlmException Error(string message) =>
+        new(where.Length > 0 ? $"{file}: {where}: {message}." : $"{file}: {message}.");
 }

@@ -1,8 +1,8 @@
 namespace TinyLlm.Data;
 
 /// <summary>
-/// SplitMix64: a 64-bit counter with a mixing function. The numbers depend on nothing but the seed, on every machine and in every
-/// version of .NET; <see cref="Random"/> does not promise that.
+/// SplitMix64: a 64-bit counter with a mixing function. The numbers depend on nothing but the seed, on every machine
+/// and in every version of .NET; <see cref="Random"/> does not promise that.
 /// </summary>
 /// <remarks>G. Steele, D. Lea, C. Flood, "Fast Splittable Pseudorandom Number Generators" (2014).</remarks>
 internal struct SplitMix64(ulong seed)
@@ -12,7 +12,9 @@ internal struct SplitMix64(ulong seed)
     /// <summary>The next 64 random bits.</summary>
     public ulong Next() => Mix(state += 0x9E3779B97F4A7C15);
 
-    /// <summary>A whole number in 0 .. n-1, by the high half of the 128-bit product; the bias is below n / 2^64.</summary>
+    /// <summary>
+    /// A whole number in 0 .. n-1, by the high half of the 128-bit product; the bias is below n / 2^64.
+    /// </summary>
     public int Below(int n) => (int)Math.BigMul(Next(), (ulong)n, out _);
 
     /// <summary>The mixing function alone: a bijection on 64 bits, each input bit reaching each output bit.</summary>

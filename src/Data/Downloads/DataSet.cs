@@ -13,7 +13,8 @@ public enum DataUse
 /// <summary>A file of a data set, and what is known of its bytes.</summary>
 /// <param name="Name">Its name in the set's folder.</param>
 /// <param name="Bytes">Its size in bytes; null where it is not known for certain.</param>
-/// <param name="Sha256">SHA-256 of its bytes, 64 lower-case hexadecimal digits; null where it is not known for certain.</param>
+/// <param name="Sha256">SHA-256 of its bytes, 64 lower-case hexadecimal digits; null where it is not known for
+/// certain.</param>
 /// <param name="Split">The part of the set that it holds.</param>
 public sealed record DataFile(string Name, long? Bytes = null, string? Sha256 = null, Split Split = Split.Train);
 
@@ -41,7 +42,8 @@ public sealed record RemoteFile(string Url, DataFile File)
 /// <param name="Page">The page that describes it.</param>
 /// <param name="Use">The stage that it is made for.</param>
 /// <param name="Downloads">What is downloaded.</param>
-public sealed record DataSet(string Name, string Description, string Licence, string Page, DataUse Use, IReadOnlyList<RemoteFile> Downloads)
+public sealed record DataSet(
+    string Name, string Description, string Licence, string Page, DataUse Use, IReadOnlyList<RemoteFile> Downloads)
 {
     /// <summary>The files that its folder holds.</summary>
     public IEnumerable<DataFile> Files => Downloads.SelectMany(download => download.Results);

@@ -4,14 +4,16 @@ namespace TinyLlm.Data.Downloads;
 /// <param name="folder">The set and its folder.</param>
 /// <param name="settings">How it is downloaded.</param>
 /// <param name="progress">Is told how it goes, from the thread that downloads; null: nobody.</param>
-public sealed class DataSetDownload(DataSetFolder folder, DownloadSettings settings, IProgress<DownloadProgress>? progress)
+public sealed class DataSetDownload(
+    DataSetFolder folder, DownloadSettings settings, IProgress<DownloadProgress>? progress)
 {
     /// <summary>
-    /// Makes the set whole: checks the files that are there by their sums, and downloads the others. Returns whether anything was downloaded.
+    /// Makes the set whole: checks the files that are there by their sums, and downloads the others. Returns whether
+    /// anything was downloaded.
     /// </summary>
     /// <exception cref="TinyLlmException">
-    /// A file cannot be had, does not fit on the disk, or has other bytes than expected. What came of it stays, unless its sum is wrong.
-    /// </exception>
+    /// A file cannot be had, does not fit on the disk, or has other bytes than expected. What came of it stays, unless
+    /// its sum is wrong. </exception>
     /// <exception cref="OperationCanceledException">The user stopped it; what came stays.</exception>
     public async Task<bool> RunAsync(CancellationToken stop)
     {
@@ -46,7 +48,8 @@ public sealed class DataSetDownload(DataSetFolder folder, DownloadSettings setti
         var (bytes, sum) = await MeasureAsync(path, stop);
         if (Expected(download, file, sums) is { } expected && sum != expected)
         {
-            throw new TinyLlmException($"{path}: is there, but has SHA-256 {sum}; expected {expected}. Remove it to download it again, "
+            throw new TinyLlmException(
+                $"{path}: is there, but has SHA-256 {sum}; expected {expected}. Remove it to download it again, "
                 + "or say --accept-new to keep it as it is.");
         }
 
@@ -65,8 +68,11 @@ public sealed class DataSetDownload(DataSetFolder folder, DownloadSettings setti
         string sum = await part.Sha256Async(stop);
         if (sum != (expected ?? sum) && part.IsPieced)
         {
-            // Pieces of two versions, or bytes that a power cut lost: only a fetch in one piece proves the source wrong.
-            progress?.Report(new DownloadProgress(download.File.Name, 0, null, "the pieces do not fit together; fetching it from its beginning"));
+            // Pieces of two versions, or bytes that a power cut lost: only a fetch in one piece proves the source
+            // wrong.
+            progress?.Report(
+                new DownloadProgress(
+                download.File.Name, 0, null, "the pieces do not fit together; fetching it from its beginning"));
             part.Clear();
             await transfer.RunAsync(part, stop);
             sum = await part.Sha256Async(stop);
@@ -75,7 +81,9 @@ public sealed class DataSetDownload(DataSetFolder folder, DownloadSettings setti
         if (sum != (expected ?? sum))
         {
             part.Delete();
-            throw new TinyLlmException($"{url}: has SHA-256 {sum}; expected {expected}. The file at the source is another one than before: see {folder.Set.Page}; "
+            throw new TinyLlmException(
+                $"{url}: has SHA-256 {sum}; expected {expected}. The file at the source is another one than before: "
+                + $"see {folder.Set.Page}; "
                 + "--accept-new takes it as it is.");
         }
 
@@ -95,8 +103,10 @@ public sealed class DataSetDownload(DataSetFolder folder, DownloadSettings setti
     {
         foreach (var member in download.Members)
         {
-            progress?.Report(new DownloadProgress(download.File.Name, part.Length, part.Length, $"unpacking {member.File.Name}"));
-            var (bytes, sum) = ZipUnpacking.Unpack(part.Content, download.Url, member, folder.PathOf(member.File), Expected(download, member.File, sums));
+            progress?.Report(
+                new DownloadProgress(download.File.Name, part.Length, part.Length, $"unpacking {member.File.Name}"));
+            var (bytes, sum) = ZipUnpacking.Unpack(
+                part.Content, download.Url, member, folder.PathOf(member.File), Expected(download, member.File, sums));
             sums.Keep(member.File.Name, download.Url, bytes, sum);
         }
 
@@ -136,9 +146,14 @@ public sealed class DataSetDownload(DataSetFolder folder, DownloadSettings setti
     // A stall is noticed by the download itself, which may take hours; a proxy is of no use to reach this machine.
     private HttpClient CreateClient()
     {
-        var handler = new SocketsHttpHandler { ConnectTimeout = settings.Stall, UseProxy = settings.UrlBase is not { IsLoopback: true } };
+        var handler = new SocketsHttpHandler
+        {
+            ConnectTimeout = settings.Stall,
+            UseProxy = settings.UrlBase is not { IsLoopback: true }
+        };
         var client = new HttpClient(handler) { Timeout = Timeout.InfiniteTimeSpan };
-        client.DefaultRequestHeaders.UserAgent.ParseAdd("TinyLlm/" + typeof(DataSetDownload).Assembly.GetName().Version!.ToString(2));
+        client.DefaultRequestHeaders.UserAgent.ParseAdd(
+            "TinyLlm/" + typeof(DataSetDownload).Assembly.GetName().Version!.ToString(2));
         return client;
     }
 }

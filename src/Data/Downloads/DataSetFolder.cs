@@ -24,9 +24,12 @@ public sealed record DataSetFolder(DataSet Set, string Path)
         get
         {
             var files = Set.Files.ToList();
-            int there = files.Count(file => File.Exists(PathOf(file)) && (file.Bytes is null || new FileInfo(PathOf(file)).Length == file.Bytes));
+            int there = files.Count(
+                file => File.Exists(PathOf(file))
+                && (file.Bytes is null || new FileInfo(PathOf(file)).Length == file.Bytes));
             bool begun = Set.Downloads.Any(download => File.Exists(PathOf(download.File) + PartialFile.Suffix));
-            return there == files.Count ? DataSetState.Present : there > 0 || begun ? DataSetState.Partial : DataSetState.Absent;
+            return there == files.Count ? DataSetState.Present : there > 0 || begun ? DataSetState.Partial
+                : DataSetState.Absent;
         }
     }
 

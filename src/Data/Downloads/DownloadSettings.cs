@@ -3,7 +3,9 @@ namespace TinyLlm.Data.Downloads;
 /// <summary>How files are downloaded.</summary>
 public sealed record DownloadSettings
 {
-    /// <summary>Host that is asked instead of the one in the table, for the same paths: a mirror. Null: the table's.</summary>
+    /// <summary>
+    /// Host that is asked instead of the one in the table, for the same paths: a mirror. Null: the table's.
+    /// </summary>
     public Uri? UrlBase { get; init; }
 
     /// <summary>Whether bytes other than the expected ones are taken, and their sums expected from then on.</summary>
@@ -24,7 +26,9 @@ public sealed record DownloadSettings
     /// <summary>The longest wait that doubling comes to.</summary>
     public TimeSpan LongestPause { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>The longest wait that a server may ask for; where it asks for more, the download fails and says so.</summary>
+    /// <summary>
+    /// The longest wait that a server may ask for; where it asks for more, the download fails and says so.
+    /// </summary>
     public TimeSpan LongestRetryAfter { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Free bytes on the disk of an existing folder.</summary>

@@ -4,10 +4,13 @@ using System.Net.Http.Headers;
 namespace TinyLlm.Data.Downloads;
 
 /// <summary>
-/// Fetches the bytes of one file over HTTP into a <see cref="PartialFile"/>: goes on where an earlier attempt ended if the server still has the same version
-/// (Range with If-Range, RFC 9110, 13.1.5 and 14.2), begins anew if not, and tries again with growing pauses after a cut, a stall or a busy server.
+/// Fetches the bytes of one file over HTTP into a <see cref="PartialFile"/>: goes on where an earlier attempt ended if
+/// the server still has the same version (Range with If-Range, RFC 9110, 13.1.5 and 14.2), begins anew if not, and
+/// tries again with growing pauses after a cut, a stall or a busy server.
 /// </summary>
-internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, string page, DownloadSettings settings, IProgress<DownloadProgress>? progress)
+internal sealed class FileDownload(
+    HttpClient client, Uri url, DataFile file, string page, DownloadSettings settings,
+    IProgress<DownloadProgress>? progress)
 {
     private const int BufferBytes = 1 << 17;
 
@@ -16,7 +19,8 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
     private long? ExpectedBytes => settings.AcceptNew ? null : file.Bytes;
 
     /// <summary>Returns when the partial file is whole by what is known of its length.</summary>
-    /// <exception cref="TinyLlmException">The file cannot be had; what came of it stays in the partial file.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be had; what came of it stays in the partial
+    /// file.</exception>
     /// <exception cref="OperationCanceledException">The user stopped it; what came stays.</exception>
     public async Task RunAsync(PartialFile part, CancellationToken stop)
     {
@@ -47,7 +51,8 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
         try
         {
             using var request = Request(part);
-            using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+            using var response =
+                await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
             return response.StatusCode switch
             {
                 HttpStatusCode.OK => await ReceiveAsync(part, response, 0, patience, stop),
@@ -68,13 +73,15 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
 
     private HttpRequestMessage Request(PartialFile part)
     {
-        // Without a version that the server can compare, only a sum that is checked can tell whether both pieces are of one file.
+        // Without a version that the server can compare, only a sum that is checked can tell whether both pieces are of
+        // one file.
         bool isChecked = part.Version?.IfRange is not null || (file.Sha256 is not null && !settings.AcceptNew);
         if (!isChecked || part.Length > ExpectedBytes)
             part.Clear();
 
         var request = new HttpRequestMessage(HttpMethod.Get, url);
-        request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity")); // ranges and lengths are then those of the file
+        // Ranges and lengths are then those of the file.
+        request.Headers.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
         if (part.Length > 0)
         {
             request.Headers.Range = new RangeHeaderValue(part.Length, null);
@@ -85,7 +92,8 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
     }
 
     // 206: the rest of the version that is there, or a server that did not look at the condition.
-    private async Task<Cut?> GoOnAsync(PartialFile part, HttpResponseMessage response, CancellationTokenSource patience, CancellationToken stop)
+    private async Task<Cut?> GoOnAsync(
+        PartialFile part, HttpResponseMessage response, CancellationTokenSource patience, CancellationToken stop)
     {
         bool same = part.Version?.MayBe(FileVersion.Of(url, response)) ?? false;
         if (same && response.Content.Headers.ContentRange?.From == part.Length)
@@ -103,9 +111,12 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
         return new Cut("the file has become shorter at its source, and is fetched from its beginning");
     }
 
-    private async Task<Cut?> ReceiveAsync(PartialFile part, HttpResponseMessage response, long start, CancellationTokenSource patience, CancellationToken stop)
+    private async Task<Cut?> ReceiveAsync(
+        PartialFile part, HttpResponseMessage response, long start, CancellationTokenSource patience,
+        CancellationToken stop)
     {
-        long? total = response.Content.Headers.ContentRange?.Length ?? start + response.Content.Headers.ContentLength ?? ExpectedBytes;
+        long? total = response.Content.Headers.ContentRange?.Length ?? start + response.Content.Headers.ContentLength
+            ?? ExpectedBytes;
         if (response.Content.Headers.ContentType?.MediaType is "text/html" or "application/xhtml+xml")
             throw DownloadErrors.WebPage(url);
         CheckTotal(total);
@@ -159,7 +170,9 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
     {
         if (total is { } bytes && ExpectedBytes is { } expected && bytes != expected)
         {
-            throw new TinyLlmException($"{url}: has {bytes:N0} bytes; expected {expected:N0}. It is not the file that this version of tinyllm knows: see {page}; "
+            throw new TinyLlmException(
+                $"{url}: has {bytes:N0} bytes; expected {expected:N0}. It is not the file that this version of "
+                + $"tinyllm knows: see {page}; "
                 + "--accept-new takes it as it is.");
         }
     }
@@ -167,8 +180,10 @@ internal sealed class FileDownload(HttpClient client, Uri url, DataFile file, st
     private static bool IsWebPage(ReadOnlySpan<byte> start)
     {
         string text = System.Text.Encoding.Latin1.GetString(start).TrimStart();
-        return text.StartsWith("<!doctype html", StringComparison.OrdinalIgnoreCase) || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase);
+        return text.StartsWith("<!doctype html", StringComparison.OrdinalIgnoreCase)
+            || text.StartsWith("<html", StringComparison.OrdinalIgnoreCase);
     }
 
-    private void Report(long bytes, long? total, string? note = null) => progress?.Report(new DownloadProgress(file.Name, bytes, total, note));
+    private void Report(long bytes, long? total, string? note = null) =>
+        progress?.Report(new DownloadProgress(file.Name, bytes, total, note));
 }

@@ -14,7 +14,10 @@ internal sealed record FileVersion(string Url, string? ETag, DateTimeOffset? Las
         response.Headers.ETag is { IsWeak: false } tag ? tag.Tag : null,
         response.Content.Headers.LastModified);
 
-    /// <summary>The condition under which a server goes on with this version (RFC 9110, 13.1.5: a weak tag will not do); null where nothing tells versions apart.</summary>
+    /// <summary>
+    /// The condition under which a server goes on with this version (RFC 9110, 13.1.5: a weak tag will not do); null
+    /// where nothing tells versions apart.
+    /// </summary>
     public RangeConditionHeaderValue? IfRange =>
         ETag is not null ? new RangeConditionHeaderValue(new EntityTagHeaderValue(ETag))
         : LastModified is { } date ? new RangeConditionHeaderValue(date)

@@ -3,8 +3,9 @@ using System.Text.Json;
 namespace TinyLlm.Data.Downloads;
 
 /// <summary>
-/// A download that is not whole: the bytes so far in NAME.part and their version in NAME.part-version, so that a later run goes on where this one
-/// ended. The final name appears when the file is whole. One process at a time can have it open.
+/// A download that is not whole: the bytes so far in NAME.part and their version in NAME.part-version, so that a later
+/// run goes on where this one ended. The final name appears when the file is whole. One process at a time can have it
+/// open.
 /// </summary>
 internal sealed class PartialFile : IDisposable
 {
@@ -41,7 +42,10 @@ internal sealed class PartialFile : IDisposable
 
     private string VersionPath => PartPath + "-version";
 
-    /// <summary>What an earlier run left of the file at <paramref name="path"/>; empty where it left nothing, or bytes from another address.</summary>
+    /// <summary>
+    /// What an earlier run left of the file at <paramref name="path"/>; empty where it left nothing, or bytes from
+    /// another address.
+    /// </summary>
     public static PartialFile Open(string path, Uri url)
     {
         var part = new PartialFile(path);
@@ -132,7 +136,8 @@ internal sealed class PartialFile : IDisposable
         File.Delete(VersionPath);
     }
 
-    private static FileStream Open(string path) => new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+    private static FileStream Open(string path) =>
+        new(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
 
     // A version that cannot be read is none: the download begins anew.
     private FileVersion? ReadVersion()

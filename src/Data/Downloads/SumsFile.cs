@@ -3,15 +3,16 @@ using System.Text.Json;
 namespace TinyLlm.Data.Downloads;
 
 /// <summary>
-/// The sums of the files in a data set's folder, as they were seen at the first download or accepted since: <c>.sums.json</c> beside the data. The dot keeps
-/// it out of what <c>--data FOLDER</c> reads.
+/// The sums of the files in a data set's folder, as they were seen at the first download or accepted since:
+/// <c>.sums.json</c> beside the data. The dot keeps it out of what <c>--data FOLDER</c> reads.
 /// </summary>
 internal sealed class SumsFile
 {
     /// <summary>Its name.</summary>
     public const string Name = ".sums.json";
 
-    private static readonly JsonSerializerOptions Form = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+    private static readonly JsonSerializerOptions Form =
+        new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     private readonly string path;
     private readonly SortedDictionary<string, SeenFile> files;
@@ -33,7 +34,8 @@ internal sealed class SumsFile
         }
         catch (JsonException exception)
         {
-            throw new TinyLlmException($"{path}: no valid list of sums; expected what tinyllm data get wrote. Remove it, and the sums are taken from the files anew.", exception);
+            throw new TinyLlmException($"{path}: no valid list of sums; expected what tinyllm data get wrote. Remove "
+                + "it, and the sums are taken from the files anew.", exception);
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {
@@ -42,7 +44,8 @@ internal sealed class SumsFile
     }
 
     /// <summary>The sum that a file from this address has had; null where none was seen.</summary>
-    public string? Find(string file, string url) => files.TryGetValue(file, out var seen) && seen.Url == url ? seen.Sha256 : null;
+    public string? Find(string file, string url) =>
+        files.TryGetValue(file, out var seen) && seen.Url == url ? seen.Sha256 : null;
 
     /// <summary>Keeps a file's sum; written at once.</summary>
     public void Keep(string file, string url, long bytes, string sum)

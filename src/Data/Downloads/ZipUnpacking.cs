@@ -3,7 +3,9 @@ using System.Security.Cryptography;
 
 namespace TinyLlm.Data.Downloads;
 
-/// <summary>Takes a file out of a downloaded ZIP archive; it has its final name when it is whole and its sum is right.</summary>
+/// <summary>
+/// Takes a file out of a downloaded ZIP archive; it has its final name when it is whole and its sum is right.
+/// </summary>
 internal static class ZipUnpacking
 {
     private const int BufferBytes = 1 << 17;
@@ -14,14 +16,17 @@ internal static class ZipUnpacking
     /// <param name="member">What is taken.</param>
     /// <param name="path">Where it goes.</param>
     /// <param name="expected">The sum that it must have; null: any.</param>
-    /// <exception cref="TinyLlmException">The archive is damaged or lacks the member, its sum is another, or it cannot be written.</exception>
-    public static (long Bytes, string Sum) Unpack(Stream zip, string url, ZipMember member, string path, string? expected)
+    /// <exception cref="TinyLlmException">The archive is damaged or lacks the member, its sum is another, or it cannot
+    /// be written.</exception>
+    public static (long Bytes, string Sum) Unpack(
+        Stream zip, string url, ZipMember member, string path, string? expected)
     {
         try
         {
             using var archive = new ZipArchive(zip, ZipArchiveMode.Read, leaveOpen: true);
             var entry = archive.GetEntry(member.Entry)
-                ?? throw new TinyLlmException($"{url}: the archive has no {member.Entry}; it is not the file that this version of tinyllm knows.");
+                ?? throw new TinyLlmException(
+                $"{url}: the archive has no {member.Entry}; it is not the file that this version of tinyllm knows.");
             (long Bytes, string Sum) written = default;
             AtomicFile.Write(path, target =>
             {
@@ -29,7 +34,8 @@ internal static class ZipUnpacking
                 written = Copy(source, target);
                 if (written.Sum != (expected ?? written.Sum))
                 {
-                    throw new TinyLlmException($"{url}: {member.Entry} in it has SHA-256 {written.Sum}; expected {expected}. "
+                    throw new TinyLlmException(
+                        $"{url}: {member.Entry} in it has SHA-256 {written.Sum}; expected {expected}. "
                         + "The file at the source is another one than before; --accept-new takes it as it is.");
                 }
             });
@@ -37,7 +43,9 @@ internal static class ZipUnpacking
         }
         catch (InvalidDataException exception)
         {
-            throw new TinyLlmException($"{url}: no valid ZIP archive ({exception.Message.ReplaceLineEndings(" ").TrimEnd('.')}); it is not the file that this version of tinyllm knows.", exception);
+            throw new TinyLlmException($"{url}: no valid ZIP archive "
+                + $"({exception.Message.ReplaceLineEndings(" ").TrimEnd('.')}); it is not the file that this version "
+                + "of tinyllm knows.", exception);
         }
     }
 

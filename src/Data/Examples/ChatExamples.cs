@@ -3,8 +3,9 @@ using TinyLlm.Tokenizers;
 namespace TinyLlm.Data;
 
 /// <summary>
-/// Conversations as examples for supervised finetuning: each is written in the chat template and scored on the assistant's tokens only. By themselves they have a row each, as long
-/// as the longest of them; packed they share rows as long as the model's context, and none sees another.
+/// Conversations as examples for supervised finetuning: each is written in the chat template and scored on the
+/// assistant's tokens only. By themselves they have a row each, as long as the longest of them; packed they share rows
+/// as long as the model's context, and none sees another.
 /// </summary>
 public sealed class ChatExamples : IExamples
 {
@@ -15,11 +16,13 @@ public sealed class ChatExamples : IExamples
     /// <param name="conversations">What to learn from.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="context">The model's longest sequence.</param>
-    /// <param name="length">T, or 0: the context where they are packed, else the shortest that holds the longest conversation.</param>
+    /// <param name="length">T, or 0: the context where they are packed, else the shortest that holds the longest
+    /// conversation.</param>
     /// <param name="packed">Whether conversations share rows.</param>
     /// <exception cref="TinyLlmException">No conversation has an assistant's token, or the tokenizer cannot write one,
     /// which is named.</exception>
-    public ChatExamples(IEnumerable<Conversation> conversations, Tokenizer tokenizer, int context, int length = 0, bool packed = false)
+    public ChatExamples(
+        IEnumerable<Conversation> conversations, Tokenizer tokenizer, int context, int length = 0, bool packed = false)
     {
         int longest = 0;
         List<int> ids = [];
@@ -50,11 +53,13 @@ public sealed class ChatExamples : IExamples
         }
 
         if (this.conversations.Count == 0)
-            throw new TinyLlmException($"The finetuning data has no row with an assistant's answer within the model's context of {context} tokens ({Skipped} rows without one).");
+            throw new TinyLlmException("The finetuning data has no row with an assistant's answer within the model's "
+                + $"context of {context} tokens ({Skipped} rows without one).");
         int shortest = RowLength.For(longest, context);
         (Length, IsPacked) = (length > 0 ? length : packed ? context : shortest, packed);
         var lengths = this.conversations.Select(c => Math.Min(c.Ids.Length - 1, Length)).ToArray();
-        rows = packed ? Packing.BestFit(lengths, Length) : [.. Enumerable.Range(0, lengths.Length).Select(i => new[] { i })];
+        rows = packed ? Packing.BestFit(lengths, Length)
+            : [.. Enumerable.Range(0, lengths.Length).Select(i => new[] { i })];
     }
 
     /// <summary>Rows without a scored token, which are left out.</summary>

@@ -3,9 +3,10 @@ using TinyLlm.Tokenizers;
 namespace TinyLlm.Data;
 
 /// <summary>
-/// The choices of multiple-choice rows as examples, one a choice, of which only the choice is scored. As plain text a choice goes on from the context after one space, in a document
-/// of its own; in a chat the context is the user's message and the choice the assistant's, with the mark that ends it. White
-/// space around a choice, and before it, does not count.
+/// The choices of multiple-choice rows as examples, one a choice, of which only the choice is scored. As plain text a
+/// choice goes on from the context after one space, in a document of its own; in a chat the context is the user's
+/// message and the choice the assistant's, with the mark that ends it. White space around a choice, and before it, does
+/// not count.
 /// </summary>
 public sealed class ChoiceExamples : IExamples
 {
@@ -35,12 +36,16 @@ public sealed class ChoiceExamples : IExamples
         }
 
         if (choices.Count == 0)
-            throw new TinyLlmException($"None of the {rows.Count:N0} multiple-choice rows fits the model's context of {context:N0} tokens; expected one or more. Give shorter rows, or a model with a longer context.");
+            throw new TinyLlmException($"None of the {rows.Count:N0} multiple-choice rows fits the model's context of "
+                + $"{context:N0} tokens; expected one or more. Give shorter rows, or a model with a longer context.");
         First = first;
         Length = RowLength.For(longest, context);
     }
 
-    /// <summary>For each row, the number of its first choice's example, which those of the others follow; -1 where a choice does not fit the context.</summary>
+    /// <summary>
+    /// For each row, the number of its first choice's example, which those of the others follow; -1 where a choice does
+    /// not fit the context.
+    /// </summary>
     public IReadOnlyList<int> First { get; }
 
     /// <inheritdoc/>

@@ -9,15 +9,17 @@ namespace TinyLlm.Data;
 /// <param name="CacheFolder">Where text that is prepared on the disk goes.</param>
 /// <param name="Threads">Threads that encode.</param>
 /// <param name="Progress">Hears how far a preparation is.</param>
-public sealed record CorpusSettings(int Context, string CacheFolder, int Threads, IProgress<PreparationProgress>? Progress = null);
+public sealed record CorpusSettings(
+    int Context, string CacheFolder, int Threads, IProgress<PreparationProgress>? Progress = null);
 
 /// <summary>
-/// What pretraining learns from and is measured on, as examples of T tokens. Small text is encoded in memory; larger text once, into a folder of shards that later runs read as
-/// long as the files and the tokenizer stay what they are; what is tokens already is mapped.
+/// What pretraining learns from and is measured on, as examples of T tokens. Small text is encoded in memory; larger
+/// text once, into a folder of shards that later runs read as long as the files and the tokenizer stay what they are;
+/// what is tokens already is mapped.
 /// </summary>
 /// <remarks>
-/// The last tenth of each source's tokens, a million at most, is validation, unless other data is named for it; built-in corpora have a split of their own. Sources with weights are drawn by these,
-/// others are one stream.
+/// The last tenth of each source's tokens, a million at most, is validation, unless other data is named for it;
+/// built-in corpora have a split of their own. Sources with weights are drawn by these, others are one stream.
 /// </remarks>
 public sealed class Corpus : IDisposable
 {
@@ -32,7 +34,8 @@ public sealed class Corpus : IDisposable
     private readonly CancellationToken stop;
     private readonly List<IDisposable> opened = [];
 
-    private Corpus(Tokenizer tokenizer, CorpusSettings settings, CancellationToken stop) => (this.tokenizer, this.settings, this.stop) = (tokenizer, settings, stop);
+    private Corpus(Tokenizer tokenizer, CorpusSettings settings, CancellationToken stop) =>
+        (this.tokenizer, this.settings, this.stop) = (tokenizer, settings, stop);
 
     /// <summary>What to learn from.</summary>
     public IExamples Train { get; private set; } = null!;
@@ -57,7 +60,9 @@ public sealed class Corpus : IDisposable
     /// <param name="stop">Ends it early.</param>
     /// <exception cref="TinyLlmException">Data cannot be read or encoded, or is too short.</exception>
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
-    public static Corpus Open(IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, Tokenizer tokenizer, CorpusSettings settings, CancellationToken stop = default)
+    public static Corpus Open(
+        IReadOnlyList<DataSource> sources, IReadOnlyList<DataSource> validation, Tokenizer tokenizer,
+        CorpusSettings settings, CancellationToken stop = default)
     {
         var corpus = new Corpus(tokenizer, settings, stop);
         try
@@ -72,9 +77,13 @@ public sealed class Corpus : IDisposable
         }
     }
 
-    /// <summary>Everything in a source as <see cref="Validation"/>, encoded in memory; of a built-in corpus the split that is named.</summary>
+    /// <summary>
+    /// Everything in a source as <see cref="Validation"/>, encoded in memory; of a built-in corpus the split that is
+    /// named.
+    /// </summary>
     /// <exception cref="TinyLlmException">Data cannot be read or encoded, or is too short.</exception>
-    public static Corpus Open(DataSource source, Split split, Tokenizer tokenizer, int context, CancellationToken stop = default)
+    public static Corpus Open(
+        DataSource source, Split split, Tokenizer tokenizer, int context, CancellationToken stop = default)
     {
         var corpus = new Corpus(tokenizer, new CorpusSettings(context, "", 1), stop);
         try
@@ -105,7 +114,8 @@ public sealed class Corpus : IDisposable
         foreach (var source in sources)
         {
             var tokens = Tokens(source, Split.Train);
-            long cut = validation.Count > 0 || source.IsBuiltin ? tokens.Count : tokens.Count - Math.Min(tokens.Count / 10, MostValidation);
+            long cut = validation.Count > 0 || source.IsBuiltin ? tokens.Count
+                : tokens.Count - Math.Min(tokens.Count / 10, MostValidation);
             train.Add((tokens, 0, cut));
             if (cut < tokens.Count)
                 held.Add((tokens, cut, tokens.Count - cut));
@@ -117,7 +127,9 @@ public sealed class Corpus : IDisposable
         (TrainTokens, ValidationTokens) = (train.Sum(part => part.Count), held.Sum(part => part.Count));
         Train = sources[0].Weight is null
             ? Cut(train, "training")
-            : new Mixture([.. sources.Select((source, i) => (Cut([train[i]], $"training ({source.Name})"), source.Weight!.Value))]);
+            : new Mixture(
+                [.. sources.Select(
+                (source, i) => (Cut([train[i]], $"training ({source.Name})"), source.Weight!.Value))]);
         Validation = new Windows(
             new TokenParts(held), settings.Context, keepRest: true, "validation", tokenizer.BeginOfText);
     }
@@ -146,7 +158,8 @@ public sealed class Corpus : IDisposable
 
     private PreparedTokens Prepare(DataSource source)
     {
-        string folder = Path.Combine(settings.CacheFolder, $"{source.ShortName}-{Preparation.Key([source])[..8]}-{tokenizer.Hash[..8]}");
+        string folder = Path.Combine(
+            settings.CacheFolder, $"{source.ShortName}-{Preparation.Key([source])[..8]}-{tokenizer.Hash[..8]}");
         var preparation = new Preparation([source], tokenizer, folder);
         preparation.Run(settings.Threads, settings.Progress, stop);
         Report.Add(preparation.Report);

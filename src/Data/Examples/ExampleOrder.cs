@@ -1,8 +1,8 @@
 namespace TinyLlm.Data;
 
 /// <summary>
-/// The order of training: every epoch visits each example once, in an order of its own that is computed from the seed. The place in
-/// it is one number, which a checkpoint keeps.
+/// The order of training: every epoch visits each example once, in an order of its own that is computed from the seed.
+/// The place in it is one number, which a checkpoint keeps.
 /// </summary>
 /// <param name="count">Number of examples.</param>
 /// <param name="seed">Seed of the run.</param>

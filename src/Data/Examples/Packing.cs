@@ -4,8 +4,9 @@ namespace TinyLlm.Data;
 internal static class Packing
 {
     /// <summary>
-    /// Best fit, the longest first: each sequence goes to the row in which it leaves the least room. The same for the same lengths; no more than about 11/9 of the fewest rows that there
-    /// could be (D. Johnson, "Near-optimal bin packing algorithms", 1973).
+    /// Best fit, the longest first: each sequence goes to the row in which it leaves the least room. The same for the
+    /// same lengths; no more than about 11/9 of the fewest rows that there could be (D. Johnson, "Near-optimal bin
+    /// packing algorithms", 1973).
     /// </summary>
     /// <param name="lengths">Lengths of the sequences, each at most <paramref name="room"/>.</param>
     /// <param name="room">Length of a row.</param>

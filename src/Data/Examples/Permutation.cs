@@ -1,21 +1,22 @@
 namespace TinyLlm.Data;
 
 /// <summary>
-/// A seeded order of [0, n) that is computed, not stored, so that it holds for any number of windows: what an epoch visits at place i
-/// is <see cref="At"/>(i), and a resume needs only i.
+/// A seeded order of [0, n) that is computed, not stored, so that it holds for any number of windows: what an epoch
+/// visits at place i is <see cref="At"/>(i), and a resume needs only i.
 /// </summary>
 /// <remarks>
-/// A balanced Feistel network over the smallest 2h bits that hold n, with SplitMix64's finaliser as the round function: each round
-/// (L, R) -> (R, L xor f(R)) can be undone, so the whole is a permutation of [0, 4^h). Values from n on are put through again until
-/// they fall below n (cycle walking: J. Black and P. Rogaway, "Ciphers with Arbitrary Finite Domains", 2002), four passes at most on
-/// average. Memory and time do not depend on n.
+/// A balanced Feistel network over the smallest 2h bits that hold n, with SplitMix64's finaliser as the round function:
+/// each round (L, R) -> (R, L xor f(R)) can be undone, so the whole is a permutation of [0, 4^h). Values from n on are
+/// put through again until they fall below n (cycle walking: J. Black and P. Rogaway, "Ciphers with Arbitrary Finite
+/// Domains", 2002), four passes at most on average. Memory and time do not depend on n.
 /// </remarks>
 public sealed class Permutation
 {
     /// <summary>The largest n: 2^62.</summary>
     public const long MaxCount = 1L << 62;
 
-    // Four rounds are the least that look random (Luby and Rackoff 1988); the halves of small domains have few bits to mix, hence twice that.
+    // Four rounds are the least that look random (Luby and Rackoff 1988); the halves of small domains have few bits to
+    // mix, hence twice that.
     private const int Rounds = 8;
 
     private readonly ulong[] keys = new ulong[Rounds];
@@ -23,7 +24,8 @@ public sealed class Permutation
     private readonly ulong mask;
 
     /// <summary>Creates the order of one epoch; each (seed, epoch) has its own.</summary>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is not in 1 to <see cref="MaxCount"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is not in 1 to
+    /// <see cref="MaxCount"/>.</exception>
     public Permutation(long count, ulong seed, long epoch)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);

@@ -3,14 +3,16 @@ using TinyLlm.Tokenizers;
 namespace TinyLlm.Data;
 
 /// <summary>
-/// Comparisons as examples, two for each pair: example 2 n is the chosen answer of pair n behind its prompt, 2 n + 1 the rejected one. Scored are the tokens of the answer and the mark that
-/// ends it.
+/// Comparisons as examples, two for each pair: example 2 n is the chosen answer of pair n behind its prompt, 2 n + 1
+/// the rejected one. Scored are the tokens of the answer and the mark that ends it.
 /// </summary>
 public sealed class PreferenceExamples : IExamples
 {
     private readonly List<(int[] Ids, int Prompt)> rows = [];
 
-    /// <summary>Encodes comparisons; those whose prompt and longer answer do not fit the context are left out and counted.</summary>
+    /// <summary>
+    /// Encodes comparisons; those whose prompt and longer answer do not fit the context are left out and counted.
+    /// </summary>
     /// <param name="pairs">The comparisons.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="context">The model's longest sequence.</param>
@@ -37,7 +39,8 @@ public sealed class PreferenceExamples : IExamples
         }
 
         if (rows.Count == 0)
-            throw new TinyLlmException($"No comparison fits the model's context of {room} tokens ({Skipped:N0} are longer); expected shorter rows, or a model with a longer --context.");
+            throw new TinyLlmException($"No comparison fits the model's context of {room} tokens ({Skipped:N0} are "
+                + "longer); expected shorter rows, or a model with a longer --context.");
         Length = length > 0 ? length : RowLength.For(longest, context);
     }
 

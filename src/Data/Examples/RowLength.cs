@@ -6,5 +6,6 @@ internal static class RowLength
     private const int Multiple = 16;
 
     /// <summary>The shortest T that holds the longest example, within the model's context.</summary>
-    public static int For(int longest, int context) => Math.Min(context, (longest + Multiple - 1) / Multiple * Multiple);
+    public static int For(int longest, int context) =>
+        Math.Min(context, (longest + Multiple - 1) / Multiple * Multiple);
 }

@@ -1,8 +1,9 @@
 namespace TinyLlm.Data;
 
 /// <summary>
-/// The order of training on several sources that are drawn by weight. Each block of <see cref="BlockLength"/> examples has a fixed number of each source's, in a seeded order of
-/// its own; within a source every epoch visits each example once. All of it is computed, so that the place in it is one number.
+/// The order of training on several sources that are drawn by weight. Each block of <see cref="BlockLength"/> examples
+/// has a fixed number of each source's, in a seeded order of its own; within a source every epoch visits each example
+/// once. All of it is computed, so that the place in it is one number.
 /// </summary>
 public sealed class WeightedOrder : IExampleOrder
 {

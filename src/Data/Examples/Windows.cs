@@ -5,16 +5,18 @@ using TinyLlm.Tokenizers;
 namespace TinyLlm.Data;
 
 /// <summary>
-/// A stream of tokens, cut into windows of T + 1: T tokens and, one further, their targets. Neighbouring windows share one token, so each token
-/// of the stream but the first is a target exactly once, unless it is one that is never scored.
+/// A stream of tokens, cut into windows of T + 1: T tokens and, one further, their targets. Neighbouring windows share
+/// one token, so each token of the stream but the first is a target exactly once, unless it is one that is never
+/// scored.
 /// </summary>
 /// <remarks>
 /// A token that only begins documents is never a target, neither in evaluation nor in training: what follows the end of
 /// a document is no matter of the text. Published models never learned it, their perplexities leave it out, and no text
 /// that is generated goes that far.
 /// <para/>
-/// For training, each epoch cuts the stream at other places: its windows begin some tokens later, as far as the stream's end allows. A model that
-/// sees a text several times then meets a token at several positions and behind several contexts.
+/// For training, each epoch cuts the stream at other places: its windows begin some tokens later, as far as the
+/// stream's end allows. A model that sees a text several times then meets a token at several positions and behind
+/// several contexts.
 /// </remarks>
 public sealed class Windows : IExamples
 {
@@ -29,7 +31,8 @@ public sealed class Windows : IExamples
     /// <param name="stream">Token ids.</param>
     /// <param name="length">T.</param>
     /// <param name="keepRest">
-    /// Whether a last window that is not full counts, its missing targets unscored: evaluation sees every token, training only full windows.
+    /// Whether a last window that is not full counts, its missing targets unscored: evaluation sees every token,
+    /// training only full windows.
     /// </param>
     /// <param name="what">What messages call the data.</param>
     /// <param name="unscored">
@@ -89,6 +92,7 @@ public sealed class Windows : IExamples
         stream.AddTo(hash);
     }
 
-    // Multiples of the golden ratio, modulo 1, spread evenly however many epochs there are; the first epoch begins at the beginning.
+    // Multiples of the golden ratio, modulo 1, spread evenly however many epochs there are; the first epoch begins at
+    // the beginning.
     private long Shift(long epoch) => (long)((ulong)(uint)(epoch * 2654435769) * (ulong)(room + 1) >> 32);
 }

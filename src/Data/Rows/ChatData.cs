@@ -15,7 +15,8 @@ public static class ChatData
     private const string QuestionsSource = TextData.BuiltinPrefix + BuiltinData.QuestionsName;
 
     /// <summary>
-    /// Reads the sources. The built-in questions have a validation split of their own; of a file's rows the last tenth is validation, unless
+    /// Reads the sources. The built-in questions have a validation split of their own; of a file's rows the last tenth
+    /// is validation, unless
     /// <paramref name="validation"/> names other sources for it.
     /// </summary>
     /// <exception cref="TinyLlmException">A source is missing, empty, malformed or too short to split.</exception>
@@ -49,7 +50,8 @@ public static class ChatData
     /// <summary>Whether a source holds conversations and not plain text; of a file of rows, whatever its compression,
     /// its first row tells.</summary>
     /// <param name="source">A --data word.</param>
-    /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
+    /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does,
+    /// where there is no conversation.</param>
     /// <exception cref="TinyLlmException">The file cannot be read, or, of JSON lines, its first row is
     /// neither.</exception>
     public static bool IsChat(string source, string? textField) => source == QuestionsSource || RowFile.MayBe(source)

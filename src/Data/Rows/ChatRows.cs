@@ -72,7 +72,8 @@ public static class ChatRows
     /// <summary>Whether a file of rows holds conversations and not documents: what the first row that is an object
     /// has.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does, where there is no conversation.</param>
+    /// <param name="textField">The field that makes a row a document, whatever else it has; null: <c>text</c> does,
+    /// where there is no conversation.</param>
     /// <exception cref="TinyLlmException">The file cannot be read; of JSON lines also: none is an object, or the first
     /// has neither.</exception>
     internal static bool AreIn(string path, string? textField)

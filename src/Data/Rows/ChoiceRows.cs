@@ -18,7 +18,8 @@ public sealed record ChoiceRow(string Context, IReadOnlyList<string> Choices, in
 /// </summary>
 public static class ChoiceRows
 {
-    private const string Form = "expected {\"question\" or \"context\": text, \"choices\": [texts], \"answer\": number from 0 or text}";
+    private const string Form = "expected {\"question\" or \"context\": text, \"choices\": [texts], \"answer\": "
+        + "number from 0 or text}";
 
     /// <summary>Whether a source is a file with such rows: whether the first row that is an object has <c>choices</c>,
     /// and in what may be a text all of the form.</summary>

@@ -10,10 +10,15 @@ internal readonly record struct JsonLine(long Number, ReadOnlyMemory<byte> Bytes
     public bool IsBlank => Bytes.Span.Trim(" \t\r"u8).IsEmpty;
 }
 
-/// <summary>Reads a file line by line as bytes, so that any size is read in little memory and line numbers hold whatever the bytes are.</summary>
+/// <summary>
+/// Reads a file line by line as bytes, so that any size is read in little memory and line numbers hold whatever the
+/// bytes are.
+/// </summary>
 internal static class JsonLines
 {
-    /// <summary>The longest line in bytes: far above any row, and below what a file without line feeds would take.</summary>
+    /// <summary>
+    /// The longest line in bytes: far above any row, and below what a file without line feeds would take.
+    /// </summary>
     public const int MaxLineBytes = 64 << 20;
 
     /// <summary>The lines of a file; a byte order mark before the first is left out.</summary>
@@ -28,9 +33,11 @@ internal static class JsonLines
     /// <summary>The lines of a stream whose own errors name the file.</summary>
     /// <param name="path">The file, for messages.</param>
     /// <param name="stream">Where to read on, at the beginning of a line.</param>
-    /// <param name="linesBefore">How many lines of the file lie before that; asked only when a line is too long. <see cref="JsonLine.Number"/> leaves them out.</param>
+    /// <param name="linesBefore">How many lines of the file lie before that; asked only when a line is too long.
+    /// <see cref="JsonLine.Number"/> leaves them out.</param>
     /// <exception cref="TinyLlmException">A line is too long, or what the stream throws.</exception>
-    public static IEnumerable<JsonLine> Read(string path, Stream stream, Func<long> linesBefore) => Read(path, buffer => stream.Read(buffer.Span), linesBefore);
+    public static IEnumerable<JsonLine> Read(string path, Stream stream, Func<long> linesBefore) =>
+        Read(path, buffer => stream.Read(buffer.Span), linesBefore);
 
     private static IEnumerable<JsonLine> Read(string path, Func<Memory<byte>, int> fill, Func<long> linesBefore)
     {
@@ -52,7 +59,8 @@ internal static class JsonLines
             buffer.AsSpan(start, end - start).CopyTo(buffer);
             (start, searched, end) = (0, end - start, end - start);
             if (end > MaxLineBytes)
-                throw new TinyLlmException($"{path}, line {linesBefore() + number + 1}: longer than {MaxLineBytes >> 20} MiB; expected one JSON object a line. Put each row on a line of its own.");
+                throw new TinyLlmException($"{path}, line {linesBefore() + number + 1}: longer than "
+                    + $"{MaxLineBytes >> 20} MiB; expected one JSON object a line. Put each row on a line of its own.");
             if (end == buffer.Length)
                 Array.Resize(ref buffer, 2 * buffer.Length);
             int read = fill(buffer.AsMemory(end));
@@ -77,7 +85,8 @@ internal static class JsonLines
     {
         try
         {
-            return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
+            return new FileStream(
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 0);
         }
         catch (Exception exception) when (FileErrors.Is(exception))
         {

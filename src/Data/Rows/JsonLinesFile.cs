@@ -10,9 +10,12 @@ public static class JsonLinesFile
     // Text stays readable: the file is no web page.
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Appends a conversation, as <see cref="ChatRows"/> reads it: <c>{"messages": [{"role", "content"}, ...]}</c>.</summary>
+    /// <summary>
+    /// Appends a conversation, as <see cref="ChatRows"/> reads it: <c>{"messages": [{"role", "content"}, ...]}</c>.
+    /// </summary>
     /// <exception cref="TinyLlmException">The file cannot be written.</exception>
-    public static void Append(string path, IReadOnlyList<ChatMessage> messages) => Append(path, json => WriteMessages(json, "messages", messages));
+    public static void Append(string path, IReadOnlyList<ChatMessage> messages) =>
+        Append(path, json => WriteMessages(json, "messages", messages));
 
     /// <summary>Appends an object.</summary>
     /// <param name="path">The file; it is made where there is none.</param>

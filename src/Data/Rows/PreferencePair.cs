@@ -23,7 +23,10 @@ public static class PreferenceRows
 {
     private const string Forms = "expected {\"prompt\", \"chosen\", \"rejected\"}, each a text or messages";
 
-    /// <summary>The comparisons of a file; rows that rate one answer (<c>label</c>), as chat writes them too, are left out and counted.</summary>
+    /// <summary>
+    /// The comparisons of a file; rows that rate one answer (<c>label</c>), as chat writes them too, are left out and
+    /// counted.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="report">Counts rows that are marked as not to be learned, and what is not read.</param>
     /// <exception cref="TinyLlmException">The file cannot be read, has no comparison, or a row is damaged; the message
@@ -41,7 +44,9 @@ public static class PreferenceRows
             unpaired += rated ? 1 : 0;
         }
 
-        return pairs.Count > 0 ? (pairs, unpaired) : throw new TinyLlmException($"{path}: has no comparisons ({unpaired:N0} rows rate one answer); {Forms}, one object a line.");
+        return pairs.Count > 0 ? (pairs, unpaired)
+            : throw new TinyLlmException(
+                $"{path}: has no comparisons ({unpaired:N0} rows rate one answer); {Forms}, one object a line.");
     }
 
     /// <summary>Takes a prompt: a text of the user, or messages, which are seen and not learned.</summary>

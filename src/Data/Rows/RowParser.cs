@@ -54,7 +54,8 @@ internal sealed class RowParser
         }
         catch (JsonException e)
         {
-            string layout = JsonText.IsTooDeep(e) || text.FirstLine > 0 ? "" : ", each row on one line, or all in one array";
+            string layout = JsonText.IsTooDeep(e) || text.FirstLine > 0 ? ""
+                : ", each row on one line, or all in one array";
             throw new TinyLlmException(
                 $"{text.Place}: {JsonText.Fault(e, text.FirstLine)}; {forms}{layout}. Mend the {text.Place.Unit}.", e);
         }

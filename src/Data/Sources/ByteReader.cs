@@ -1,15 +1,16 @@
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Reads files that are text as a whole, and can be cut where a line or a word ends. Each part begins at the first such place at or after its start and ends at the first at or after
-/// its end, so that the parts together are the file.
+/// Reads files that are text as a whole, and can be cut where a line or a word ends. Each part begins at the first such
+/// place at or after its start and ends at the first at or after its end, so that the parts together are the file.
 /// </summary>
 internal abstract class ByteReader(SourceFile file, SourceOptions options) : FileReader(file, options)
 {
     /// <inheritdoc/>
     public override IEnumerable<FilePart> Cut(long bytes)
     {
-        if (File.Length <= bytes || File.Format.Compression != Compression.None || DetectEncoding().Encoding is not null)
+        if (File.Length <= bytes || File.Format.Compression != Compression.None
+            || DetectEncoding().Encoding is not null)
         {
             yield return new FilePart(this, 0, File.Length, File.Length);
             yield break;
@@ -38,7 +39,8 @@ internal abstract class ByteReader(SourceFile file, SourceOptions options) : Fil
         }
 
         using Stream stream = File.Open();
-        long start = part.Start == 0 ? encoding.MarkBytes : PlaceAtOrAfter(stream, part.Start), end = PlaceAtOrAfter(stream, part.End);
+        long start = part.Start == 0 ? encoding.MarkBytes
+            : PlaceAtOrAfter(stream, part.Start), end = PlaceAtOrAfter(stream, part.End);
         if (start == end && part.Start > 0)
             yield break;
 
@@ -48,9 +50,12 @@ internal abstract class ByteReader(SourceFile file, SourceOptions options) : Fil
     }
 
     /// <inheritdoc/>
-    public override string Describe(FilePart part) => part.Start == 0 && part.End == File.Length ? File.Path : $"{File.Path}, bytes {part.Start:N0} to {part.End:N0}";
+    public override string Describe(FilePart part) => part.Start == 0 && part.End == File.Length ? File.Path
+        : $"{File.Path}, bytes {part.Start:N0} to {part.End:N0}";
 
-    /// <summary>The first place at or after an offset where this format can be cut: a function of the file and the offset alone.</summary>
+    /// <summary>
+    /// The first place at or after an offset where this format can be cut: a function of the file and the offset alone.
+    /// </summary>
     /// <param name="stream">The file, to be read from anywhere.</param>
     /// <param name="offset">Above 0 and below the file's length.</param>
     protected abstract long FindPlace(Stream stream, long offset);
@@ -62,7 +67,8 @@ internal abstract class ByteReader(SourceFile file, SourceOptions options) : Fil
     /// <param name="report">Counts what was read.</param>
     protected abstract IEnumerable<TextPiece> Read(Stream stream, long start, bool endsFile, ReadReport report);
 
-    private long PlaceAtOrAfter(Stream stream, long offset) => offset == 0 || offset >= File.Length ? offset : FindPlace(stream, offset);
+    private long PlaceAtOrAfter(Stream stream, long offset) => offset == 0 || offset >= File.Length ? offset
+        : FindPlace(stream, offset);
 
     private TextEncoding DetectEncoding() => TextEncoding.Of(File, Options.Encoding);
 }

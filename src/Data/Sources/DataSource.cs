@@ -5,7 +5,9 @@ using TinyLlm.Tokenizers;
 
 namespace TinyLlm.Data.Sources;
 
-/// <summary>What one --data names: files, folders and globs, or a built-in corpus; files in the ordinal order of their paths.</summary>
+/// <summary>
+/// What one --data names: files, folders and globs, or a built-in corpus; files in the ordinal order of their paths.
+/// </summary>
 public sealed class DataSource
 {
     /// <summary>The file that makes a folder one of prepared token shards.</summary>
@@ -35,30 +37,41 @@ public sealed class DataSource
     /// <summary>What the user wrote, without the weight.</summary>
     public string Name { get; }
 
-    /// <summary>What runs and folders that are made of it are called: the file's or folder's own name, without its extension.</summary>
+    /// <summary>
+    /// What runs and folders that are made of it are called: the file's or folder's own name, without its extension.
+    /// </summary>
     public string ShortName => IsBuiltin ? Name[TextData.BuiltinPrefix.Length..]
-        : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Name)).Replace('*', '_').Replace('?', '_') is { Length: > 0 } name ? name : "text";
+        : Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Name)).Replace('*', '_')
+            .Replace('?', '_') is { Length: > 0 } name ? name : "text";
 
-    /// <summary>The share of the source in the mix, relative to the other sources' weights; null if none is given.</summary>
+    /// <summary>
+    /// The share of the source in the mix, relative to the other sources' weights; null if none is given.
+    /// </summary>
     public double? Weight { get; }
 
     /// <summary>Whether it is a built-in corpus.</summary>
     public bool IsBuiltin => TextData.IsBuiltin(Name);
 
-    /// <summary>Whether it holds token ids and not text: .bin files of llm.c or nanoGPT, or a folder with a <see cref="PreparedFile"/>.</summary>
+    /// <summary>
+    /// Whether it holds token ids and not text: .bin files of llm.c or nanoGPT, or a folder with a
+    /// <see cref="PreparedFile"/>.
+    /// </summary>
     public bool IsTokens { get; }
 
     /// <summary>Whether it is a folder of prepared token shards.</summary>
     public bool IsPrepared { get; }
 
-    /// <summary>The files; empty for a built-in corpus, the <see cref="PreparedFile"/> alone for a prepared folder.</summary>
+    /// <summary>
+    /// The files; empty for a built-in corpus, the <see cref="PreparedFile"/> alone for a prepared folder.
+    /// </summary>
     public IReadOnlyList<string> Files { get; }
 
     /// <summary>Bytes of input on disk; 0 for a built-in corpus.</summary>
     public long Bytes => files.Sum(file => file.Length);
 
     /// <summary>
-    /// Identifies the input: changes when a file's full path, length or last write time does, when files come or go, or with the options; a built-in corpus changes with the program.
+    /// Identifies the input: changes when a file's full path, length or last write time does, when files come or go, or
+    /// with the options; a built-in corpus changes with the program.
     /// </summary>
     public string Fingerprint
     {
@@ -86,18 +99,21 @@ public sealed class DataSource
     /// <param name="options">How they are read.</param>
     /// <param name="option">The option that names them, for messages.</param>
     /// <exception cref="TinyLlmException">
-    /// There is no such file or built-in corpus, a folder or glob has no file of a known kind, a file is empty, a source mixes text and tokens, a weight is no positive number, or only
-    /// some of the sources have one; or an option has no such value.
-    /// </exception>
+    /// There is no such file or built-in corpus, a folder or glob has no file of a known kind, a file is empty, a
+    /// source mixes text and tokens, a weight is no positive number, or only some of the sources have one; or an option
+    /// has no such value. </exception>
     public static IReadOnlyList<DataSource> Parse(
         IReadOnlyList<string> words, SourceOptions options, string option = "--data")
     {
         if (options.Encoding is { } encoding)
             TextEncoding.Named(encoding);
-        if (options.DocumentSeparator is { } separator && (separator.Length == 0 || separator.AsSpan().ContainsAny('\r', '\n')))
-            throw new TinyLlmException($"--document-separator \"{separator.ReplaceLineEndings(" ")}\": expected the text of one line, not empty, such as <|endoftext|>.");
+        if (options.DocumentSeparator is { } separator
+            && (separator.Length == 0 || separator.AsSpan().ContainsAny('\r', '\n')))
+            throw new TinyLlmException($"--document-separator \"{separator.ReplaceLineEndings(" ")}\": expected the "
+                + "text of one line, not empty, such as <|endoftext|>.");
         var sources = words.Select(word => Parse(word, options, option)).ToList();
-        if (sources.Find(source => source.Weight is null) is { } without && sources.Find(source => source.Weight is not null) is { } with)
+        if (sources.Find(source => source.Weight is null) is { } without
+            && sources.Find(source => source.Weight is not null) is { } with)
         {
             throw new TinyLlmException($"{option} {without.Name}: this source has no weight, but {with.Name} has one; "
                 + $"expected weights on all sources or on none. Write {without.Name}=WEIGHT.");
@@ -117,8 +133,8 @@ public sealed class DataSource
         IsBuiltin ? Units(split) : Units(cut: cut);
 
     /// <summary>
-    /// Units of work in a fixed order, decided by the files' names and sizes alone: small files come together, long text and JSON lines are cut, Parquet files are cut by row groups,
-    /// and a compressed file is one unit.
+    /// Units of work in a fixed order, decided by the files' names and sizes alone: small files come together, long
+    /// text and JSON lines are cut, Parquet files are cut by row groups, and a compressed file is one unit.
     /// </summary>
     /// <param name="bytes">About how many bytes of input a unit has.</param>
     /// <param name="cut">As above.</param>
@@ -139,7 +155,9 @@ public sealed class DataSource
             throw new TinyLlmException($"{Option} {Name}: only a built-in corpus has splits of its own; expected "
                 + $"builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
         ReadOnlyMemory<byte>[] documents = [.. TextData.Builtin(Name, split)];
-        return [new SourceUnit($"{Name}, {split.ToString().ToLowerInvariant()}", documents.Sum(document => (long)document.Length), report => Read(documents, report))];
+        return [new SourceUnit(
+            $"{Name}, {split.ToString().ToLowerInvariant()}", documents.Sum(document => (long)document.Length),
+            report => Read(documents, report))];
     }
 
     private static IEnumerable<TextPiece> Read(ReadOnlyMemory<byte>[] documents, ReadReport report)

@@ -3,8 +3,9 @@ using System.IO.Enumeration;
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Finds the files of folders and globs, in the ordinal order of their paths. Hidden files and folders are left out, unless the pattern names them; links to folders
-/// below the start are not followed, so that no circle of links is walked.
+/// Finds the files of folders and globs, in the ordinal order of their paths. Hidden files and folders are left out,
+/// unless the pattern names them; links to folders below the start are not followed, so that no circle of links is
+/// walked.
 /// </summary>
 internal static class FileSearch
 {
@@ -44,7 +45,8 @@ internal static class FileSearch
             // "a/**" means every file below a.
             foreach (string file in Walk(folder, isLast ? ["*"] : segments, isLast ? 0 : at + 1))
                 yield return file;
-            foreach (var child in Entries(folder, "*").Where(entry => entry is DirectoryInfo && entry.LinkTarget is null))
+            foreach (var child in Entries(folder, "*")
+                .Where(entry => entry is DirectoryInfo && entry.LinkTarget is null))
             {
                 foreach (string file in Walk(Path.Combine(folder, child.Name), segments, at))
                     yield return file;
@@ -71,8 +73,11 @@ internal static class FileSearch
         string real = folder.Length == 0 ? "." : folder;
         try
         {
-            return new DirectoryInfo(real).EnumerateFileSystemInfos("*", new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false })
-                .Where(entry => FileSystemName.MatchesSimpleExpression(name, entry.Name, ignoreCase: false) && (name[0] == '.' || !IsHidden(entry)))
+            return new DirectoryInfo(real)
+                .EnumerateFileSystemInfos(
+                    "*", new EnumerationOptions { AttributesToSkip = 0, IgnoreInaccessible = false })
+                .Where(entry => FileSystemName.MatchesSimpleExpression(name, entry.Name, ignoreCase: false)
+                && (name[0] == '.' || !IsHidden(entry)))
                 .ToList();
         }
         catch (DirectoryNotFoundException)
@@ -81,9 +86,11 @@ internal static class FileSearch
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
-            throw new TinyLlmException($"{real}: the folder could not be read ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check your rights to it.", e);
+            throw new TinyLlmException($"{real}: the folder could not be read "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); check your rights to it.", e);
         }
     }
 
-    private static bool IsHidden(FileSystemInfo entry) => entry.Name[0] == '.' || (entry.Attributes & FileAttributes.Hidden) != 0;
+    private static bool IsHidden(FileSystemInfo entry) =>
+        entry.Name[0] == '.' || (entry.Attributes & FileAttributes.Hidden) != 0;
 }

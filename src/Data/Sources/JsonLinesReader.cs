@@ -1,12 +1,16 @@
 namespace TinyLlm.Data.Sources;
 
-/// <summary>Reads JSON lines: a document a line, the text in one field. It is cut between lines, and takes as much memory as the longest line.</summary>
+/// <summary>
+/// Reads JSON lines: a document a line, the text in one field. It is cut between lines, and takes as much memory as the
+/// longest line.
+/// </summary>
 internal sealed class JsonLinesReader : ByteReader
 {
     // Whether any line of the whole file has the field: asked for when a part has none.
     private readonly Lazy<bool> hasFieldAnywhere;
 
-    public JsonLinesReader(SourceFile file, SourceOptions options) : base(file, options) => hasFieldAnywhere = new Lazy<bool>(FindField);
+    public JsonLinesReader(SourceFile file, SourceOptions options)
+        : base(file, options) => hasFieldAnywhere = new Lazy<bool>(FindField);
 
     /// <inheritdoc/>
     protected override IEnumerable<TextPiece> Read(Stream stream, long start, bool endsFile, ReadReport report)
@@ -26,7 +30,8 @@ internal sealed class JsonLinesReader : ByteReader
             if (text is null)
             {
                 if (Options.Strict)
-                    throw new TinyLlmException($"{File.Path}, line {linesBefore.Value + line.Number}: {reason}. Mend the line, or read on without such lines by leaving out --strict.");
+                    throw new TinyLlmException($"{File.Path}, line {linesBefore.Value + line.Number}: {reason}. Mend "
+                        + "the line, or read on without such lines by leaving out --strict.");
                 report.AddBadLine(File.Path, reason, () => linesBefore.Value + line.Number);
                 continue;
             }
@@ -37,7 +42,8 @@ internal sealed class JsonLinesReader : ByteReader
 
         bool isWhole = start == 0 && endsFile;
         if (missing is not null && !hasField && (isWhole || !hasFieldAnywhere.Value))
-            throw new TinyLlmException($"{File.Path}: no line has the text; in the first object {missing}. Name the field with the text by --text-field.");
+            throw new TinyLlmException($"{File.Path}: no line has the text; in the first object {missing}. Name the "
+                + "field with the text by --text-field.");
     }
 
     /// <inheritdoc/>

@@ -18,7 +18,9 @@ internal sealed class JsonTextField(string field)
     /// <summary>Whether the last line was a JSON object.</summary>
     public bool IsObject { get; private set; }
 
-    /// <summary>The text of a line; null, with the reason, if the line is bad. If the field is there twice, the last counts.</summary>
+    /// <summary>
+    /// The text of a line; null, with the reason, if the line is bad. If the field is there twice, the last counts.
+    /// </summary>
     /// <param name="line">One JSON object.</param>
     /// <param name="reason">What is wrong.</param>
     /// <returns>The text, valid until the next call and as long as the line is.</returns>

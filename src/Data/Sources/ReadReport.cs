@@ -30,7 +30,10 @@ public sealed class ReadReport
     /// <summary>Bytes of text.</summary>
     public long Bytes => Interlocked.Read(ref bytes);
 
-    /// <summary>Documents that are not valid UTF-8, or not valid in the encoding that was named or that their byte order mark says.</summary>
+    /// <summary>
+    /// Documents that are not valid UTF-8, or not valid in the encoding that was named or that their byte order mark
+    /// says.
+    /// </summary>
     public long DocumentsNotUtf8 => Interlocked.Read(ref documentsNotUtf8);
 
     /// <summary>Lines that were left out.</summary>
@@ -56,7 +59,9 @@ public sealed class ReadReport
         lock (badLinesLock)
         {
             badLines.AddRange(other.BadLines.Take(KeptBadLines - badLines.Count));
-            Interlocked.Add(ref documentsNotUtf8, other.DocumentsNotUtf8 - other.filesNotUtf8.Count(file => !filesNotUtf8.Add(file)));
+            Interlocked.Add(
+                ref documentsNotUtf8,
+                other.DocumentsNotUtf8 - other.filesNotUtf8.Count(file => !filesNotUtf8.Add(file)));
         }
     }
 
@@ -79,7 +84,8 @@ public sealed class ReadReport
     }
 
     /// <param name="reason">What is wrong.</param>
-    /// <param name="lineNumber">Finds the number of the line, which may need to read the file; asked only for lines that are kept.</param>
+    /// <param name="lineNumber">Finds the number of the line, which may need to read the file; asked only for lines
+    /// that are kept.</param>
     internal void AddBadLine(string file, string reason, Func<long> lineNumber)
     {
         if (Interlocked.Increment(ref badLineCount) > KeptBadLines)

@@ -37,7 +37,10 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
         }
     }
 
-    /// <summary>Opens the file for reading, decompressed. It can seek if it is not compressed. Every error of the stream is one line for the user.</summary>
+    /// <summary>
+    /// Opens the file for reading, decompressed. It can seek if it is not compressed. Every error of the stream is one
+    /// line for the user.
+    /// </summary>
     /// <exception cref="TinyLlmException">It cannot be opened, or has another length than before.</exception>
     public Stream Open()
     {
@@ -59,9 +62,11 @@ internal sealed record SourceFile(string Path, long Length, DateTime Written, So
 
     /// <summary>The error for a file that is not as it was when the work was planned.</summary>
     public TinyLlmException Changed() =>
-        new($"{Path}: the file changed while it was being read (it had {Length:N0} bytes at the start); run again when it is complete.");
+        new($"{Path}: the file changed while it was being read (it had {Length:N0} bytes at the start); run again "
+        + "when it is complete.");
 
-    // .NET's GZipStream takes a file that is cut off for one that ends there; SharpZipLib's says so, and checks the sums.
+    // .NET's GZipStream takes a file that is cut off for one that ends there; SharpZipLib's says so, and checks the
+    // sums.
     private Stream Decompress(FileStream stream) => Format.Compression switch
     {
         Compression.Gzip => new GZipInputStream(stream, BufferBytes),

@@ -8,7 +8,8 @@ internal static class SourceFiles
     /// <summary>The files in the ordinal order of their paths.</summary>
     /// <param name="name">A path, a folder or a glob.</param>
     /// <param name="option">The option that names it, for messages.</param>
-    /// <exception cref="TinyLlmException">There is no such file, or none of a known kind, one that is named is an archive, or they mix text and tokens.</exception>
+    /// <exception cref="TinyLlmException">There is no such file, or none of a known kind, one that is named is an
+    /// archive, or they mix text and tokens.</exception>
     public static IReadOnlyList<string> Find(string name, string option)
     {
         if (File.Exists(name))
@@ -30,7 +31,8 @@ internal static class SourceFiles
                 + "** for any folders).");
 
         // A pattern that spells an extension names its files as clearly as a path does.
-        var files = FileSearch.IsGlob(Path.GetExtension(name)) || Path.GetExtension(name).Length == 0 ? found.FindAll(IsKnown) : found;
+        var files = FileSearch.IsGlob(Path.GetExtension(name)) || Path.GetExtension(name).Length == 0
+            ? found.FindAll(IsKnown) : found;
         if (files.Count == 0)
             throw new TinyLlmException($"{option} {name}: none of the {found.Count:N0} files that match is of a known "
                 + $"kind; expected {SourceFormat.KnownKinds}. Name them with their extension, as *.ext.");

@@ -32,7 +32,8 @@ internal enum Compression
 /// <summary>The format of a file, which its name tells.</summary>
 /// <param name="Content">What it holds.</param>
 /// <param name="Compression">How it is compressed.</param>
-/// <param name="IsKnown">Whether the name ends as one of the known kinds does; other files are text if they are named themselves.</param>
+/// <param name="IsKnown">Whether the name ends as one of the known kinds does; other files are text if they are named
+/// themselves.</param>
 internal readonly record struct SourceFormat(Content Content, Compression Compression, bool IsKnown)
 {
     /// <summary>Whether it is one JSON value, or any number of them, which pretraining takes for text and which may be
@@ -41,8 +42,10 @@ internal readonly record struct SourceFormat(Content Content, Compression Compre
 
     private static readonly HashSet<string> TextExtensions = new(StringComparer.OrdinalIgnoreCase)
     {
-        ".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".log", ".csv", ".tsv", ".html", ".htm", ".xml", ".json", ".yaml", ".yml", ".toml", ".ini",
-        ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cs", ".fs", ".java", ".kt", ".scala", ".swift", ".go", ".rs", ".zig", ".py", ".js", ".ts", ".jsx", ".tsx", ".css",
+        ".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".log", ".csv", ".tsv", ".html", ".htm", ".xml", ".json",
+            ".yaml", ".yml", ".toml", ".ini",
+        ".c", ".h", ".cc", ".cpp", ".hpp", ".cu", ".cs", ".fs", ".java", ".kt", ".scala", ".swift", ".go", ".rs",
+        ".zig", ".py", ".js", ".ts", ".jsx", ".tsx", ".css",
         ".php", ".rb", ".pl", ".lua", ".r", ".jl", ".hs", ".ml", ".sh", ".ps1", ".sql", ".srt",
     };
 
@@ -53,7 +56,8 @@ internal readonly record struct SourceFormat(Content Content, Compression Compre
     public static SourceFormat Of(string path)
     {
         string extension = Path.GetExtension(path);
-        Compression compression = Is(extension, ".gz") ? Compression.Gzip : Is(extension, ".zst") ? Compression.Zstandard : Compression.None;
+        Compression compression = Is(extension, ".gz") ? Compression.Gzip
+            : Is(extension, ".zst") ? Compression.Zstandard : Compression.None;
         if (compression != Compression.None)
             extension = Path.GetExtension(path[..^extension.Length]);
 
@@ -69,5 +73,6 @@ internal readonly record struct SourceFormat(Content Content, Compression Compre
         };
     }
 
-    private static bool Is(string extension, string expected) => extension.Equals(expected, StringComparison.OrdinalIgnoreCase);
+    private static bool Is(string extension, string expected) =>
+        extension.Equals(expected, StringComparison.OrdinalIgnoreCase);
 }

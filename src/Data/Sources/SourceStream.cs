@@ -28,7 +28,8 @@ internal sealed class SourceStream(Stream inner, string path) : ReadOnlyStream(i
         catch (Exception e) when (e is EndOfStreamException or SharpZipBaseException or ZstdException)
         {
             string reason = e.Message.ReplaceLineEndings(" ").TrimEnd('.');
-            throw new TinyLlmException($"{path}: the compressed data is damaged or cut off ({reason}); expected a whole file as its name says. Get the file again.", e);
+            throw new TinyLlmException($"{path}: the compressed data is damaged or cut off ({reason}); expected a "
+                + "whole file as its name says. Get the file again.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -37,7 +38,8 @@ internal sealed class SourceStream(Stream inner, string path) : ReadOnlyStream(i
     }
 
     // Parquet's reader asks this way; the call returns when the bytes are there.
-    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) => new(Read(buffer.Span));
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default) =>
+        new(Read(buffer.Span));
 
     public override long Seek(long offset, SeekOrigin origin) => Inner.Seek(offset, origin);
 }

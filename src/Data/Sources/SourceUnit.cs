@@ -18,7 +18,10 @@ public sealed class SourceUnit
     /// <summary>Size of the input in bytes, on disk where it is a file.</summary>
     public long Bytes { get; }
 
-    /// <summary>Reads the text piece by piece in constant memory. A document may go on in the next unit: then its last piece here does not end it.</summary>
+    /// <summary>
+    /// Reads the text piece by piece in constant memory. A document may go on in the next unit: then its last piece
+    /// here does not end it.
+    /// </summary>
     /// <param name="report">Counts what was read.</param>
     /// <exception cref="TinyLlmException">A file cannot be read or changed in the meantime.</exception>
     public IEnumerable<TextPiece> Read(ReadReport report) => read(report);

@@ -3,7 +3,9 @@ namespace TinyLlm.Data.Sources;
 /// <summary>Cuts a source's files into units of about equal size.</summary>
 internal static class UnitPlan
 {
-    /// <summary>Small files come together in one unit, large ones are cut into several where their format allows.</summary>
+    /// <summary>
+    /// Small files come together in one unit, large ones are cut into several where their format allows.
+    /// </summary>
     /// <param name="files">The files in their order.</param>
     /// <param name="bytes">About how many bytes of input a unit has.</param>
     /// <param name="options">How the files are read.</param>
@@ -28,7 +30,8 @@ internal static class UnitPlan
         void Close()
         {
             FilePart[] parts = [.. open];
-            string name = parts.Length == 1 ? parts[0].ToString() : $"{parts[0].Reader.File.Path} and {parts.Length - 1:N0} more";
+            string name = parts.Length == 1 ? parts[0].ToString()
+                : $"{parts[0].Reader.File.Path} and {parts.Length - 1:N0} more";
             units.Add(new SourceUnit(name, size, report => parts.SelectMany(part => part.Reader.Read(part, report))));
             open.Clear();
             size = 0;

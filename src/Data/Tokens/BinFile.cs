@@ -18,7 +18,9 @@ internal static class BinFile
     /// <summary>Whether the first bytes of a file are a header of llm.c.</summary>
     public static bool HasHeader(ReadOnlySpan<byte> head) => BinHeader.IsLlmC(head);
 
-    /// <summary>Maps a file, after it was read once: for a checksum, and to see that every id is in the vocabulary.</summary>
+    /// <summary>
+    /// Maps a file, after it was read once: for a checksum, and to see that every id is in the vocabulary.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="vocabularySize">Number of token ids of the model's tokenizer.</param>
     /// <exception cref="TinyLlmException">The file cannot be read, is cut short or too long, is of another kind or
@@ -91,7 +93,9 @@ internal static class BinFile
 
         return largest < (uint)vocabularySize
             ? hash.GetCurrentHash()
-            : throw new TinyLlmException($"{path} has the token id {largest}; expected ids below {vocabularySize}, the size of the tokenizer's vocabulary. Name the tokenizer that the file was made with by --tokenizer.");
+            : throw new TinyLlmException($"{path} has the token id {largest}; expected ids below {vocabularySize}, "
+                + "the size of the tokenizer's vocabulary. Name the tokenizer that the file was made with by "
+                + "--tokenizer.");
     }
 
     private static uint Largest2(ReadOnlySpan<byte> ids)

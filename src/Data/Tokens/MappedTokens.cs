@@ -5,8 +5,8 @@ using System.Security.Cryptography;
 namespace TinyLlm.Data.Tokens;
 
 /// <summary>
-/// Little-endian token ids of 2 or 4 bytes in a file, from a place on to its end. The file is mapped: what is read lies in the system's page cache, and the process
-/// needs no memory for the rest, however large it is.
+/// Little-endian token ids of 2 or 4 bytes in a file, from a place on to its end. The file is mapped: what is read lies
+/// in the system's page cache, and the process needs no memory for the rest, however large it is.
 /// </summary>
 internal sealed class MappedTokens : ITokens, IDisposable
 {

@@ -4,7 +4,10 @@ using TinyLlm.Data.Sources;
 
 namespace TinyLlm.Data.Tokens;
 
-/// <summary>What a folder of prepared tokens says of itself: in <c>prepared.json</c> when it is complete, in <c>preparing.json</c> until then.</summary>
+/// <summary>
+/// What a folder of prepared tokens says of itself: in <c>prepared.json</c> when it is complete, in
+/// <c>preparing.json</c> until then.
+/// </summary>
 internal sealed record PreparedManifest
 {
     /// <summary>The file of a complete folder.</summary>
@@ -49,7 +52,9 @@ internal sealed record PreparedManifest
     /// <summary>Writes the manifest into a folder, whole or not at all.</summary>
     /// <exception cref="TinyLlmException">The file system refused.</exception>
     public void Save(string folder, string name) =>
-        AtomicFile.Write(Path.Combine(folder, name), stream => JsonSerializer.Serialize(stream, this, PreparedManifestContext.Default.PreparedManifest));
+        AtomicFile.Write(
+        Path.Combine(folder, name), stream =>
+        JsonSerializer.Serialize(stream, this, PreparedManifestContext.Default.PreparedManifest));
 
     /// <summary>Reads a manifest; null where there is none.</summary>
     /// <exception cref="TinyLlmException">It cannot be read, or another version wrote it.</exception>
@@ -61,14 +66,18 @@ internal sealed record PreparedManifest
         try
         {
             using var file = File.OpenRead(path);
-            var manifest = JsonSerializer.Deserialize(file, PreparedManifestContext.Default.PreparedManifest) ?? throw new JsonException("it is null");
+            var manifest = JsonSerializer.Deserialize(file, PreparedManifestContext.Default.PreparedManifest)
+                ?? throw new JsonException("it is null");
             return manifest.Version == CurrentVersion
                 ? manifest
-                : throw new TinyLlmException($"{path}: version {manifest.Version}; expected {CurrentVersion}. Prepare the data again with this program.");
+                : throw new TinyLlmException($"{path}: version {manifest.Version}; expected {CurrentVersion}. Prepare "
+                    + "the data again with this program.");
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path}: no valid description of prepared data ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). Remove the folder and prepare the data again.", e);
+            throw new TinyLlmException($"{path}: no valid description of prepared data "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}). Remove the folder and prepare the "
+                + "data again.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {

@@ -16,8 +16,10 @@ public sealed class PreparedTokens : ITokens, IDisposable
         {
             string path = Path.Combine(folder, shard.File);
             var header = TokenShard.ReadHeader(path);
-            if (Convert.ToHexStringLower(header.TokenizerHash) != manifest.TokenizerHash || Convert.ToHexStringLower(header.Checksum) != shard.Checksum)
-                throw new TinyLlmException($"{path}: the shard is of another preparation than {PreparedManifest.FileName} beside it. Remove the folder and prepare the data again.");
+            if (Convert.ToHexStringLower(header.TokenizerHash) != manifest.TokenizerHash
+                || Convert.ToHexStringLower(header.Checksum) != shard.Checksum)
+                throw new TinyLlmException($"{path}: the shard is of another preparation than "
+                    + $"{PreparedManifest.FileName} beside it. Remove the folder and prepare the data again.");
             TokenShard.Verify(path, header);
             shards.Add(TokenShard.Map(path, header));
         }
@@ -35,26 +37,33 @@ public sealed class PreparedTokens : ITokens, IDisposable
     public long TextBytes { get; }
 
     /// <summary>Whether a folder holds prepared tokens, complete or not.</summary>
-    public static bool Is(string folder) => File.Exists(Path.Combine(folder, PreparedManifest.FileName)) || File.Exists(Path.Combine(folder, PreparedManifest.UnfinishedName));
+    public static bool Is(string folder) =>
+        File.Exists(Path.Combine(folder, PreparedManifest.FileName))
+            || File.Exists(Path.Combine(folder, PreparedManifest.UnfinishedName));
 
     /// <summary>Opens a folder; all of its tokens are read once, for their checksums.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="tokenizer">The tokenizer that the model has.</param>
-    /// <exception cref="TinyLlmException">The folder is not complete, damaged, of another version, or of another tokenizer.</exception>
+    /// <exception cref="TinyLlmException">The folder is not complete, damaged, of another version, or of another
+    /// tokenizer.</exception>
     public static PreparedTokens Open(string folder, Tokenizer tokenizer)
     {
         var manifest = PreparedManifest.Load(folder, PreparedManifest.FileName) ?? throw new TinyLlmException(
-            $"{folder}: there is no {PreparedManifest.FileName}; its preparation was not finished. Run the same `tinyllm tokenize` again: it goes on where it was.");
+            $"{folder}: there is no {PreparedManifest.FileName}; its preparation was not finished. Run the same "
+            + "`tinyllm tokenize` again: it goes on where it was.");
         if (manifest.TokenizerHash != tokenizer.Hash)
         {
-            throw new TinyLlmException($"{folder} was prepared with another tokenizer (SHA-256 {manifest.TokenizerHash[..Math.Min(12, manifest.TokenizerHash.Length)]}...) than the model has "
+            throw new TinyLlmException(
+                $"{folder} was prepared with another tokenizer (SHA-256 "
+                + $"{manifest.TokenizerHash[..Math.Min(12, manifest.TokenizerHash.Length)]}...) than the model has "
                 + $"({tokenizer.Hash[..12]}...). Give --tokenizer {folder}, or prepare the text again.");
         }
 
         var tokens = new PreparedTokens(folder, manifest);
         return tokens.Count == manifest.Tokens
             ? tokens
-            : throw new TinyLlmException($"{folder}: its shards have {tokens.Count:N0} tokens; expected {manifest.Tokens:N0}. Remove the folder and prepare the data again.");
+            : throw new TinyLlmException($"{folder}: its shards have {tokens.Count:N0} tokens; expected "
+                + $"{manifest.Tokens:N0}. Remove the folder and prepare the data again.");
     }
 
     /// <inheritdoc/>

@@ -3,7 +3,8 @@ using System.Buffers.Binary;
 namespace TinyLlm.Data.Tokens;
 
 /// <summary>
-/// The first <see cref="Size"/> bytes of a shard of tokens; what follows are its token ids, little-endian. <c>docs/formats.md</c> has the layout.
+/// The first <see cref="Size"/> bytes of a shard of tokens; what follows are its token ids, little-endian.
+/// <c>docs/formats.md</c> has the layout.
 /// </summary>
 /// <param name="Width">Bytes of a token: 2 where the vocabulary has at most 65,536 ids, else 4.</param>
 /// <param name="Tokens">Number of tokens.</param>
@@ -12,7 +13,8 @@ namespace TinyLlm.Data.Tokens;
 /// <param name="BadLines">Lines of its source that were left out.</param>
 /// <param name="Checksum">XXH128 of the tokens' bytes, 16 bytes.</param>
 /// <param name="TokenizerHash">SHA-256 of the tokenizer, 32 bytes.</param>
-internal sealed record ShardHeader(int Width, long Tokens, long Documents, long TextBytes, long BadLines, byte[] Checksum, byte[] TokenizerHash)
+internal sealed record ShardHeader(
+    int Width, long Tokens, long Documents, long TextBytes, long BadLines, byte[] Checksum, byte[] TokenizerHash)
 {
     /// <summary>Bytes of the header.</summary>
     public const int Size = 128;
@@ -53,8 +55,10 @@ internal sealed record ShardHeader(int Width, long Tokens, long Documents, long 
 
         int version = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
         var header = new ShardHeader(
-            BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]), BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]), BinaryPrimitives.ReadInt64LittleEndian(bytes[24..]),
-            BinaryPrimitives.ReadInt64LittleEndian(bytes[32..]), BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]), bytes[48..64].ToArray(), bytes[64..96].ToArray());
+            BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]), BinaryPrimitives.ReadInt64LittleEndian(bytes[16..]),
+            BinaryPrimitives.ReadInt64LittleEndian(bytes[24..]),
+            BinaryPrimitives.ReadInt64LittleEndian(bytes[32..]), BinaryPrimitives.ReadInt64LittleEndian(bytes[40..]),
+            bytes[48..64].ToArray(), bytes[64..96].ToArray());
         if (version != Version)
             reason = $"it has version {version}; expected {Version}";
         else if (header.Width is not (2 or 4) || header.Tokens < 0 || header.Tokens > long.MaxValue / 8)

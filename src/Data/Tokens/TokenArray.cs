@@ -10,7 +10,8 @@ public sealed class TokenArray(ReadOnlyMemory<int> tokens) : ITokens
     public long Count => tokens.Length;
 
     /// <inheritdoc/>
-    public void Read(long start, Span<int> destination) => tokens.Span.Slice(checked((int)start), destination.Length).CopyTo(destination);
+    public void Read(long start, Span<int> destination) =>
+        tokens.Span.Slice(checked((int)start), destination.Length).CopyTo(destination);
 
     /// <inheritdoc/>
     public void AddTo(IncrementalHash hash) => hash.AppendData(MemoryMarshal.AsBytes(tokens.Span));

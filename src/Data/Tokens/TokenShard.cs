@@ -19,10 +19,12 @@ internal static class TokenShard
             using var file = File.OpenRead(path);
             var bytes = new byte[ShardHeader.Size];
             int read = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
-            var header = ShardHeader.Parse(bytes.AsSpan(0, read), out string reason) ?? throw new TinyLlmException($"{path}: {reason}. {Remedy}");
+            var header = ShardHeader.Parse(bytes.AsSpan(0, read), out string reason)
+                ?? throw new TinyLlmException($"{path}: {reason}. {Remedy}");
             return file.Length == header.FileLength
                 ? header
-                : throw new TinyLlmException($"{path}: {file.Length:N0} bytes; expected {header.FileLength:N0} for the {header.Tokens:N0} tokens that its header names. {Remedy}");
+                : throw new TinyLlmException($"{path}: {file.Length:N0} bytes; expected {header.FileLength:N0} for "
+                    + $"the {header.Tokens:N0} tokens that its header names. {Remedy}");
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -32,9 +34,12 @@ internal static class TokenShard
 
     /// <summary>Maps a shard.</summary>
     /// <exception cref="TinyLlmException">The file cannot be mapped.</exception>
-    public static MappedTokens Map(string path, ShardHeader header) => new(path, ShardHeader.Size, header.Tokens, header.Width, header.Checksum);
+    public static MappedTokens Map(string path, ShardHeader header) =>
+        new(path, ShardHeader.Size, header.Tokens, header.Width, header.Checksum);
 
-    /// <summary>Reads all of a shard and compares its checksum, at the speed of the disk or, when it was read before, of memory.</summary>
+    /// <summary>
+    /// Reads all of a shard and compares its checksum, at the speed of the disk or, when it was read before, of memory.
+    /// </summary>
     /// <exception cref="TinyLlmException">The tokens are not those that were written.</exception>
     public static void Verify(string path, ShardHeader header)
     {
@@ -45,7 +50,9 @@ internal static class TokenShard
             var hash = new XxHash128();
             hash.Append(file);
             if (!hash.GetCurrentHash().AsSpan().SequenceEqual(header.Checksum))
-                throw new TinyLlmException($"{path}: the checksum of its tokens is {Convert.ToHexStringLower(hash.GetCurrentHash())}; expected {Convert.ToHexStringLower(header.Checksum)}; the file is damaged. {Remedy}");
+                throw new TinyLlmException($"{path}: the checksum of its tokens is "
+                    + $"{Convert.ToHexStringLower(hash.GetCurrentHash())}; expected "
+                    + $"{Convert.ToHexStringLower(header.Checksum)}; the file is damaged. {Remedy}");
         }
         catch (Exception e) when (FileErrors.Is(e))
         {

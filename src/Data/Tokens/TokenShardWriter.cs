@@ -3,7 +3,9 @@ using System.IO.Hashing;
 
 namespace TinyLlm.Data.Tokens;
 
-/// <summary>Writes one shard as a stream, in little memory: under a temporary name until <see cref="Complete"/>.</summary>
+/// <summary>
+/// Writes one shard as a stream, in little memory: under a temporary name until <see cref="Complete"/>.
+/// </summary>
 internal sealed class TokenShardWriter : IDisposable
 {
     private const int BufferTokens = 1 << 16;
@@ -27,7 +29,8 @@ internal sealed class TokenShardWriter : IDisposable
         buffer = new byte[BufferTokens * width];
         try
         {
-            file = new FileStream(path + AtomicFile.TemporarySuffix, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+            file = new FileStream(
+                path + AtomicFile.TemporarySuffix, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
             file.Write(new byte[ShardHeader.Size]);
         }
         catch (Exception e) when (FileErrors.Is(e))
@@ -64,7 +67,8 @@ internal sealed class TokenShardWriter : IDisposable
     public ShardHeader Complete(long documents, long textBytes, long badLines)
     {
         Flush();
-        var header = new ShardHeader(width, Tokens, documents, textBytes, badLines, hash.GetCurrentHash(), tokenizerHash);
+        var header =
+            new ShardHeader(width, Tokens, documents, textBytes, badLines, hash.GetCurrentHash(), tokenizerHash);
         try
         {
             file.Position = 0;

@@ -39,7 +39,8 @@ internal sealed unsafe partial class CpuBackend<V>
             (this.stride0, this.stride1, this.stride2) = (stride0, stride1, stride2);
         }
 
-        public float* this[int row] => pointer + row / size2 / size1 * stride0 + row / size2 % size1 * stride1 + row % size2 * stride2;
+        public float* this[int row] =>
+            pointer + row / size2 / size1 * stride0 + row / size2 % size1 * stride1 + row % size2 * stride2;
 
         public static Rows Of(Tensor x)
         {

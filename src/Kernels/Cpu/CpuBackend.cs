@@ -8,8 +8,8 @@ internal abstract class CpuBackend : Backend
     public override string Name => "cpu";
 
     /// <summary>
-    /// Opens the CPU with the widest vectors that the hardware has, or, for tests, with those of <paramref name="vectorBits"/>:
-    /// 512, 256, 128, or 32 for plain scalar code (0: the widest).
+    /// Opens the CPU with the widest vectors that the hardware has, or, for tests, with those of
+    /// <paramref name="vectorBits"/>: 512, 256, 128, or 32 for plain scalar code (0: the widest).
     /// </summary>
     public static CpuBackend Create(int threads = 0, int vectorBits = 0)
     {
@@ -32,17 +32,25 @@ internal abstract class CpuBackend : Backend
         };
     }
 
-    // What the system or a container grants the process, less what it has. A system that overcommits would kill it later instead of saying no.
+    // What the system or a container grants the process, less what it has. A system that overcommits would kill it
+    // later instead of saying no.
     public override long AvailableBytes =>
-        Math.Max(0, Math.Min(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet, MemoryLimit - ClaimedBytes));
+        Math.Max(0, Math.Min(
+        GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet, MemoryLimit - ClaimedBytes));
 
     /// <summary>For tests, a device with little memory: the most bytes that its tensors take together.</summary>
     public long MemoryLimit { get; set; } = long.MaxValue;
 
-    /// <summary>For tests, a device whose memory is in pieces: the most bytes at a time, of which <see cref="AvailableBytes"/> does not know.</summary>
+    /// <summary>
+    /// For tests, a device whose memory is in pieces: the most bytes at a time, of which <see cref="AvailableBytes"/>
+    /// does not know.
+    /// </summary>
     public long LargestPiece { get; set; } = long.MaxValue;
 
-    /// <summary>For tests, a device that seems to work on its own: the loop starts the next step before it reads the figures of this one.</summary>
+    /// <summary>
+    /// For tests, a device that seems to work on its own: the loop starts the next step before it reads the figures of
+    /// this one.
+    /// </summary>
     public bool SeemsAsynchronous { get; set; }
 
     public override bool IsAsynchronous => SeemsAsynchronous;
@@ -86,8 +94,8 @@ internal sealed unsafe class CpuStorage(CpuBackend backend) : Storage(backend)
 }
 
 /// <summary>
-/// The CPU backend with vectors <typeparamref name="V"/>. Each op's file <c>Ops/NAME.Cpu.cs</c> adds its part: the core, which chooses
-/// how the work is cut, and its kernels.
+/// The CPU backend with vectors <typeparamref name="V"/>. Each op's file <c>Ops/NAME.Cpu.cs</c> adds its part: the
+/// core, which chooses how the work is cut, and its kernels.
 /// </summary>
 internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct, ISimd<V>
 {
@@ -103,11 +111,13 @@ internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct
         scratch = new NativeBuffer?[threads + SharedSlots];
     }
 
-    public override string Description => $"cpu: {pool.Threads} thread{(pool.Threads == 1 ? "" : "s")}, {V.Width}-wide float vectors";
+    public override string Description =>
+        $"cpu: {pool.Threads} thread{(pool.Threads == 1 ? "" : "s")}, {V.Width}-wide float vectors";
 
     public override void Write(Tensor destination, ReadOnlySpan<float> source)
     {
-        Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType == DType.F32, "Write", $"{source.Length} floats into {destination}.");
+        Check.That(source.Length == destination.Count && destination.IsContiguous
+            && destination.DType == DType.F32, "Write", $"{source.Length} floats into {destination}.");
         source.CopyTo(new Span<float>(Pointer(destination), source.Length));
     }
 
@@ -119,13 +129,15 @@ internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct
 
     public override void Write(Tensor destination, ReadOnlySpan<int> source)
     {
-        Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType == DType.I32, "Write", $"{source.Length} integers into {destination}.");
+        Check.That(source.Length == destination.Count && destination.IsContiguous
+            && destination.DType == DType.I32, "Write", $"{source.Length} integers into {destination}.");
         source.CopyTo(new Span<int>(IntPointer(destination), source.Length));
     }
 
     public override void Read(Tensor source, Span<float> destination)
     {
-        Check.That(destination.Length == source.Count && source.IsContiguous && source.DType == DType.F32, "Read", $"{source} into {destination.Length} floats.");
+        Check.That(destination.Length == source.Count && source.IsContiguous
+            && source.DType == DType.F32, "Read", $"{source} into {destination.Length} floats.");
         new Span<float>(Pointer(source), destination.Length).CopyTo(destination);
     }
 
@@ -151,8 +163,8 @@ internal sealed unsafe partial class CpuBackend<V> : CpuBackend where V : struct
     private static int* IntPointer(Tensor? tensor) => tensor is { } present ? IntPointer(present) : null;
 
     /// <summary>
-    /// Scratch memory of one thread, at least <paramref name="floats"/> long, kept from call to call; its content is whatever the last
-    /// kernel left. It grows during the first step and not after.
+    /// Scratch memory of one thread, at least <paramref name="floats"/> long, kept from call to call; its content is
+    /// whatever the last kernel left. It grows during the first step and not after.
     /// </summary>
     private float* Scratch(int thread, long floats)
     {

@@ -19,29 +19,39 @@ internal readonly unsafe record struct Operand(nint Data, long Stride, bool Tran
 }
 
 /// <summary>
-/// The inner loops of the matrix product C = A B: packing of the operands into panels, and the register-blocked micro-kernel that
-/// multiplies two panels. After K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008).
+/// The inner loops of the matrix product C = A B: packing of the operands into panels, and the register-blocked
+/// micro-kernel that multiplies two panels. After K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
+/// Multiplication" (2008).
 /// </summary>
 /// <remarks>
-/// A panel of A holds <see cref="MR"/> rows, element (i, k) at k * MR + i; a panel of B holds <see cref="NR"/> columns, element (k, j) at
-/// k * NR + j. Short panels are filled up with zeros. Every element of C is the same chain of multiply-adds over k whichever panel
-/// or thread computes it, so results do not depend on how the work is cut.
+/// A panel of A holds <see cref="MR"/> rows, element (i, k) at k * MR + i; a panel of B holds <see cref="NR"/> columns,
+/// element (k, j) at k * NR + j. Short panels are filled up with zeros. Every element of C is the same chain of
+/// multiply-adds over k whichever panel or thread computes it, so results do not depend on how the work is cut.
 /// </remarks>
 internal static unsafe class Gemm<V> where V : struct, ISimd<V>
 {
-    /// <summary>Rows of a panel and of the register block: 6 x 2 vectors of accumulators, 2 of B and 1 of A fill the 16 registers of AVX2. With AVX-512 a block takes two panels.</summary>
+    /// <summary>
+    /// Rows of a panel and of the register block: 6 x 2 vectors of accumulators, 2 of B and 1 of A fill the 16
+    /// registers of AVX2. With AVX-512 a block takes two panels.
+    /// </summary>
     public const int MR = 6;
 
-    /// <summary>Depth of a block: a panel of B (KC x NR floats, 24 KiB with AVX2) stays in the first-level cache.</summary>
+    /// <summary>
+    /// Depth of a block: a panel of B (KC x NR floats, 24 KiB with AVX2) stays in the first-level cache.
+    /// </summary>
     public const int KC = 384;
 
     /// <summary>Columns of the register block.</summary>
     public static int NR => 2 * V.Width;
 
-    /// <summary>Floats that the packed form of <paramref name="rows"/> rows of A, <paramref name="depth"/> deep, takes.</summary>
+    /// <summary>
+    /// Floats that the packed form of <paramref name="rows"/> rows of A, <paramref name="depth"/> deep, takes.
+    /// </summary>
     public static long PackedSizeA(int rows, int depth) => (long)(rows + MR - 1) / MR * MR * depth;
 
-    /// <summary>Floats that the packed form of <paramref name="columns"/> columns of B, <paramref name="depth"/> deep, takes.</summary>
+    /// <summary>
+    /// Floats that the packed form of <paramref name="columns"/> columns of B, <paramref name="depth"/> deep, takes.
+    /// </summary>
     public static long PackedSizeB(int columns, int depth) => (long)(columns + NR - 1) / NR * NR * depth;
 
     /// <summary>Packs a (rows, depth) block of A into panels of MR rows.</summary>
@@ -52,7 +62,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             var panel = a.At(i, 0);
             int height = Math.Min(MR, rows - i);
             if (height < MR)
-                PackEdge(panel.Pointer, panel.Transposed ? panel.Stride : 1, panel.Transposed ? 1 : panel.Stride, depth, height, MR, packed);
+                PackEdge(panel.Pointer, panel.Transposed ? panel.Stride : 1, panel.Transposed ? 1
+                    : panel.Stride, depth, height, MR, packed);
             else if (panel.Transposed)
                 PackRowsOfSix(panel.Pointer, panel.Stride, depth, packed);
             else
@@ -68,7 +79,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             var panel = b.At(0, j);
             int width = Math.Min(NR, columns - j);
             if (width < NR)
-                PackEdge(panel.Pointer, panel.Transposed ? 1 : panel.Stride, panel.Transposed ? panel.Stride : 1, depth, width, NR, packed);
+                PackEdge(panel.Pointer, panel.Transposed ? 1 : panel.Stride, panel.Transposed ? panel.Stride
+                    : 1, depth, width, NR, packed);
             else if (panel.Transposed)
                 TransposePanel(panel.Pointer, panel.Stride, depth, packed);
             else
@@ -80,7 +92,9 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
     /// Multiplies packed blocks: C (rows, columns) = A B, or += where <paramref name="accumulate"/>.
     /// </summary>
     /// <param name="edge">Room for MR x NR floats, for tiles that reach over the border of C.</param>
-    public static void Multiply(int rows, int columns, int depth, float* packedA, float* packedB, float* c, long strideC, bool accumulate, float* edge)
+    public static void Multiply(
+        int rows, int columns, int depth, float* packedA, float* packedB, float* c, long strideC, bool accumulate,
+        float* edge)
     {
         for (int j = 0; j < columns; j += NR)
         {
@@ -90,16 +104,19 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             if (typeof(V) == typeof(Simd512) && width == NR)
             {
                 for (; i + 2 * MR <= rows; i += 2 * MR)
-                    MicroOfTwoPanels(depth, packedA + (long)i * depth, panelB, c + i * strideC + j, strideC, accumulate);
+                    MicroOfTwoPanels(
+                        depth, packedA + (long)i * depth, panelB, c + i * strideC + j, strideC, accumulate);
             }
 
             for (; i < rows; i += MR)
-                Tile(new PackedRows(packedA + (long)i * depth), Math.Min(MR, rows - i), width, depth, panelB, c + i * strideC + j, strideC, accumulate, edge);
+                Tile(new PackedRows(packedA + (long)i * depth), Math.Min(MR, rows - i), width, depth, panelB,
+                    c + i * strideC + j, strideC, accumulate, edge);
         }
     }
 
     /// <summary>
-    /// Multiplies up to <see cref="MR"/> rows of A, as they lie in memory, with packed columns of B: C (height, columns) = A B, or += where
+    /// Multiplies up to <see cref="MR"/> rows of A, as they lie in memory, with packed columns of B: C (height,
+    /// columns) = A B, or += where
     /// <paramref name="accumulate"/>. For small products, which would take longer to pack A than to multiply it.
     /// </summary>
     /// <param name="a">The rows, from the first column that counts on.</param>
@@ -107,20 +124,26 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
     /// <param name="panelB">The first panel of B, from the first row that counts on.</param>
     /// <param name="panelSize">Distance between panels of B, in floats.</param>
     /// <param name="edge">Room for MR x NR floats, for tiles that reach over the border of C.</param>
-    public static void MultiplyRows(Operand a, int height, int columns, int depth, float* panelB, long panelSize, float* c, long strideC, bool accumulate, float* edge)
+    public static void MultiplyRows(
+        Operand a, int height, int columns, int depth, float* panelB, long panelSize, float* c, long strideC,
+        bool accumulate, float* edge)
     {
         long rowStride = a.Transposed ? 1 : a.Stride, columnStride = a.Transposed ? a.Stride : 1;
         for (int j = 0; j < columns; j += NR, panelB += panelSize)
         {
             int width = Math.Min(NR, columns - j);
             if (height == MR)
-                Tile(new StridedRows(a.Pointer, rowStride, columnStride), height, width, depth, panelB, c + j, strideC, accumulate, edge);
+                Tile(new StridedRows(a.Pointer, rowStride, columnStride), height, width, depth, panelB, c + j, strideC,
+                    accumulate, edge);
             else
-                Tile(new FewRows(a.Pointer, rowStride, columnStride, height - 1), height, width, depth, panelB, c + j, strideC, accumulate, edge);
+                Tile(new FewRows(a.Pointer, rowStride, columnStride, height - 1), height, width, depth, panelB, c + j,
+                    strideC, accumulate, edge);
         }
     }
 
-    private static void Tile<A>(A a, int height, int width, int depth, float* panelB, float* c, long strideC, bool accumulate, float* edge) where A : struct, IRows<A>
+    private static void Tile<A>(
+        A a, int height, int width, int depth, float* panelB, float* c, long strideC, bool accumulate, float* edge)
+        where A : struct, IRows<A>
     {
         if (height == MR && width == NR)
         {
@@ -172,7 +195,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
 
     /// <summary>C (MR, NR) = or += A x B panel: 12 accumulators, one rank-1 update per k.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void Micro<A>(int depth, A a, float* b, float* c, long strideC, bool accumulate) where A : struct, IRows<A>
+    private static void Micro<A>(int depth, A a, float* b, float* c, long strideC, bool accumulate)
+        where A : struct, IRows<A>
     {
         V c00 = V.Zero, c01 = V.Zero, c10 = V.Zero, c11 = V.Zero, c20 = V.Zero, c21 = V.Zero;
         V c30 = V.Zero, c31 = V.Zero, c40 = V.Zero, c41 = V.Zero, c50 = V.Zero, c51 = V.Zero;
@@ -190,16 +214,21 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         {
             if (typeof(A) == typeof(PackedRows))
                 Prefetch(a.At(16 * MR));
-            Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a.Next(1), V.Load(b + NR), V.Load(b + NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a.Next(2), V.Load(b + 2 * NR), V.Load(b + 2 * NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(a.Next(3), V.Load(b + 3 * NR), V.Load(b + 3 * NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30,
+                ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(1), V.Load(b + NR), V.Load(b + NR + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20,
+                ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(2), V.Load(b + 2 * NR), V.Load(b + 2 * NR + V.Width), ref c00, ref c01, ref c10, ref c11,
+                ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a.Next(3), V.Load(b + 3 * NR), V.Load(b + 3 * NR + V.Width), ref c00, ref c01, ref c10, ref c11,
+                ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
             a = a.Next(4);
             b += 4 * NR;
         }
 
         for (; k < depth; k++, a = a.Next(1), b += NR)
-            Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
+            Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30,
+                ref c31, ref c40, ref c41, ref c50, ref c51);
 
         StoreRow(c, c00, c01, accumulate);
         StoreRow(c + strideC, c10, c11, accumulate);
@@ -210,8 +239,9 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
     }
 
     /// <summary>
-    /// The same for two panels of A that lie one behind the other, C (2 MR, NR): 24 accumulators, which the 32 registers of AVX-512 hold. Each vector of B that is loaded serves
-    /// twice as many rows, and the sums have the same bits.
+    /// The same for two panels of A that lie one behind the other, C (2 MR, NR): 24 accumulators, which the 32
+    /// registers of AVX-512 hold. Each vector of B that is loaded serves twice as many rows, and the sums have the same
+    /// bits.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void MicroOfTwoPanels(int depth, float* panels, float* b, float* c, long strideC, bool accumulate)
@@ -231,8 +261,10 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         for (int k = 0; k < depth; k++)
         {
             V b0 = V.Load(b), b1 = V.Load(b + V.Width);
-            Step(top, b0, b1, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41, ref c50, ref c51);
-            Step(bottom, b0, b1, ref d00, ref d01, ref d10, ref d11, ref d20, ref d21, ref d30, ref d31, ref d40, ref d41, ref d50, ref d51);
+            Step(top, b0, b1, ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30, ref c31, ref c40, ref c41,
+                ref c50, ref c51);
+            Step(bottom, b0, b1, ref d00, ref d01, ref d10, ref d11, ref d20, ref d21, ref d30, ref d31, ref d40,
+                ref d41, ref d50, ref d51);
             top = top.Next(1);
             bottom = bottom.Next(1);
             b += NR;
@@ -290,7 +322,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             Sse.Prefetch0(address);
     }
 
-    // Six rows of memory, side by side: rows 0 to 3 and rows 2 to 5, which overlap, so that all is done with vectors of four.
+    // Six rows of memory, side by side: rows 0 to 3 and rows 2 to 5, which overlap, so that all is done with vectors of
+    // four.
     private static void InterleaveSix(float* a, long stride, int depth, float* packed)
     {
         int k = 0;
@@ -341,7 +374,8 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
                 packed[k * NR + j] = b[j * stride + k];
     }
 
-    private static void PackEdge(float* source, long depthStride, long laneStride, int depth, int lanes, int panel, float* packed)
+    private static void PackEdge(
+        float* source, long depthStride, long laneStride, int depth, int lanes, int panel, float* packed)
     {
         for (int k = 0; k < depth; k++, packed += panel)
             for (int lane = 0; lane < panel; lane++)

@@ -30,7 +30,8 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     /// <summary>What is thrown where the system does not give the memory.</summary>
     public static TinyLlmException Refused(long bytes, string what, Exception? inner = null) =>
-        new($"{what}: {bytes / 1048576.0:F0} MiB are needed and the system refused them; a smaller batch, context or model shrinks it.", inner);
+        new($"{what}: {bytes / 1048576.0:F0} MiB are needed and the system refused them; a smaller batch, context or "
+        + "model shrinks it.", inner);
 
     public byte* Pointer { get; private set; }
 

@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics.X86;
 
 namespace TinyLlm.Kernels.Cpu;
 
-/// <summary>Rounding of floats to small integers and back, a block of <see cref="QuantizedMatrix"/> at a time.</summary>
+/// <summary>
+/// Rounding of floats to small integers and back, a block of <see cref="QuantizedMatrix"/> at a time.
+/// </summary>
 internal static unsafe class QuantizedBlock
 {
     private const int Size = QuantizedMatrix.BlockSize;
@@ -38,7 +40,8 @@ internal static unsafe class QuantizedBlock
         for (int block = 0; block < blocks; block++)
         {
             var scale = Vector256.Create(scales[block]);
-            for (int i = 0; i < Size; i += Vector256<float>.Count, values += Vector256<float>.Count, x += Vector256<float>.Count)
+            for (int i = 0; i < Size; i += Vector256<float>.Count, values += Vector256<float>.Count,
+                x += Vector256<float>.Count)
                 (Vector256.ConvertToSingle(Widen(values)) * scale).Store(x);
         }
     }

@@ -48,7 +48,8 @@ internal readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
     public static Simd128 operator /(Simd128 a, Simd128 b) => new(a.value / b.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd128 MultiplyAdd(Simd128 a, Simd128 b, Simd128 c) => new(Vector128.MultiplyAddEstimate(a.value, b.value, c.value));
+    public static Simd128 MultiplyAdd(Simd128 a, Simd128 b, Simd128 c) =>
+        new(Vector128.MultiplyAddEstimate(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 Max(Simd128 a, Simd128 b) => new(Vector128.MaxNative(a.value, b.value));
@@ -80,7 +81,8 @@ internal readonly unsafe struct Simd128(Vector128<float> value) : ISimd<Simd128>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd128 DotOf64(sbyte* a, short* b) => new(Vector128.ConvertToSingle(
         SumOfPairs(a, b) + SumOfPairs(a + 8, b + 8) + (SumOfPairs(a + 16, b + 16) + SumOfPairs(a + 24, b + 24))
-        + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 40, b + 40) + (SumOfPairs(a + 48, b + 48) + SumOfPairs(a + 56, b + 56)))));
+        + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 40, b + 40)
+        + (SumOfPairs(a + 48, b + 48) + SumOfPairs(a + 56, b + 56)))));
 
     // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -54,7 +54,8 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
     public static Simd256 operator /(Simd256 a, Simd256 b) => new(a.value / b.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd256 MultiplyAdd(Simd256 a, Simd256 b, Simd256 c) => new(Vector256.MultiplyAddEstimate(a.value, b.value, c.value));
+    public static Simd256 MultiplyAdd(Simd256 a, Simd256 b, Simd256 c) =>
+        new(Vector256.MultiplyAddEstimate(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 Max(Simd256 a, Simd256 b) => new(Vector256.MaxNative(a.value, b.value));
@@ -75,11 +76,13 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
     public static float Sum(Simd256 a) => Vector256.Sum(a.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d, float* sums) => Simd128.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
+    public static void SumEach(Simd256 a, Simd256 b, Simd256 c, Simd256 d, float* sums) =>
+        Simd128.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 DotOf64(sbyte* a, short* b) =>
-        new(Vector256.ConvertToSingle(SumOfPairs(a, b) + SumOfPairs(a + 16, b + 16) + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 48, b + 48))));
+        new(Vector256.ConvertToSingle(
+        SumOfPairs(a, b) + SumOfPairs(a + 16, b + 16) + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 48, b + 48))));
 
     // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -99,7 +102,9 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
             // Four quarters of half the width.
             for (int i = 0; i < 8; i += 4)
                 for (int j = 0; j < 8; j += 4)
-                    Simd128.Transpose(source + i * sourceStride + j, sourceStride, destination + j * destinationStride + i, destinationStride);
+                    Simd128.Transpose(
+                        source + i * sourceStride + j, sourceStride, destination + j * destinationStride + i,
+                        destinationStride);
             return;
         }
 

@@ -54,7 +54,8 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static Simd512 operator /(Simd512 a, Simd512 b) => new(a.value / b.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd512 MultiplyAdd(Simd512 a, Simd512 b, Simd512 c) => new(Vector512.MultiplyAddEstimate(a.value, b.value, c.value));
+    public static Simd512 MultiplyAdd(Simd512 a, Simd512 b, Simd512 c) =>
+        new(Vector512.MultiplyAddEstimate(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd512 Max(Simd512 a, Simd512 b) => new(Vector512.MaxNative(a.value, b.value));
@@ -75,10 +76,12 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
     public static float Sum(Simd512 a) => Vector512.Sum(a.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void SumEach(Simd512 a, Simd512 b, Simd512 c, Simd512 d, float* sums) => Simd256.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
+    public static void SumEach(Simd512 a, Simd512 b, Simd512 c, Simd512 d, float* sums) =>
+        Simd256.SumEach(a.Halved, b.Halved, c.Halved, d.Halved, sums);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Simd512 DotOf64(sbyte* a, short* b) => new(Vector512.ConvertToSingle(SumOfPairs(a, b) + SumOfPairs(a + 32, b + 32)));
+    public static Simd512 DotOf64(sbyte* a, short* b) =>
+        new(Vector512.ConvertToSingle(SumOfPairs(a, b) + SumOfPairs(a + 32, b + 32)));
 
     // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -93,10 +96,13 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
 
     public static void Transpose(float* source, long sourceStride, float* destination, long destinationStride)
     {
-        // Four quarters of half the width: packing is a small share of a product's time, and one shuffle network is enough to read.
+        // Four quarters of half the width: packing is a small share of a product's time, and one shuffle network is
+        // enough to read.
         for (int i = 0; i < 16; i += 8)
             for (int j = 0; j < 16; j += 8)
-                Simd256.Transpose(source + i * sourceStride + j, sourceStride, destination + j * destinationStride + i, destinationStride);
+                Simd256.Transpose(
+                    source + i * sourceStride + j, sourceStride, destination + j * destinationStride + i,
+                    destinationStride);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -27,7 +27,8 @@ internal readonly unsafe struct SimdScalar(float value) : ISimd<SimdScalar>
 
     public static SimdScalar operator /(SimdScalar a, SimdScalar b) => new(a.value / b.value);
 
-    public static SimdScalar MultiplyAdd(SimdScalar a, SimdScalar b, SimdScalar c) => new(float.MultiplyAddEstimate(a.value, b.value, c.value));
+    public static SimdScalar MultiplyAdd(SimdScalar a, SimdScalar b, SimdScalar c) =>
+        new(float.MultiplyAddEstimate(a.value, b.value, c.value));
 
     public static SimdScalar Max(SimdScalar a, SimdScalar b) => new(float.MaxNative(a.value, b.value));
 
@@ -37,7 +38,8 @@ internal readonly unsafe struct SimdScalar(float value) : ISimd<SimdScalar>
 
     public static SimdScalar Round(SimdScalar a) => new(MathF.Round(a.value));
 
-    public static SimdScalar PowerOfTwo(SimdScalar n) => new(BitConverter.Int32BitsToSingle(((int)n.value + 127) << 23));
+    public static SimdScalar PowerOfTwo(SimdScalar n) =>
+        new(BitConverter.Int32BitsToSingle(((int)n.value + 127) << 23));
 
     public static float Sum(SimdScalar a) => a.value;
 
@@ -57,5 +59,6 @@ internal readonly unsafe struct SimdScalar(float value) : ISimd<SimdScalar>
 
     public static float MaxAcross(SimdScalar a) => a.value;
 
-    public static void Transpose(float* source, long sourceStride, float* destination, long destinationStride) => *destination = *source;
+    public static void Transpose(float* source, long sourceStride, float* destination, long destinationStride) =>
+        *destination = *source;
 }

@@ -6,11 +6,12 @@ namespace TinyLlm.Kernels.Cpu;
 internal static class VectorMath
 {
     /// <summary>
-    /// e^x within 2 units in the last place; x is clamped to [-87.3, 88.3], so that nothing overflows and -infinity gives about 1e-38.
+    /// e^x within 2 units in the last place; x is clamped to [-87.3, 88.3], so that nothing overflows and -infinity
+    /// gives about 1e-38.
     /// </summary>
     /// <remarks>
-    /// x = n ln 2 + r with |r| at most half of ln 2; e^x = 2^n e^r, and e^r is the degree-6 polynomial of the Cephes library
-    /// (S. Moshier, expf). ln 2 is split in two so that r is exact.
+    /// x = n ln 2 + r with |r| at most half of ln 2; e^x = 2^n e^r, and e^r is the degree-6 polynomial of the Cephes
+    /// library (S. Moshier, expf). ln 2 is split in two so that r is exact.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static V Exp<V>(V x) where V : struct, ISimd<V>

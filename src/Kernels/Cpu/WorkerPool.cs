@@ -2,23 +2,27 @@ using System.Runtime.CompilerServices;
 
 namespace TinyLlm.Kernels.Cpu;
 
-/// <summary>A CPU kernel: a struct that holds its arguments and runs one item (a row, a tile, a chunk) of its work at a time.</summary>
+/// <summary>
+/// A CPU kernel: a struct that holds its arguments and runs one item (a row, a tile, a chunk) of its work at a time.
+/// </summary>
 internal interface IKernel
 {
     /// <summary>
-    /// Does item <paramref name="item"/>. <paramref name="thread"/> names the thread's scratch memory. What is written depends on the
-    /// item alone, so the result has the same bits whichever thread runs it.
+    /// Does item <paramref name="item"/>. <paramref name="thread"/> names the thread's scratch memory. What is written
+    /// depends on the item alone, so the result has the same bits whichever thread runs it.
     /// </summary>
     void Run(int item, int thread);
 }
 
 /// <summary>
-/// Threads that live as long as the backend. <see cref="Run{K}"/> hands out the items of a kernel and returns when all are done; it allocates nothing.
+/// Threads that live as long as the backend. <see cref="Run{K}"/> hands out the items of a kernel and returns when all
+/// are done; it allocates nothing.
 /// </summary>
 /// <remarks>
-/// Each thread begins with a share of its own, the same part of the items in every kernel: what it wrote in one kernel is in its cache when it reads it in the
-/// next. Who is done takes items of the others' shares. The caller waits for items, not for workers: where another process holds a worker's core, the others do
-/// its share, and a worker that wakes up late finds either nothing to do or items of the next kernel.
+/// Each thread begins with a share of its own, the same part of the items in every kernel: what it wrote in one kernel
+/// is in its cache when it reads it in the next. Who is done takes items of the others' shares. The caller waits for
+/// items, not for workers: where another process holds a worker's core, the others do its share, and a worker that
+/// wakes up late finds either nothing to do or items of the next kernel.
 /// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
@@ -28,8 +32,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     // Some 300 microseconds: longer than the gap between two ops, shorter than anyone would notice on a battery.
     private const int SpinsBeforeSleep = 8000;
 
-    // A thread's ticket has, from the top: generation (16 bits), end of its share (24), next item (24). Taking the next item is one addition, and what comes
-    // back says by itself whether there was one: an item of a generation is valid exactly if it is less than that generation's end.
+    // A thread's ticket has, from the top: generation (16 bits), end of its share (24), next item (24). Taking the next
+    // item is one addition, and what comes back says by itself whether there was one: an item of a generation is valid
+    // exactly if it is less than that generation's end.
     private const int ItemBits = 24;
 
     private readonly Thread[] workers;
@@ -60,7 +65,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>How many threads work, the caller's included.</summary>
     public int Threads { get; }
 
-    /// <summary>Runs items 0 to <paramref name="count"/> - 1, in no particular order, on all threads; the caller's is thread 0.</summary>
+    /// <summary>
+    /// Runs items 0 to <paramref name="count"/> - 1, in no particular order, on all threads; the caller's is thread 0.
+    /// </summary>
     public void Run<K>(in K kernel, int count) where K : struct, IKernel
     {
         if (count <= 1 || workers.Length == 0)
@@ -71,7 +78,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         if (count > MaxItems)
-            throw new ArgumentException($"WorkerPool: {count} items; at most {MaxItems} can be handed out.", nameof(count));
+            throw new ArgumentException(
+                $"WorkerPool: {count} items; at most {MaxItems} can be handed out.", nameof(count));
 
         // The kernel stays on the caller's stack, which outlives the call because this method waits for every item.
         this.kernel = Unsafe.AsPointer(ref Unsafe.AsRef(in kernel));
@@ -81,7 +89,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         TakeItems(0);
         for (int spins = 0; Volatile.Read(ref done.Value) != count; spins++)
         {
-            // After this long another process probably holds the core of a worker in the middle of its item: give it this one.
+            // After this long another process probably holds the core of a worker in the middle of its item: give it
+            // this one.
             if (spins > SpinsBeforeSleep)
                 Thread.Yield();
             Thread.SpinWait(1);
@@ -101,7 +110,8 @@ internal sealed unsafe class WorkerPool : IDisposable
     private static void Invoke<K>(void* kernel, int item, int thread) where K : struct, IKernel =>
         Unsafe.AsRef<K>(kernel).Run(item, thread);
 
-    // Begins a generation. Everyone at the gate is woken: of counted permits a worker that is early again could take the one of a slow sleeper.
+    // Begins a generation. Everyone at the gate is woken: of counted permits a worker that is early again could take
+    // the one of a slow sleeper.
     private void Publish(int count)
     {
         long generation = GenerationOf(tickets[0].Value) + 1;
@@ -117,8 +127,8 @@ internal sealed unsafe class WorkerPool : IDisposable
             Monitor.PulseAll(gate);
     }
 
-    // Takes items of the thread's own share and then of the others' until there are none. Kernel and invoke belong to the items' generation: they change only
-    // after all of its items are done.
+    // Takes items of the thread's own share and then of the others' until there are none. Kernel and invoke belong to
+    // the items' generation: they change only after all of its items are done.
     private void TakeItems(int thread)
     {
         const int mask = (1 << ItemBits) - 1;

@@ -3,12 +3,14 @@ using ILGPU.Algorithms;
 
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>What the threads of a group work out together, through shared memory: warp intrinsics are not on every device.</summary>
+/// <summary>
+/// What the threads of a group work out together, through shared memory: warp intrinsics are not on every device.
+/// </summary>
 internal sealed partial class GpuBackend
 {
     /// <summary>
-    /// The sum of the values of a group's <see cref="GroupSize"/> threads, for all of them; always added in the same order. <paramref name="tree"/> is shared
-    /// memory for as many floats, free for other use afterwards.
+    /// The sum of the values of a group's <see cref="GroupSize"/> threads, for all of them; always added in the same
+    /// order. <paramref name="tree"/> is shared memory for as many floats, free for other use afterwards.
     /// </summary>
     private static float SumOfGroup(float value, ArrayView<float> tree)
     {
@@ -27,7 +29,10 @@ internal sealed partial class GpuBackend
         return sum;
     }
 
-    /// <summary>The largest of the values of a group's <see cref="GroupSize"/> threads, for all of them; see <see cref="SumOfGroup"/>.</summary>
+    /// <summary>
+    /// The largest of the values of a group's <see cref="GroupSize"/> threads, for all of them; see
+    /// <see cref="SumOfGroup"/>.
+    /// </summary>
     private static float MaxOfGroup(float value, ArrayView<float> tree)
     {
         int thread = Group.IdxX;

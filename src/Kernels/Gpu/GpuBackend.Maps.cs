@@ -16,7 +16,10 @@ internal interface IMap2
     float Of(float a, float b);
 }
 
-/// <summary>Element-wise ops: the function is a struct, for which ILGPU compiles a kernel of its own, and each thread does four elements.</summary>
+/// <summary>
+/// Element-wise ops: the function is a struct, for which ILGPU compiles a kernel of its own, and each thread does four
+/// elements.
+/// </summary>
 internal sealed partial class GpuBackend
 {
     private void Map<TMap>(Tensor x, Tensor y) where TMap : unmanaged, IMap
@@ -38,7 +41,8 @@ internal sealed partial class GpuBackend
     private void Map<T, TMap>(Tensor x, Tensor y) where T : unmanaged, IElement<T> where TMap : unmanaged, IMap =>
         Launch(EachFour(y.Count), MapKernel<T, TMap>, View<T>(x), View<T>(y), Starts(x, y));
 
-    private void Map2<T, TMap>(Tensor a, Tensor b, Tensor y) where T : unmanaged, IElement<T> where TMap : unmanaged, IMap2 =>
+    private void Map2<T, TMap>(Tensor a, Tensor b, Tensor y) where T : unmanaged, IElement<T>
+        where TMap : unmanaged, IMap2 =>
         Launch(EachFour(y.Count), Map2Kernel<T, TMap>, View<T>(a), View<T>(b), View<T>(y), Starts(a, b, y));
 
     /// <summary>Groups that have one thread for each four of <paramref name="count"/> elements.</summary>
@@ -50,7 +54,8 @@ internal sealed partial class GpuBackend
     private static int Starts(Tensor a, Tensor b, Tensor c) => (a.Offset | b.Offset | c.Offset) % 4 == 0 ? 1 : 0;
 
     [Kernel(GroupSize)]
-    private static void MapKernel<T, TMap>(ArrayView<T> x, ArrayView<T> y, int packed) where T : unmanaged, IElement<T> where TMap : unmanaged, IMap
+    private static void MapKernel<T, TMap>(ArrayView<T> x, ArrayView<T> y, int packed) where T : unmanaged, IElement<T>
+        where TMap : unmanaged, IMap
     {
         int i = 4 * (Grid.IdxX * Group.DimX + Group.IdxX), count = y.IntLength - i;
         if (count <= 0)
@@ -61,13 +66,15 @@ internal sealed partial class GpuBackend
     }
 
     [Kernel(GroupSize)]
-    private static void Map2Kernel<T, TMap>(ArrayView<T> a, ArrayView<T> b, ArrayView<T> y, int packed) where T : unmanaged, IElement<T> where TMap : unmanaged, IMap2
+    private static void Map2Kernel<T, TMap>(ArrayView<T> a, ArrayView<T> b, ArrayView<T> y, int packed)
+        where T : unmanaged, IElement<T> where TMap : unmanaged, IMap2
     {
         int i = 4 * (Grid.IdxX * Group.DimX + Group.IdxX), count = y.IntLength - i;
         if (count <= 0)
             return;
         TMap map = default;
         Float4 u = FourElements.Load(a, i, count, packed), v = FourElements.Load(b, i, count, packed);
-        FourElements.Store(y, i, count, packed, new Float4(map.Of(u.X, v.X), map.Of(u.Y, v.Y), map.Of(u.Z, v.Z), map.Of(u.W, v.W)));
+        FourElements.Store(
+            y, i, count, packed, new Float4(map.Of(u.X, v.X), map.Of(u.Y, v.Y), map.Of(u.Z, v.Z), map.Of(u.W, v.W)));
     }
 }

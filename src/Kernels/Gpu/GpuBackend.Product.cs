@@ -4,30 +4,39 @@ using ILGPU.Runtime;
 
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>The product of two matrices of any layout, on every device: each group of threads makes a tile of the result, each thread 4 x 4 elements of it.</summary>
+/// <summary>
+/// The product of two matrices of any layout, on every device: each group of threads makes a tile of the result, each
+/// thread 4 x 4 elements of it.
+/// </summary>
 internal sealed partial class GpuBackend
 {
-    // A tile of the result is TileLines x TileLines; its operands' tiles, TileDepth deep, lie in shared memory depth by depth. The padding spreads over the
-    // banks what threads write that read a matrix along its depth.
-    private const int TileLines = 64, TileDepth = 16, PerThread = 4, ThreadsOfLine = TileLines / PerThread, TileStride = TileLines + PerThread, LineStride = TileStride / PerThread;
+    // A tile of the result is TileLines x TileLines; its operands' tiles, TileDepth deep, lie in shared memory depth by
+    // depth. The padding spreads over the banks what threads write that read a matrix along its depth.
+    private const int TileLines = 64, TileDepth = 16, PerThread = 4, ThreadsOfLine = TileLines / PerThread,
+        TileStride = TileLines + PerThread, LineStride = TileStride / PerThread;
 
     // How far apart the elements are that a thread brings: lines where it reads along the depth, else depth.
     private const int LinesApart = GroupSize / TileDepth, DepthApart = GroupSize / TileLines;
 
-    // The depth is cut into parts where a product has fewer tiles than a large device runs at once; a part should be worth the extra trip to memory.
+    // The depth is cut into parts where a product has fewer tiles than a large device runs at once; a part should be
+    // worth the extra trip to memory.
     private const int WantedGroups = 512, SmallestPart = 256;
 
     /// <summary>
-    /// C (M, N) = A (M, K) B (K, N) + bias, or C += where <paramref name="accumulate"/>. C is contiguous; the bias has N elements or none.
+    /// C (M, N) = A (M, K) B (K, N) + bias, or C += where <paramref name="accumulate"/>. C is contiguous; the bias has
+    /// N elements or none.
     /// </summary>
-    private void Multiply<T, TC>(int m, int n, int k, ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
+    private void Multiply<T,
+        TC>(int m, int n, int k,
+        ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
         ArrayView<TC> c, bool accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
     {
         if (TryTensorCores(m, n, k, a, layoutA, b, layoutB, bias, c, accumulate))
             return;
         int depthOfPart = DepthOfPart(m, n, k), parts = Math.Max(Items(k, depthOfPart), 1);
         var size = new ProductSize(m, n, k, depthOfPart);
-        var config = new KernelConfig(new Index3D(Items(n, TileLines), Items(m, TileLines), parts), new Index3D(GroupSize, 1, 1));
+        var config = new KernelConfig(
+            new Index3D(Items(n, TileLines), Items(m, TileLines), parts), new Index3D(GroupSize, 1, 1));
         if (parts == 1)
         {
             Launch(config, ProductKernel, a, layoutA, b, layoutB, bias, c, size, accumulate ? 1 : 0);
@@ -47,7 +56,9 @@ internal sealed partial class GpuBackend
     }
 
     [Kernel(GroupSize, Hot = true)]
-    private static void ProductKernel<T, TC>(ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias, ArrayView<TC> c,
+    private static void ProductKernel<T,
+        TC>(ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
+        ArrayView<TC> c,
         ProductSize size, int accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
     {
         var tileA = SharedMemory.Allocate<float>(TileDepth * TileStride);
@@ -94,8 +105,9 @@ internal sealed partial class GpuBackend
     }
 
     /// <summary>
-    /// The four elements of an operand's tiles that a thread brings. Neighbouring threads have neighbouring elements in memory, along the lines or along the
-    /// depth, whichever is contiguous; a thread's elements are some lines apart, or some depth.
+    /// The four elements of an operand's tiles that a thread brings. Neighbouring threads have neighbouring elements in
+    /// memory, along the lines or along the depth, whichever is contiguous; a thread's elements are some lines apart,
+    /// or some depth.
     /// </summary>
     private readonly struct TileShare
     {
@@ -104,7 +116,8 @@ internal sealed partial class GpuBackend
         public TileShare(OperandLayout layout, int firstLine, int endLine)
         {
             bool alongDepth = layout.DepthStride == 1;
-            int line = alongDepth ? Group.IdxX / TileDepth : Group.IdxX % TileLines, lineStep = alongDepth ? LinesApart : 0;
+            int line = alongDepth ? Group.IdxX / TileDepth : Group.IdxX % TileLines, lineStep = alongDepth ? LinesApart
+                : 0;
             depth = alongDepth ? Group.IdxX % TileDepth : Group.IdxX / TileLines;
             depthStep = alongDepth ? 0 : DepthApart;
 
@@ -131,10 +144,12 @@ internal sealed partial class GpuBackend
 
         /// <summary>How many of the four lie within the operand, in a tile with so much depth left.</summary>
         public int Count(int depthLeft) =>
-            XMath.Min(lines, depthStep == 0 ? (depthLeft > depth ? PerThread : 0) : (depthLeft - depth + DepthApart - 1) / DepthApart);
+            XMath.Min(lines, depthStep == 0 ? (depthLeft > depth ? PerThread : 0)
+            : (depthLeft - depth + DepthApart - 1) / DepthApart);
     }
 
-    private static Float4 ReadTile<T>(ArrayView<T> x, TileShare share, int depth, int endDepth) where T : unmanaged, IElement<T>
+    private static Float4 ReadTile<T>(ArrayView<T> x, TileShare share, int depth, int endDepth)
+        where T : unmanaged, IElement<T>
     {
         int count = share.Count(endDepth - depth), place = share.Place + depth * share.DepthStride;
         return new Float4(
@@ -152,7 +167,8 @@ internal sealed partial class GpuBackend
         tile[share.TilePlace + 3 * share.TileStep] = elements.W;
     }
 
-    private static void StoreLine<TC>(ArrayView<TC> c, ProductSize size, int row, int column, Float4 sums, ArrayView<float> bias, int accumulate)
+    private static void StoreLine<TC>(
+        ArrayView<TC> c, ProductSize size, int row, int column, Float4 sums, ArrayView<float> bias, int accumulate)
         where TC : unmanaged, IElement<TC>
     {
         Store(c, size, row, column, sums.X, bias, accumulate);
@@ -161,7 +177,8 @@ internal sealed partial class GpuBackend
         Store(c, size, row, column + 3, sums.W, bias, accumulate);
     }
 
-    private static void Store<TC>(ArrayView<TC> c, ProductSize size, int row, int column, float sum, ArrayView<float> bias, int accumulate)
+    private static void Store<TC>(
+        ArrayView<TC> c, ProductSize size, int row, int column, float sum, ArrayView<float> bias, int accumulate)
         where TC : unmanaged, IElement<TC>
     {
         if (row < size.M && column < size.N)
@@ -169,7 +186,8 @@ internal sealed partial class GpuBackend
     }
 
     /// <summary>What comes after an element's sum: the bias, what was there before, and one rounding.</summary>
-    private static void Finish<TC>(ArrayView<TC> c, int place, float sum, ArrayView<float> bias, int column, int accumulate) where TC : unmanaged, IElement<TC>
+    private static void Finish<TC>(ArrayView<TC> c, int place, float sum, ArrayView<float> bias, int column,
+        int accumulate) where TC : unmanaged, IElement<TC>
     {
         if (bias.IntLength > 0)
             sum += bias[column];
@@ -180,7 +198,8 @@ internal sealed partial class GpuBackend
 
     // The parts of a product's depth, in order.
     [Kernel(GroupSize)]
-    private static void AddPartsKernel<TC>(ArrayView<Float32> partials, int parts, ArrayView<float> bias, int n, ArrayView<TC> c, int accumulate)
+    private static void AddPartsKernel<TC>(
+        ArrayView<Float32> partials, int parts, ArrayView<float> bias, int n, ArrayView<TC> c, int accumulate)
         where TC : unmanaged, IElement<TC>
     {
         int i = Grid.IdxX * Group.DimX + Group.IdxX, count = partials.IntLength / parts;

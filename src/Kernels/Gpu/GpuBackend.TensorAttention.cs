@@ -3,8 +3,12 @@ namespace TinyLlm.Kernels.Gpu;
 /// <summary>Attention that tensor cores take.</summary>
 internal sealed partial class GpuBackend
 {
-    /// <summary>Attention on tensor cores; false, and nothing done, where the device has none, or the type or the sizes are not theirs.</summary>
-    private bool TryTensorCores(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
+    /// <summary>
+    /// Attention on tensor cores; false, and nothing done, where the device has none, or the type or the sizes are not
+    /// theirs.
+    /// </summary>
+    private bool TryTensorCores(
+        Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
     {
         if (tensorCores is null || q.DType != DType.BF16)
             return false;
@@ -16,13 +20,15 @@ internal sealed partial class GpuBackend
     }
 
     /// <summary>The same for the gradients.</summary>
-    private bool TryTensorCores(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv,
+    private bool TryTensorCores(
+        Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, Tensor dq, Tensor dk, Tensor dv,
         AttentionMask mask, AttentionDropout dropout)
     {
         if (tensorCores is null || q.DType != DType.BF16)
             return false;
         var arguments = Arguments(q, k, v, output, logSumExp, mask, dropout);
-        (arguments.DOutput, arguments.Dq, arguments.Dk, arguments.Dv) = (Heads(dOutput), Heads(dq), Heads(dk), Heads(dv));
+        (arguments.DOutput, arguments.Dq, arguments.Dk, arguments.Dv) =
+            (Heads(dOutput), Heads(dq), Heads(dk), Heads(dv));
         if (!AttentionPlan.SupportsBackward(arguments))
             return false;
         arguments.Delta = Address(Scratch<byte>(ScratchRows, AttentionPlan.WorkspaceBytes(arguments)));
@@ -33,9 +39,11 @@ internal sealed partial class GpuBackend
     }
 
     private void Launch(AttentionLaunch launch, in AttentionArguments arguments) =>
-        tensorCores!.Launch(AttentionPlan.Kernels[launch.KernelIndex], launch.GroupsX, launch.GroupsY, AttentionPlan.Slots(arguments));
+        tensorCores!.Launch(
+        AttentionPlan.Kernels[launch.KernelIndex], launch.GroupsX, launch.GroupsY, AttentionPlan.Slots(arguments));
 
-    private static AttentionArguments Arguments(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
+    private static AttentionArguments Arguments(
+        Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
     {
         var arguments = AttentionArguments.Of(q.Shape, k.Shape, dropout.Probability, dropout.Site);
         (arguments.Q, arguments.K, arguments.V, arguments.Output) = (Heads(q), Heads(k), Heads(v), Heads(output));

@@ -7,11 +7,13 @@ using ILGPU.Runtime.OpenCL;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// A GPU, through ILGPU: CUDA, OpenCL, or ILGPU's simulator. Each op's file <c>Ops/NAME.Gpu.cs</c> adds its part: the core, which chooses the launches, and
-/// its kernels, which run on every device; <c>Ops/NAME.Cuda.cs</c> adds tensor-core kernels where there are any.
+/// A GPU, through ILGPU: CUDA, OpenCL, or ILGPU's simulator. Each op's file <c>Ops/NAME.Gpu.cs</c> adds its part: the
+/// core, which chooses the launches, and its kernels, which run on every device; <c>Ops/NAME.Cuda.cs</c> adds
+/// tensor-core kernels where there are any.
 /// </summary>
 /// <remarks>
-/// All work goes to one stream, in order. Kernels cut their work by shape alone and add no floats atomically, so that the same call gives the same bits.
+/// All work goes to one stream, in order. Kernels cut their work by shape alone and add no floats atomically, so that
+/// the same call gives the same bits.
 /// </remarks>
 internal sealed partial class GpuBackend : Backend
 {
@@ -31,7 +33,8 @@ internal sealed partial class GpuBackend : Backend
         (context, accelerator) = device.Open();
 
         // Not bound to the default stream: a stream that is could not be recorded while anything runs there.
-        stream = accelerator is CudaAccelerator cuda ? cuda.CreateStream(StreamFlags.CU_STREAM_NON_BLOCKING) : accelerator.CreateStream();
+        stream = accelerator is CudaAccelerator cuda ? cuda.CreateStream(StreamFlags.CU_STREAM_NON_BLOCKING)
+            : accelerator.CreateStream();
         uploads = new UploadRing(accelerator, stream);
         if (accelerator is CudaAccelerator withCores)
             tensorCores = TensorCores.Find(withCores, (CudaStream)stream);
@@ -44,7 +47,8 @@ internal sealed partial class GpuBackend : Backend
 
     public override string Description => device.Description;
 
-    // bf16 is worth it where tensor cores multiply it; without them its smaller traffic does not make up for the conversions.
+    // bf16 is worth it where tensor cores multiply it; without them its smaller traffic does not make up for the
+    // conversions.
     public override DType PreferredComputeType => tensorCores is null ? DType.F32 : DType.BF16;
 
     public override bool Supports(DType dtype) => dtype != DType.I8;
@@ -58,16 +62,20 @@ internal sealed partial class GpuBackend : Backend
 
     public override bool IsAsynchronous => stream is CudaStream;
 
-    public override OpSequence Record(Action ops) => stream is CudaStream cuda ? new CudaOpSequence(this, (CudaAccelerator)accelerator, cuda.StreamPtr, ops) : base.Record(ops);
+    public override OpSequence Record(Action ops) =>
+        stream is CudaStream cuda ? new CudaOpSequence(this, (CudaAccelerator)accelerator, cuda.StreamPtr, ops)
+            : base.Record(ops);
 
     public override ReadBack CreateReadBack(int count) =>
-        stream is CudaStream cuda && CudaDriver.IsAvailable ? new CudaReadBack((CudaAccelerator)accelerator, cuda, count) : base.CreateReadBack(count);
+        stream is CudaStream cuda && CudaDriver.IsAvailable
+        ? new CudaReadBack((CudaAccelerator)accelerator, cuda, count) : base.CreateReadBack(count);
 
     public override Storage CreateStorage() => new GpuStorage(this);
 
     public override void Write(Tensor destination, ReadOnlySpan<float> source)
     {
-        Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType != DType.I32, "Write", $"{source.Length} floats into {destination}.");
+        Check.That(source.Length == destination.Count && destination.IsContiguous
+            && destination.DType != DType.I32, "Write", $"{source.Length} floats into {destination}.");
         if (destination.DType == DType.F32)
         {
             uploads.Copy(MemoryMarshal.AsBytes(source), Bytes(destination));
@@ -82,13 +90,15 @@ internal sealed partial class GpuBackend : Backend
 
     public override void Write(Tensor destination, ReadOnlySpan<int> source)
     {
-        Check.That(source.Length == destination.Count && destination.IsContiguous && destination.DType == DType.I32, "Write", $"{source.Length} integers into {destination}.");
+        Check.That(source.Length == destination.Count && destination.IsContiguous
+            && destination.DType == DType.I32, "Write", $"{source.Length} integers into {destination}.");
         uploads.Copy(MemoryMarshal.AsBytes(source), Bytes(destination));
     }
 
     public override void Read(Tensor source, Span<float> destination)
     {
-        Check.That(destination.Length == source.Count && source.IsContiguous && source.DType != DType.I32, "Read", $"{source} into {destination.Length} floats.");
+        Check.That(destination.Length == source.Count && source.IsContiguous
+            && source.DType != DType.I32, "Read", $"{source} into {destination.Length} floats.");
         if (source.DType == DType.F32)
         {
             Download(source, MemoryMarshal.AsBytes(destination));
@@ -117,7 +127,8 @@ internal sealed partial class GpuBackend : Backend
         }
         catch (Exception e) when (e is AcceleratorException or OutOfMemoryException or OverflowException)
         {
-            throw new TinyLlmException($"Not enough memory on --device {Name} for {what}: {bytes / 1048576.0:F0} MiB asked for, {AvailableBytes / 1048576.0:F0} MiB are free; " +
+            throw new TinyLlmException($"Not enough memory on --device {Name} for {what}: {bytes / 1048576.0:F0} MiB "
+                + $"asked for, {AvailableBytes / 1048576.0:F0} MiB are free; " +
                 "a smaller batch, context or model shrinks it.", e);
         }
     }
@@ -147,9 +158,11 @@ internal sealed partial class GpuBackend : Backend
     {
         if (destination.IsEmpty)
             return;
-        Bytes(source).CopyToCPU(stream, destination); // pins the memory and waits; the overload that takes a reference does not pin
+        // Pins the memory and waits; the overload that takes a reference does not pin.
+        Bytes(source).CopyToCPU(stream, destination);
     }
 
     private static ArrayView<byte> Bytes(Tensor tensor) =>
-        ((GpuStorage)tensor.Storage).View<byte>(tensor.Offset * tensor.DType.Size(), tensor.Count * tensor.DType.Size());
+        ((GpuStorage)tensor.Storage)
+        .View<byte>(tensor.Offset * tensor.DType.Size(), tensor.Count * tensor.DType.Size());
 }

@@ -15,7 +15,8 @@ namespace TinyLlm.Kernels.Gpu;
 /// <param name="IsGpu">Whether it is a GPU; OpenCL also offers CPUs, which <c>--device cpu</c> uses better.</param>
 internal sealed record GpuDevice(string Kind, int Index, string Name, long MemoryBytes, string Features, bool IsGpu)
 {
-    // The simulator runs each thread of a group as a thread of the system; groups of 256 are what kernels are written for.
+    // The simulator runs each thread of a group as a thread of the system; groups of 256 are what kernels are written
+    // for.
     private const int SimulatedWarp = 32, SimulatedWarps = 8;
 
     private static readonly Lock discovery = new();
@@ -24,7 +25,8 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
     public string Description => $"{Kind}: {Name}, {Features}";
 
     /// <summary>ILGPU's simulator, for tests: it proves that a kernel is right, slowly.</summary>
-    public static GpuDevice Simulated { get; } = new("simulated", 0, "ILGPU's simulator on the CPU (for tests: thousands of times slower than --device cpu)",
+    public static GpuDevice Simulated { get; } =
+        new("simulated", 0, "ILGPU's simulator on the CPU (for tests: thousands of times slower than --device cpu)",
         GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "fp32, bf16", IsGpu: false);
 
     /// <summary>All devices of a kind, GPUs first; none where its driver is missing.</summary>
@@ -59,11 +61,15 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
         var found = Find(kind);
         if (found.Count > 0)
             return found[0];
-        throw new TinyLlmException($"--device {kind}: {GpuDriver.Missing(kind)}. --device auto would take {Best(except: kind) ?? "cpu"}.");
+        throw new TinyLlmException(
+            $"--device {kind}: {GpuDriver.Missing(kind)}. --device auto would take {Best(except: kind) ?? "cpu"}.");
     }
 
-    /// <summary>The kind of device that auto takes where there is a GPU: CUDA before OpenCL; none where there is no GPU.</summary>
-    public static string? Best(string? except = null) => ((string[])["cuda", "opencl"]).FirstOrDefault(kind => kind != except && Find(kind).Any(d => d.IsGpu));
+    /// <summary>
+    /// The kind of device that auto takes where there is a GPU: CUDA before OpenCL; none where there is no GPU.
+    /// </summary>
+    public static string? Best(string? except = null) =>
+        ((string[])["cuda", "opencl"]).FirstOrDefault(kind => kind != except && Find(kind).Any(d => d.IsGpu));
 
     /// <summary>Opens the device.</summary>
     /// <exception cref="TinyLlmException">The driver refused.</exception>
@@ -83,7 +89,8 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
         catch (Exception e) when (e is AcceleratorException or NotSupportedException or ArgumentException)
         {
             context.Dispose();
-            throw new TinyLlmException($"--device {Kind}: {Name} could not be opened ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); use --device cpu.", e);
+            throw new TinyLlmException($"--device {Kind}: {Name} could not be opened "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}); use --device cpu.", e);
         }
     }
 
@@ -104,15 +111,19 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
     });
 
     private static IReadOnlyList<GpuDevice> FindCuda(Context context) =>
-        [.. context.Devices.OfType<CudaDevice>().Where(d => d.DriverVersion.Value >= GpuDriver.OldestCuda).Select((d, i) => new GpuDevice("cuda", i, d.Name, d.MemorySize, CudaFeatures(d), IsGpu: true))];
+        [.. context.Devices.OfType<CudaDevice>().Where(d => d.DriverVersion.Value >= GpuDriver.OldestCuda)
+        .Select((d, i) => new GpuDevice("cuda", i, d.Name, d.MemorySize, CudaFeatures(d), IsGpu: true))];
 
     private static string CudaFeatures(CudaDevice device) =>
-        $"compute capability {device.Architecture}, driver for CUDA {device.DriverVersion}, {(device.Architecture is { Major: >= 8 } ? "fp32, bf16 on tensor cores" : "fp32, bf16")}";
+        $"compute capability {device.Architecture}, driver for CUDA {device.DriverVersion}, "
+        + $"{(device.Architecture is { Major: >= 8 } ? "fp32, bf16 on tensor cores" : "fp32, bf16")}";
 
     private static IReadOnlyList<GpuDevice> FindOpenCL(Context context) =>
         [.. context.Devices.OfType<CLDevice>().Select((d, i) => new GpuDevice("opencl", i, d.Name, d.MemorySize,
-            $"{d.PlatformName}, OpenCL C {d.CVersion}, fp32, bf16", d.DeviceType.HasFlag(CLDeviceType.CL_DEVICE_TYPE_GPU))).OrderByDescending(d => d.IsGpu)];
+            $"{d.PlatformName}, OpenCL C {d.CVersion}, fp32, bf16",
+                d.DeviceType.HasFlag(CLDeviceType.CL_DEVICE_TYPE_GPU))).OrderByDescending(d => d.IsGpu)];
 
-    private static bool IsMissingDriver(Exception e) => e is DllNotFoundException or EntryPointNotFoundException or AcceleratorException or NotSupportedException
+    private static bool IsMissingDriver(Exception e) =>
+        e is DllNotFoundException or EntryPointNotFoundException or AcceleratorException or NotSupportedException
         || (e.InnerException is { } inner && IsMissingDriver(inner));
 }

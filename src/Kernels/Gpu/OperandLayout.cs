@@ -1,7 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// How an operand of a product lies in memory: the distances between neighbours along its lines (A's rows, B's columns) and along its depth. One of them is 1.
+/// How an operand of a product lies in memory: the distances between neighbours along its lines (A's rows, B's columns)
+/// and along its depth. One of them is 1.
 /// </summary>
 internal readonly record struct OperandLayout(int LineStride, int DepthStride)
 {

@@ -5,8 +5,9 @@ using ILGPU.Runtime.Cuda;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// Copies host memory to the device. On CUDA small copies (batches, step state) go through page-locked memory, so that the caller goes on while the
-/// device still works at what came before; the ring waits for the stream only when it comes round.
+/// Copies host memory to the device. On CUDA small copies (batches, step state) go through page-locked memory, so that
+/// the caller goes on while the device still works at what came before; the ring waits for the stream only when it
+/// comes round.
 /// </summary>
 internal sealed class UploadRing : IDisposable
 {
@@ -30,7 +31,8 @@ internal sealed class UploadRing : IDisposable
             return;
         if (ring is null || source.Length > Largest)
         {
-            destination.CopyFromCPU(stream, source); // pins the memory and waits; the overload that takes a reference does not pin
+            // Pins the memory and waits; the overload that takes a reference does not pin.
+            destination.CopyFromCPU(stream, source);
             return;
         }
 

@@ -2,7 +2,9 @@ namespace TinyLlm.Kernels;
 
 public abstract partial class Backend
 {
-    /// <summary>y = a + b, element by element: the residual connection. Its gradient is dy for both, so it has no backward op.</summary>
+    /// <summary>
+    /// y = a + b, element by element: the residual connection. Its gradient is dy for both, so it has no backward op.
+    /// </summary>
     /// <param name="a">F32 or BF16, any shape.</param>
     /// <param name="b">Shape and dtype of a.</param>
     /// <param name="y">Shape and dtype of a; overwritten; may be a or b.</param>

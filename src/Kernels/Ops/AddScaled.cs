@@ -2,7 +2,10 @@ namespace TinyLlm.Kernels;
 
 public abstract partial class Backend
 {
-    /// <summary>y = scale x, or y += scale x: how the output of an adapter joins its layer's, and how a layer's gradient reaches it.</summary>
+    /// <summary>
+    /// y = scale x, or y += scale x: how the output of an adapter joins its layer's, and how a layer's gradient reaches
+    /// it.
+    /// </summary>
     /// <param name="x">(..., C) F32 or BF16; may be strided.</param>
     /// <param name="scale">The factor.</param>
     /// <param name="y">Shape and dtype of x; may be strided, as some columns of a stacked tensor are.</param>

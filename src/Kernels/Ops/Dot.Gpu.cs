@@ -8,7 +8,8 @@ internal sealed partial class GpuBackend
     // Enough parts to fill a device, few enough for one group to add up.
     private const int SmallestDotPart = 4096, MaxDotParts = 1024;
 
-    private protected override void DotCore(Tensor a, Tensor b, float scale, Tensor sum) => SumOfProducts(a, b, scale, sum, accumulate: true);
+    private protected override void DotCore(Tensor a, Tensor b, float scale, Tensor sum) =>
+        SumOfProducts(a, b, scale, sum, accumulate: true);
 
     // Parts of fixed size, then their sums: the same bits each time.
     private void SumOfProducts(Tensor a, Tensor b, float scale, Tensor sum, bool accumulate)
@@ -33,7 +34,8 @@ internal sealed partial class GpuBackend
     }
 
     [Kernel(GroupSize)]
-    private static void DotKernel(ArrayView<float> partials, int parts, float scale, int accumulate, ArrayView<float> sum)
+    private static void DotKernel(
+        ArrayView<float> partials, int parts, float scale, int accumulate, ArrayView<float> sum)
     {
         var tree = SharedMemory.Allocate<float>(GroupSize);
         var own = default(CompensatedSum);
@@ -45,8 +47,8 @@ internal sealed partial class GpuBackend
     }
 
     /// <summary>
-    /// A sum in single precision as exact as one of twice the digits, because not every device has doubles. W. Kahan, "Further Remarks on Reducing Truncation
-    /// Errors", 1965.
+    /// A sum in single precision as exact as one of twice the digits, because not every device has doubles. W. Kahan,
+    /// "Further Remarks on Reducing Truncation Errors", 1965.
     /// </summary>
     private readonly struct CompensatedSum(float value, float excess)
     {

@@ -2,7 +2,10 @@ namespace TinyLlm.Kernels;
 
 public abstract partial class Backend
 {
-    /// <summary>sum[0] += scale * sum_i a[i] b[i], on the device: the loss of a micro-batch from its log-probabilities and token weights.</summary>
+    /// <summary>
+    /// sum[0] += scale * sum_i a[i] b[i], on the device: the loss of a micro-batch from its log-probabilities and token
+    /// weights.
+    /// </summary>
     /// <param name="a">(N) F32.</param>
     /// <param name="b">(N) F32.</param>
     /// <param name="scale">Factor of the sum.</param>

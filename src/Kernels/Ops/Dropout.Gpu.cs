@@ -19,7 +19,8 @@ internal sealed partial class GpuBackend
 
     // A thread draws once, for the four elements that share it.
     [Kernel(GroupSize)]
-    private static void DropoutKernel<T>(ArrayView<T> x, ArrayView<T> y, ArrayView<int> state, DropoutMask mask) where T : unmanaged, IElement<T>
+    private static void DropoutKernel<T>(ArrayView<T> x, ArrayView<T> y, ArrayView<int> state, DropoutMask mask)
+        where T : unmanaged, IElement<T>
     {
         int thread = Grid.IdxX * Group.DimX + Group.IdxX;
         ulong start = mask.Start(state);

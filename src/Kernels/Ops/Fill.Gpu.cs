@@ -8,7 +8,8 @@ internal sealed partial class GpuBackend
 {
     private protected override void FillCore(Tensor x, float value)
     {
-        // Zeros are what gradients begin with, every step: CUDA has a fast way for equal bytes. OpenCL's would not keep the order with kernels.
+        // Zeros are what gradients begin with, every step: CUDA has a fast way for equal bytes. OpenCL's would not keep
+        // the order with kernels.
         if (BitConverter.SingleToInt32Bits(value) == 0 && x.Count > 0 && stream is CudaStream)
             Bytes(x).MemSetToZero(stream);
         else if (x.DType == DType.BF16)

@@ -5,10 +5,13 @@ internal sealed unsafe partial class CpuBackend<V>
     private protected override void RopeCore(Tensor x, Tensor positions, Tensor table, Tensor y, bool inverse)
     {
         int rows = x.Shape.Rows, heads = x.Shape[2], d = x.Shape[3];
-        pool.Run(new RopeKernel(Rows.Of(x), IntPointer(positions), Pointer(table), Rows.Of(y), inverse ? -1 : 1, heads, rows, d), Items(rows, RowsPerItem(d)));
+        pool.Run(new RopeKernel(
+            Rows.Of(x), IntPointer(positions), Pointer(table), Rows.Of(y), inverse ? -1 : 1, heads, rows, d),
+            Items(rows, RowsPerItem(d)));
     }
 
-    private readonly struct RopeKernel(Rows x, int* positions, float* table, Rows y, float sign, int heads, int rows, int d) : IKernel
+    private readonly struct RopeKernel(
+        Rows x, int* positions, float* table, Rows y, float sign, int heads, int rows, int d) : IKernel
     {
         public void Run(int item, int thread)
         {

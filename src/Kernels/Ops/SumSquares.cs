@@ -2,7 +2,9 @@ namespace TinyLlm.Kernels;
 
 public abstract partial class Backend
 {
-    /// <summary>sum[0] = sum_i x[i]^2, on the device: the square of the gradient's global norm, without a trip to the host.</summary>
+    /// <summary>
+    /// sum[0] = sum_i x[i]^2, on the device: the square of the gradient's global norm, without a trip to the host.
+    /// </summary>
     /// <param name="x">F32, any shape.</param>
     /// <param name="sum">(1) F32; overwritten.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>

@@ -2,10 +2,14 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Model;
 
-/// <summary>Low-rank adapters of a model (E. Hu et al., "LoRA", 2021): y = x W^T + alpha / rank dropout(x) A^T B^T, of which only A and B are trained.</summary>
+/// <summary>
+/// Low-rank adapters of a model (E. Hu et al., "LoRA", 2021): y = x W^T + alpha / rank dropout(x) A^T B^T, of which
+/// only A and B are trained.
+/// </summary>
 /// <param name="Rank">r: rows of A and columns of B.</param>
 /// <param name="Alpha">The adapter's output is multiplied by alpha / rank.</param>
-/// <param name="Targets">Names of the layers that have one, as files have them, such as <c>q_proj</c> or <c>c_attn</c>.</param>
+/// <param name="Targets">Names of the layers that have one, as files have them, such as <c>q_proj</c> or
+/// <c>c_attn</c>.</param>
 /// <param name="Dropout">Dropout probability of what A reads; used in training only.</param>
 public sealed record LoraSettings(int Rank, float Alpha, IReadOnlyList<string> Targets, float Dropout = 0)
 {
@@ -21,11 +25,14 @@ public sealed record LoraSettings(int Rank, float Alpha, IReadOnlyList<string> T
         : ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
     /// <summary>Whether a layer has an adapter: a target is its name or the last parts of it.</summary>
-    /// <param name="module">The layer's name in files without <c>.weight</c>, such as <c>model.layers.0.self_attn.q_proj</c>.</param>
-    public bool Covers(string module) => Targets.Any(target => module == target || module.EndsWith("." + target, StringComparison.Ordinal));
+    /// <param name="module">The layer's name in files without <c>.weight</c>, such as
+    /// <c>model.layers.0.self_attn.q_proj</c>.</param>
+    public bool Covers(string module) =>
+        Targets.Any(target => module == target || module.EndsWith("." + target, StringComparison.Ordinal));
 
     /// <summary>Checks the settings against an architecture.</summary>
-    /// <exception cref="TinyLlmException">A value is out of range, or a target is no layer of the architecture.</exception>
+    /// <exception cref="TinyLlmException">A value is out of range, or a target is no layer of the
+    /// architecture.</exception>
     public void Validate(Architecture architecture)
     {
         if (Rank is < 1 or > 4096)
@@ -35,9 +42,11 @@ public sealed record LoraSettings(int Rank, float Alpha, IReadOnlyList<string> T
         if (!(Dropout is >= 0 and < 1))
             throw new TinyLlmException($"--lora-dropout {Dropout}: expected 0 or more and less than 1.");
         string[] known = [.. LayersOf(architecture), "c_proj"];
-        string? unknown = Targets.FirstOrDefault(t => architecture == Architecture.Gpt2 ? !known.Contains(t) : !LayersOf(architecture).Contains(t));
+        string? unknown = Targets.FirstOrDefault(
+            t => architecture == Architecture.Gpt2 ? !known.Contains(t) : !LayersOf(architecture).Contains(t));
         if (Targets.Count == 0 || unknown is not null)
-            throw new TinyLlmException($"--lora-targets {unknown}: {architecture.ToString().ToLowerInvariant()} has the layers {string.Join(", ", LayersOf(architecture))}; name some of them, or all.");
+            throw new TinyLlmException($"--lora-targets {unknown}: {architecture.ToString().ToLowerInvariant()} has "
+                + $"the layers {string.Join(", ", LayersOf(architecture))}; name some of them, or all.");
     }
 }
 
@@ -66,7 +75,8 @@ public sealed class LoraAdapter
     /// <summary>A hash of the base's weights, once it is known.</summary>
     internal string? BaseHash { get; set; }
 
-    internal LoraScratch Scratch => scratch ?? throw new InvalidOperationException("An adapter was used outside of a pass.");
+    internal LoraScratch Scratch =>
+        scratch ?? throw new InvalidOperationException("An adapter was used outside of a pass.");
 
     /// <summary>A layer's name in files.</summary>
     internal static string ModuleOf(FilePart part) => part.Name[..^".weight".Length];
@@ -77,7 +87,9 @@ public sealed class LoraAdapter
     /// <summary>PEFT's name of B.</summary>
     internal static string NameOfB(FilePart part) => $"base_model.model.{ModuleOf(part)}.lora_B.weight";
 
-    /// <summary>The adapters of a linear layer: one for each of the file's layers that are stacked in it and are targets.</summary>
+    /// <summary>
+    /// The adapters of a linear layer: one for each of the file's layers that are stacked in it and are targets.
+    /// </summary>
     internal IReadOnlyList<LoraBranch> Of(Parameter weight)
     {
         List<LoraBranch> own = [];
@@ -87,25 +99,34 @@ public sealed class LoraAdapter
                 continue;
             int inputs = weight.Shape[1], rank = Settings.Rank;
 
-            // As PEFT begins: A like a linear layer of PyTorch's, of the same variance, and B at zero, so that the model is the base's.
-            var a = Parameters.Add(NameOfA(part), (rank, inputs), Init.Normal(1 / Math.Sqrt(3.0 * inputs)), ParameterGroup.Matrix);
-            var stackedRows = part.Rows == weight.Shape[0] ? weight.StackedRows : null; // GPT-2's q, k and v are one layer of the files
-            var b = Parameters.Add(NameOfB(part), (part.Rows, rank), Init.Zeros, ParameterGroup.Matrix, [new FilePart(NameOfB(part), 0, part.Rows)], stackedRows);
+            // As PEFT begins: A like a linear layer of PyTorch's, of the same variance, and B at zero, so that the
+            // model is the base's.
+            var a = Parameters.Add(
+                NameOfA(part), (rank, inputs), Init.Normal(1 / Math.Sqrt(3.0 * inputs)), ParameterGroup.Matrix);
+            // GPT-2's q, k and v are one layer of the files.
+            var stackedRows = part.Rows == weight.Shape[0] ? weight.StackedRows : null;
+            var b = Parameters.Add(
+                NameOfB(part), (part.Rows, rank), Init.Zeros, ParameterGroup.Matrix,
+                [new FilePart(NameOfB(part), 0, part.Rows)], stackedRows);
             own.Add(new LoraBranch(backend, this, part, a, b, DropoutSite.Adapter(config.Layers, count++)));
         }
 
         return own;
     }
 
-    /// <summary>Gives the adapters what a pass needs: its scratch memory and, in training with dropout, the step state.</summary>
-    internal void Use(LoraScratch scratch, Tensor? state) => (this.scratch, this.state) = (scratch, Settings.Dropout > 0 ? state : null);
+    /// <summary>
+    /// Gives the adapters what a pass needs: its scratch memory and, in training with dropout, the step state.
+    /// </summary>
+    internal void Use(LoraScratch scratch, Tensor? state) =>
+        (this.scratch, this.state) = (scratch, Settings.Dropout > 0 ? state : null);
 
     /// <summary>The step state where what A reads is dropped.</summary>
     internal Tensor? DropoutState => state;
 }
 
 /// <summary>The adapter of one layer of the files: some rows of a linear layer in memory.</summary>
-internal sealed class LoraBranch(Backend backend, LoraAdapter adapter, FilePart part, Parameter a, Parameter b, int site)
+internal sealed class LoraBranch(
+    Backend backend, LoraAdapter adapter, FilePart part, Parameter a, Parameter b, int site)
 {
     /// <summary>y[:, rows] += scale dropout(x) A^T B^T; x (N, in), y (N, out).</summary>
     public void Forward(Tensor x, Tensor y)
@@ -117,12 +138,16 @@ internal sealed class LoraBranch(Backend backend, LoraAdapter adapter, FilePart 
         backend.AddScaled(output, adapter.Settings.Scale, Columns(y), accumulate: true);
     }
 
-    /// <summary>Gradients of A and B from dy (N, out) and x (N, in), overwritten unless the pass accumulates; dx (N, in) is added to.</summary>
+    /// <summary>
+    /// Gradients of A and B from dy (N, out) and x (N, in), overwritten unless the pass accumulates; dx (N, in) is
+    /// added to.
+    /// </summary>
     /// <remarks>dropout(x) A^T is computed once more: it is less work than keeping it is memory.</remarks>
     public void Backward(Tensor dy, Tensor x, Tensor dx, ForwardPass pass)
     {
         var scratch = adapter.Scratch;
-        Tensor h = scratch.Rank(x, a.Shape[0]), dh = scratch.RankGradient(x, a.Shape[0]), d = scratch.Output(x, part.Rows), dropped = Dropped(x);
+        Tensor h = scratch.Rank(x, a.Shape[0]), dh = scratch.RankGradient(x, a.Shape[0]),
+            d = scratch.Output(x, part.Rows), dropped = Dropped(x);
         backend.MatMul(dropped, a.Working, null, h);
         backend.AddScaled(Columns(dy), adapter.Settings.Scale, d, accumulate: false);
         backend.MatMulBackwardWeight(d, h, b.Gradient!.Value, null, pass.Accumulate);
@@ -180,5 +205,6 @@ internal sealed class LoraScratch
     /// <summary>The shape of x; only with dropout.</summary>
     public Tensor Input(Tensor x) => Of(input, x.Shape[0], x.Shape[1]);
 
-    private static Tensor Of(Tensor memory, int rows, int columns) => memory.Slice(0, 0, rows * columns).View((rows, columns));
+    private static Tensor Of(Tensor memory, int rows, int columns) =>
+        memory.Slice(0, 0, rows * columns).View((rows, columns));
 }

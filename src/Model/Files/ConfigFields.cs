@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// The fields of a JSON object that describes a model. Each is asked for by name: a value of another type or one that is not supported is refused
-/// with the file and the field, and the names that nobody asked for can be told (<see cref="Unread"/>), so that none is
-/// passed over in silence.
+/// The fields of a JSON object that describes a model. Each is asked for by name: a value of another type or one that
+/// is not supported is refused with the file and the field, and the names that nobody asked for can be told
+/// (<see cref="Unread"/>), so that none is passed over in silence.
 /// </summary>
 /// <param name="path">The file, for messages.</param>
 /// <param name="json">The object.</param>
@@ -22,15 +22,17 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
     {
         byte[] json = File.ReadAllBytes(path);
         var document = JsonText.Parse(json.AsSpan().StartsWith("\uFEFF"u8) ? json.AsMemory(3) : json);
-        return document.RootElement.ValueKind == JsonValueKind.Object ? document : throw new JsonException("the top level is no object");
+        return document.RootElement.ValueKind == JsonValueKind.Object ? document
+            : throw new JsonException("the top level is no object");
     }
 
     /// <summary>
-    /// The names, as messages call them, of the fields that have a value, were not asked for and are not among the given; also those of the objects
-    /// that were asked for.
+    /// The names, as messages call them, of the fields that have a value, were not asked for and are not among the
+    /// given; also those of the objects that were asked for.
     /// </summary>
     public IEnumerable<string> Unread(IReadOnlySet<string> harmless) => json.EnumerateObject()
-        .Where(field => field.Value.ValueKind != JsonValueKind.Null && !asked.Contains(field.Name) && !harmless.Contains(field.Name))
+        .Where(field => field.Value.ValueKind != JsonValueKind.Null && !asked.Contains(field.Name)
+        && !harmless.Contains(field.Name))
         .Select(field => prefix + field.Name).Distinct()
         .Concat(objects.Values.SelectMany(fields => fields.Unread(harmless)));
 
@@ -43,7 +45,8 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
     {
         if (Find(name) is not { } value)
             return fallback ?? throw Missing(name, "a whole number");
-        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : throw WrongType(name, value, "a whole number");
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number
+            : throw WrongType(name, value, "a whole number");
     }
 
     /// <summary>A number; the fallback where it is absent.</summary>
@@ -52,7 +55,8 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
     {
         if (Find(name) is not { } value)
             return fallback ?? throw Missing(name, "a number");
-        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && double.IsFinite(number)
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number)
+            && double.IsFinite(number)
             ? number
             : throw WrongType(name, value, "a number");
     }
@@ -66,7 +70,8 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
     {
         if (Find(name) is not { } list)
             throw Missing(name, "a list of names");
-        return list.ValueKind == JsonValueKind.Array && list.EnumerateArray().All(value => value.ValueKind == JsonValueKind.String)
+        return list.ValueKind == JsonValueKind.Array
+            && list.EnumerateArray().All(value => value.ValueKind == JsonValueKind.String)
             ? [.. list.EnumerateArray().Select(value => value.GetString()!)]
             : throw WrongType(name, list, "a list of names");
     }
@@ -84,7 +89,8 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
     /// <summary>True or false; the fallback where it is absent.</summary>
     /// <exception cref="TinyLlmException">It is neither.</exception>
     public bool Flag(string name, bool fallback) => Find(name) is not { } value ? fallback
-        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : throw WrongType(name, value, "true or false");
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+            : throw WrongType(name, value, "true or false");
 
     /// <summary>The fields of an object; null where it is absent or empty.</summary>
     /// <exception cref="TinyLlmException">It is no object.</exception>
@@ -166,7 +172,8 @@ internal sealed class ConfigFields(string path, JsonElement json, string prefix 
         return json.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 
-    private TinyLlmException Missing(string name, string expected) => new($"{path}: {prefix}{name} is missing; expected {expected}.");
+    private TinyLlmException Missing(string name, string expected) =>
+        new($"{path}: {prefix}{name} is missing; expected {expected}.");
 
     private TinyLlmException WrongType(string name, JsonElement value, string expected) =>
         new($"{path}: {prefix}{name} is {Show(value.GetRawText())}; expected {expected}.");

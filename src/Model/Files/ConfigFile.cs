@@ -5,7 +5,8 @@ using TinyLlm.Tokenizers;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// A model's <c>config.json</c> in Hugging Face's form: <c>model_type</c> gpt2, llama or qwen3, with the fields that transformers reads.
+/// A model's <c>config.json</c> in Hugging Face's form: <c>model_type</c> gpt2, llama or qwen3, with the fields that
+/// transformers reads.
 /// </summary>
 public static class ConfigFile
 {
@@ -17,23 +18,32 @@ public static class ConfigFile
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
-    // Fields that other programs write and that do not change what a model computes: names, types of files, the state of training, and how
-    // text is sampled. Dropout is that of the run (--dropout).
+    // Fields that other programs write and that do not change what a model computes: names, types of files, the state
+    // of training, and how text is sampled. Dropout is that of the run (--dropout).
     private static readonly HashSet<string> Harmless = new(StringComparer.Ordinal)
     {
-        "_name_or_path", "architectures", "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id",
-        "decoder_start_token_id", "tokenizer_class", "prefix", "transformers_version", "transformers.js_config", "torch_dtype", "dtype",
+        "_name_or_path", "architectures", "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id",
+            "unk_token_id",
+        "decoder_start_token_id", "tokenizer_class", "prefix", "transformers_version", "transformers.js_config",
+        "torch_dtype", "dtype",
         "initializer_range", "use_cache", "cache_implementation", "gradient_checkpointing", "pretraining_tp",
-        "attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "reorder_and_upcast_attn", "quantization_config",
-        "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "n_ctx", "model_max_length", "max_window_layers", "sliding_window",
+        "attn_implementation", "_attn_implementation", "_attn_implementation_autoset", "reorder_and_upcast_attn",
+        "quantization_config",
+        "attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "n_ctx", "model_max_length",
+        "max_window_layers", "sliding_window",
         "summary_activation", "summary_first_dropout", "summary_proj_to_labels", "summary_type", "summary_use_proj",
-        "task_specific_params", "problem_type", "finetuning_task", "id2label", "label2id", "num_labels", "is_decoder", "is_composition",
+        "task_specific_params", "problem_type", "finetuning_task", "id2label", "label2id", "num_labels", "is_decoder",
+        "is_composition",
         "torchscript", "use_bfloat16", "tie_encoder_decoder", "cross_attention_hidden_size", "chunk_size_feed_forward",
-        "output_attentions", "output_hidden_states", "output_scores", "return_dict", "return_dict_in_generate", "use_return_dict",
-        "do_sample", "temperature", "top_k", "top_p", "typical_p", "max_length", "min_length", "max_new_tokens", "num_beams",
-        "num_beam_groups", "num_return_sequences", "diversity_penalty", "length_penalty", "repetition_penalty", "no_repeat_ngram_size",
+        "output_attentions", "output_hidden_states", "output_scores", "return_dict", "return_dict_in_generate",
+        "use_return_dict",
+        "do_sample", "temperature", "top_k", "top_p", "typical_p", "max_length", "min_length", "max_new_tokens",
+        "num_beams",
+        "num_beam_groups", "num_return_sequences", "diversity_penalty", "length_penalty", "repetition_penalty",
+        "no_repeat_ngram_size",
         "encoder_no_repeat_ngram_size", "early_stopping", "bad_words_ids", "forced_bos_token_id", "forced_eos_token_id",
-        "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "tf_legacy_loss",
+        "remove_invalid_values", "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens",
+        "tf_legacy_loss",
         "unsloth_version", "unsloth_fixed",
         "original_max_position_embeddings", // of RoPE scalings other than those that are read
     };
@@ -61,8 +71,8 @@ public static class ConfigFile
     /// <param name="path">The file.</param>
     /// <param name="note">Takes a line about fields that this program does not know.</param>
     /// <exception cref="TinyLlmException">
-    /// The file is missing or no JSON, the model is of a kind that this program has not, or a field has a value that is not supported.
-    /// </exception>
+    /// The file is missing or no JSON, the model is of a kind that this program has not, or a field has a value that is
+    /// not supported. </exception>
     public static GptConfig Read(string path, Action<string>? note = null)
     {
         try
@@ -73,7 +83,8 @@ public static class ConfigFile
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // The latter: half a surrogate pair.
-            throw new TinyLlmException($"{path}: not valid JSON ({e.Message.TrimEnd('.')}); expected a model's config.json.", e);
+            throw new TinyLlmException(
+                $"{path}: not valid JSON ({e.Message.TrimEnd('.')}); expected a model's config.json.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -95,7 +106,9 @@ public static class ConfigFile
         string[] unread = [.. fields.Unread(Harmless)];
         if (unread.Length > 0)
         {
-            note?.Invoke($"{path}: {string.Join(", ", unread)}: not known here and not read; where one of them changes what the model "
+            note?.Invoke(
+                $"{path}: {string.Join(", ", unread)}: not known here and not read; where one of them changes what "
+                + "the model "
                 + "computes, its results are other than those of the program that wrote it.");
         }
 
@@ -145,7 +158,11 @@ public static class ConfigFile
             ["rms_norm_eps"] = config.NormEpsilon,
             ["rope_theta"] = config.RopeBase,
             ["rope_scaling"] = config.RopeScaling is not { } scaling ? null
-                : new JsonObject { ["rope_type"] = scaling.Kind.ToString().ToLowerInvariant(), ["factor"] = scaling.Factor },
+                : new JsonObject
+                {
+                    ["rope_type"] = scaling.Kind.ToString().ToLowerInvariant(),
+                    ["factor"] = scaling.Factor
+                },
             ["attention_bias"] = false,
             ["attention_dropout"] = config.Dropout,
         };
@@ -192,7 +209,8 @@ public static class ConfigFile
         fields.ExpectAll("layer_types", "full_attention");
         ExpectDecoder(fields);
         int width = fields.Integer("hidden_size"), heads = fields.Integer("num_attention_heads");
-        int headSize = fields.Integer("head_dim", qwen3 ? Qwen3HeadSize : fields.Divide("hidden_size", width, "num_attention_heads", heads));
+        int headSize = fields.Integer(
+            "head_dim", qwen3 ? Qwen3HeadSize : fields.Divide("hidden_size", width, "num_attention_heads", heads));
         var (ropeBase, scaling) = ReadRope(fields);
         return new GptConfig
         {
@@ -218,8 +236,8 @@ public static class ConfigFile
         fields.ExpectNone("pruned_heads");
     }
 
-    // Older files have rope_theta and rope_scaling at the top, newer ones all in rope_parameters. As in transformers 5, rope_scaling
-    // goes before rope_parameters, and what is nested before what stands at the top.
+    // Older files have rope_theta and rope_scaling at the top, newer ones all in rope_parameters. As in transformers 5,
+    // rope_scaling goes before rope_parameters, and what is nested before what stands at the top.
     private static (double Base, RopeScaling? Scaling) ReadRope(ConfigFields fields)
     {
         double top = fields.Number("rope_theta", DefaultRopeBase);

@@ -3,9 +3,10 @@ using System.Text.Json;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// The weights-file format: 8 bytes little-endian header length N, N bytes of JSON, then the data. The header maps each tensor's name
-/// to <c>{"dtype":"F32","shape":[2,3],"data_offsets":[begin,end]}</c>, offsets counted from the end of the header; the data has neither
-/// holes nor overlaps. The name <c>__metadata__</c> holds strings. Numbers are little-endian, as the machines are that .NET runs on.
+/// The weights-file format: 8 bytes little-endian header length N, N bytes of JSON, then the data. The header maps each
+/// tensor's name to <c>{"dtype":"F32","shape":[2,3],"data_offsets":[begin,end]}</c>, offsets counted from the end of
+/// the header; the data has neither holes nor overlaps. The name <c>__metadata__</c> holds strings. Numbers are
+/// little-endian, as the machines are that .NET runs on.
 /// </summary>
 /// <remarks>Source: the format's description in the repository huggingface/safetensors.</remarks>
 public static class Safetensors
@@ -19,7 +20,9 @@ public static class Safetensors
     /// <summary>The header's name that is no tensor but a map of strings.</summary>
     public const string MetadataName = "__metadata__";
 
-    /// <summary>Bytes of one element of <paramref name="dtype"/> as the header writes it; 0 for a name that is not known.</summary>
+    /// <summary>
+    /// Bytes of one element of <paramref name="dtype"/> as the header writes it; 0 for a name that is not known.
+    /// </summary>
     public static int ElementBytes(string dtype) => dtype switch
     {
         "BOOL" or "U8" or "I8" or "F8_E5M2" or "F8_E4M3" => 1,
@@ -30,8 +33,8 @@ public static class Safetensors
     };
 
     /// <summary>
-    /// Reads and checks a header: JSON, dtypes, shapes, sizes, and that the tensors cover the data exactly. Takes no more memory than
-    /// the header has bytes, times a small constant.
+    /// Reads and checks a header: JSON, dtypes, shapes, sizes, and that the tensors cover the data exactly. Takes no
+    /// more memory than the header has bytes, times a small constant.
     /// </summary>
     /// <param name="path">What messages call the file.</param>
     /// <param name="header">The JSON.</param>
@@ -51,7 +54,8 @@ public static class Safetensors
         catch (InvalidOperationException exception)
         {
             // What the JSON reader throws for a string that is no Unicode text.
-            throw SafetensorsHeaderParser.Damaged(path, "the header has a name or text that is no valid UTF-8", exception);
+            throw SafetensorsHeaderParser.Damaged(
+                path, "the header has a name or text that is no valid UTF-8", exception);
         }
     }
 }
@@ -72,4 +76,5 @@ public sealed record SafetensorsTensor(string Name, string DType, IReadOnlyList<
 }
 
 /// <summary>What a header says: the tensors in the order of their data, and the metadata.</summary>
-internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsTensor> Tensors, IReadOnlyDictionary<string, string> Metadata);
+internal sealed record SafetensorsHeader(
+    IReadOnlyList<SafetensorsTensor> Tensors, IReadOnlyDictionary<string, string> Metadata);

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace TinyLlm.Model;
 
-/// <summary>Reads a safetensors header token by token, so that a damaged one costs no memory, and checks every number in it.</summary>
+/// <summary>
+/// Reads a safetensors header token by token, so that a damaged one costs no memory, and checks every number in it.
+/// </summary>
 internal ref struct SafetensorsHeaderParser
 {
     private readonly string path;
@@ -95,14 +97,17 @@ internal ref struct SafetensorsHeaderParser
     }
 
     // One tensor by itself: a known dtype, two offsets in order, and as many bytes as the shape says.
-    private readonly SafetensorsTensor Checked(string what, string name, string dtype, List<long> shape, List<long> offsets)
+    private readonly SafetensorsTensor Checked(
+        string what, string name, string dtype, List<long> shape, List<long> offsets)
     {
         int elementBytes = Safetensors.ElementBytes(dtype);
         if (elementBytes == 0)
-            throw new TinyLlmException($"{path}: {what} has the dtype {Quote(dtype)}; expected F32, BF16, F16 or another that the format "
+            throw new TinyLlmException(
+                $"{path}: {what} has the dtype {Quote(dtype)}; expected F32, BF16, F16 or another that the format "
                 + "names. Convert the file to F32.");
         if (offsets.Count != 2 || offsets[0] > offsets[1])
-            throw Damaged($"data_offsets of {what} are [{string.Join(", ", offsets.Take(4))}]; expected [begin, end] with begin <= end");
+            throw Damaged($"data_offsets of {what} are [{string.Join(", ", offsets.Take(4))}]; expected [begin, end] "
+                + "with begin <= end");
 
         // An empty tensor may have any other sizes, as long as their product is a number.
         long bytes = elementBytes;
@@ -114,7 +119,8 @@ internal ref struct SafetensorsHeaderParser
         }
 
         if (offsets[1] - offsets[0] != bytes)
-            throw Damaged($"{what} has {offsets[1] - offsets[0]} bytes; expected {bytes} for {dtype} ({string.Join(", ", shape.Take(8))}{(shape.Count > 8 ? ", ..." : "")})");
+            throw Damaged($"{what} has {offsets[1] - offsets[0]} bytes; expected {bytes} for {dtype} "
+                + $"({string.Join(", ", shape.Take(8))}{(shape.Count > 8 ? ", ..." : "")})");
         return new SafetensorsTensor(name, dtype, shape, offsets[0], offsets[1]);
     }
 

@@ -5,12 +5,13 @@ using Microsoft.Win32.SafeHandles;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// Reads a safetensors file tensor by tensor into memory of the caller, so that the file is never in memory beside its copy. All of
-/// the header is checked when the file is opened. Safe for use by several threads at once.
+/// Reads a safetensors file tensor by tensor into memory of the caller, so that the file is never in memory beside its
+/// copy. All of the header is checked when the file is opened. Safe for use by several threads at once.
 /// </summary>
 public sealed class SafetensorsReader : IDisposable
 {
-    // A span of bytes has at most 2^31 - 1 of them, a span of floats four times as many: larger tensors are read in parts.
+    // A span of bytes has at most 2^31 - 1 of them, a span of floats four times as many: larger tensors are read in
+    // parts.
     private const int PartElements = 1 << 26;
 
     private readonly SafeFileHandle file;
@@ -39,7 +40,9 @@ public sealed class SafetensorsReader : IDisposable
     /// <summary>The tensor of this name.</summary>
     /// <exception cref="TinyLlmException">There is none.</exception>
     public SafetensorsTensor this[string name] => Find(name)
-        ?? throw new TinyLlmException($"{Path}: there is no tensor \"{name}\" among its {Tensors.Count}; expected it by the other files of its folder. "
+        ?? throw new TinyLlmException(
+        $"{Path}: there is no tensor \"{name}\" among its {Tensors.Count}; expected it by the other files of its "
+        + "folder. "
             + "Use files that were written together.");
 
     /// <summary>Opens a file and checks its header.</summary>
@@ -53,7 +56,8 @@ public sealed class SafetensorsReader : IDisposable
             long length = RandomAccess.GetLength(file);
             Span<byte> prefix = stackalloc byte[Safetensors.LengthBytes];
             if (length < prefix.Length)
-                throw SafetensorsHeaderParser.Damaged(path, $"the file has {length} bytes; expected at least {prefix.Length}");
+                throw SafetensorsHeaderParser.Damaged(
+                    path, $"the file has {length} bytes; expected at least {prefix.Length}");
             ReadFully(path, file, prefix, 0);
 
             // Checked before memory is taken: the length is any number that a stranger wrote.
@@ -68,7 +72,8 @@ public sealed class SafetensorsReader : IDisposable
 
             byte[] header = new byte[(int)headerBytes];
             ReadFully(path, file, header, prefix.Length);
-            return new SafetensorsReader(path, file, dataStart, Safetensors.ParseHeader(path, header, length - dataStart));
+            return new SafetensorsReader(
+                path, file, dataStart, Safetensors.ParseHeader(path, header, length - dataStart));
         }
         catch (Exception exception)
         {
@@ -88,26 +93,32 @@ public sealed class SafetensorsReader : IDisposable
     /// <summary>Reads all of a tensor as floats; BF16 and F16 are widened, which is exact.</summary>
     /// <param name="name">The tensor's name.</param>
     /// <param name="destination">As many elements as the tensor has.</param>
-    /// <exception cref="TinyLlmException">There is no such tensor, its dtype is not F32, BF16 or F16, or the file cannot be read.</exception>
+    /// <exception cref="TinyLlmException">There is no such tensor, its dtype is not F32, BF16 or F16, or the file
+    /// cannot be read.</exception>
     /// <exception cref="ArgumentException">The destination's length is not the tensor's.</exception>
     public void Read(string name, Span<float> destination)
     {
         SafetensorsTensor tensor = this[name];
         if (destination.Length != tensor.Count)
-            throw new ArgumentException($"Safetensors: the destination has {destination.Length} elements; {tensor} has {tensor.Count}.", nameof(destination));
+            throw new ArgumentException($"Safetensors: the destination has {destination.Length} elements; {tensor} "
+                + $"has {tensor.Count}.", nameof(destination));
         Read(name, 0, destination);
     }
 
-    /// <summary>Reads a part of a tensor as floats: the elements from <paramref name="start"/> on that fill the destination.</summary>
+    /// <summary>
+    /// Reads a part of a tensor as floats: the elements from <paramref name="start"/> on that fill the destination.
+    /// </summary>
     /// <exception cref="TinyLlmException">As <see cref="Read(string, Span{float})"/>.</exception>
     /// <exception cref="ArgumentException">The part is not within the tensor.</exception>
     public void Read(string name, long start, Span<float> destination)
     {
         SafetensorsTensor tensor = this[name];
         if (start < 0 || start > tensor.Count - destination.Length)
-            throw new ArgumentException($"Safetensors: elements {start} to {start + destination.Length} are not within {tensor}.", nameof(start));
+            throw new ArgumentException($"Safetensors: elements {start} to {start + destination.Length} are not "
+                + $"within {tensor}.", nameof(start));
         if (!IsRead(tensor.DType))
-            throw new TinyLlmException($"{Path}: tensor \"{name}\" has the dtype {tensor.DType}; expected F32, BF16 or F16. Convert the file to one of these.");
+            throw new TinyLlmException($"{Path}: tensor \"{name}\" has the dtype {tensor.DType}; expected F32, BF16 "
+                + "or F16. Convert the file to one of these.");
 
         int elementBytes = Safetensors.ElementBytes(tensor.DType);
         while (destination.Length > 0)
@@ -130,8 +141,9 @@ public sealed class SafetensorsReader : IDisposable
             return;
         }
 
-        // The 16-bit values go to the upper half of the destination and are widened in place, front to back: element i is written to
-        // halves 2i and 2i + 1, and the halves still to be read begin at n + i + 1, which is never below 2i + 2.
+        // The 16-bit values go to the upper half of the destination and are widened in place, front to back: element i
+        // is written to halves 2i and 2i + 1, and the halves still to be read begin at n + i + 1, which is never below
+        // 2i + 2.
         Span<ushort> halves = MemoryMarshal.Cast<float, ushort>(part)[part.Length..];
         ReadFully(Path, file, MemoryMarshal.AsBytes(halves), offset);
         if (dtype == "BF16")
@@ -154,7 +166,8 @@ public sealed class SafetensorsReader : IDisposable
             {
                 int read = RandomAccess.Read(file, destination, offset);
                 if (read == 0)
-                    throw SafetensorsHeaderParser.Damaged(path, $"the file ends at byte {offset}; expected {destination.Length} more, it was cut while being read");
+                    throw SafetensorsHeaderParser.Damaged(path, $"the file ends at byte {offset}; expected "
+                        + $"{destination.Length} more, it was cut while being read");
                 destination = destination[read..];
                 offset += read;
             }

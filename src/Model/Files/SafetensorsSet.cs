@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// The tensors of one safetensors file, or of several that belong together: Hugging Face cuts large models into files and writes beside them which tensor is in which,
-/// <c>model.safetensors.index.json</c>.
+/// The tensors of one safetensors file, or of several that belong together: Hugging Face cuts large models into files
+/// and writes beside them which tensor is in which, <c>model.safetensors.index.json</c>.
 /// </summary>
 internal sealed class SafetensorsSet : IDisposable
 {
@@ -31,10 +31,12 @@ internal sealed class SafetensorsSet : IDisposable
     /// <exception cref="TinyLlmException">The index is damaged, or one of its files is missing.</exception>
     public static long Bytes(string path) => Parts(path).Sum(part => File.Exists(part)
         ? new FileInfo(part).Length
-        : throw new TinyLlmException($"{part}: there is no such file, although {System.IO.Path.GetFileName(path)}{IndexEnding} names it. Fetch it too."));
+        : throw new TinyLlmException($"{part}: there is no such file, although "
+            + $"{System.IO.Path.GetFileName(path)}{IndexEnding} names it. Fetch it too."));
 
     /// <summary>Opens the file, or its parts where there is an index instead.</summary>
-    /// <exception cref="TinyLlmException">One of them cannot be read or is damaged, or two have a tensor of the same name.</exception>
+    /// <exception cref="TinyLlmException">One of them cannot be read or is damaged, or two have a tensor of the same
+    /// name.</exception>
     public static SafetensorsSet Open(string path)
     {
         var set = new SafetensorsSet(path);
@@ -47,7 +49,9 @@ internal sealed class SafetensorsSet : IDisposable
                 foreach (var tensor in file.Tensors)
                 {
                     if (!set.fileOf.TryAdd(tensor.Name, file))
-                        throw new TinyLlmException($"{part}: the tensor {tensor.Name} is in {set.fileOf[tensor.Name].Path} too; expected each in one file. Use files that were written together.");
+                        throw new TinyLlmException($"{part}: the tensor {tensor.Name} is in "
+                            + $"{set.fileOf[tensor.Name].Path} too; expected each in one file. Use files that were "
+                            + "written together.");
                 }
             }
 
@@ -66,7 +70,9 @@ internal sealed class SafetensorsSet : IDisposable
     /// <summary>Reads a tensor; see <see cref="SafetensorsReader.Read(string, Span{float})"/>.</summary>
     public void Read(string name, Span<float> destination) => fileOf[name].Read(name, destination);
 
-    /// <summary>Reads a part of a tensor; see <see cref="SafetensorsReader.Read(string, long, Span{float})"/>.</summary>
+    /// <summary>
+    /// Reads a part of a tensor; see <see cref="SafetensorsReader.Read(string, long, Span{float})"/>.
+    /// </summary>
     public void Read(string name, long start, Span<float> destination) => fileOf[name].Read(name, start, destination);
 
     public void Dispose() => files.ForEach(file => file.Dispose());
@@ -79,17 +85,20 @@ internal sealed class SafetensorsSet : IDisposable
         try
         {
             using var document = JsonText.Parse(File.ReadAllBytes(index));
-            string[] names = [.. document.RootElement.GetProperty("weight_map").EnumerateObject().Select(entry => entry.Value.GetString()!).Distinct().Order(StringComparer.Ordinal)];
+            string[] names = [.. document.RootElement.GetProperty("weight_map").EnumerateObject()
+                .Select(entry => entry.Value.GetString()!).Distinct().Order(StringComparer.Ordinal)];
 
             // A name comes from a stranger: it stays in the folder.
             if (names.FirstOrDefault(name => name != System.IO.Path.GetFileName(name)) is { } other)
                 throw new TinyLlmException($"{index}: \"{other}\" is not the name of a file beside it.");
             string folder = System.IO.Path.GetDirectoryName(path) ?? "";
-            return names.Length > 0 ? [.. names.Select(name => System.IO.Path.Combine(folder, name))] : throw new TinyLlmException($"{index}: its weight_map is empty; expected the file of each tensor.");
+            return names.Length > 0 ? [.. names.Select(name => System.IO.Path.Combine(folder, name))]
+                : throw new TinyLlmException($"{index}: its weight_map is empty; expected the file of each tensor.");
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            throw new TinyLlmException($"{index}: expected {{\"weight_map\": {{TENSOR: FILE, ...}}}}; it is damaged. Fetch it again.", e);
+            throw new TinyLlmException(
+                $"{index}: expected {{\"weight_map\": {{TENSOR: FILE, ...}}}}; it is damaged. Fetch it again.", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {

@@ -8,8 +8,9 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// Writes a safetensors file that Hugging Face's and PyTorch's readers open. Tensors are announced first and asked for their data one
-/// by one while writing, so that memory holds no more than the largest of them. A writer can write any number of times.
+/// Writes a safetensors file that Hugging Face's and PyTorch's readers open. Tensors are announced first and asked for
+/// their data one by one while writing, so that memory holds no more than the largest of them. A writer can write any
+/// number of times.
 /// </summary>
 public sealed class SafetensorsWriter
 {
@@ -21,7 +22,9 @@ public sealed class SafetensorsWriter
     private readonly HashSet<string> names = new(StringComparer.Ordinal) { Safetensors.MetadataName };
     private float[] buffer = [];
 
-    /// <summary>Creates a writer without tensors; <c>__metadata__</c> has <c>"format": "pt"</c>, which Hugging Face asks for.</summary>
+    /// <summary>
+    /// Creates a writer without tensors; <c>__metadata__</c> has <c>"format": "pt"</c>, which Hugging Face asks for.
+    /// </summary>
     /// <param name="metadata">More strings for <c>__metadata__</c>.</param>
     public SafetensorsWriter(IReadOnlyDictionary<string, string>? metadata = null)
     {
@@ -38,8 +41,8 @@ public sealed class SafetensorsWriter
     /// <param name="shape">Its sizes; none for a scalar.</param>
     /// <param name="fill">Fills all of its elements, row-major; called once at each write.</param>
     /// <exception cref="ArgumentException">
-    /// The name is taken, a size is negative, there are too many elements for one span, the dtype is I32, or F32 follows an odd number of BF16 elements.
-    /// </exception>
+    /// The name is taken, a size is negative, there are too many elements for one span, the dtype is I32, or F32
+    /// follows an odd number of BF16 elements. </exception>
     public void Add(string name, DType dtype, ReadOnlySpan<int> shape, Action<Span<float>> fill)
     {
         if (!names.Add(name))
@@ -56,19 +59,23 @@ public sealed class SafetensorsWriter
             sizes[i] = shape[i];
             count *= sizes[i];
             if (count > Array.MaxLength)
-                throw new ArgumentException($"Safetensors: {name} has {count} elements or more; expected at most {Array.MaxLength}.", nameof(shape));
+                throw new ArgumentException($"Safetensors: {name} has {count} elements or more; expected at most "
+                    + $"{Array.MaxLength}.", nameof(shape));
         }
 
         // PyTorch refuses to view floats at an address that is no multiple of their size.
         if (DataBytes % dtype.Size() != 0)
-            throw new ArgumentException($"Safetensors: {name} would begin at byte {DataBytes}, no multiple of {dtype.Size()}; add F32 tensors first.", nameof(dtype));
+            throw new ArgumentException($"Safetensors: {name} would begin at byte {DataBytes}, no multiple of "
+                + $"{dtype.Size()}; add F32 tensors first.", nameof(dtype));
 
         long end = DataBytes + count * dtype.Size();
         tensors.Add((new SafetensorsTensor(name, dtype.ToString(), sizes, DataBytes, end), fill));
         DataBytes = end;
     }
 
-    /// <summary>Writes the file so that an interruption leaves the earlier version good (<see cref="AtomicFile"/>).</summary>
+    /// <summary>
+    /// Writes the file so that an interruption leaves the earlier version good (<see cref="AtomicFile"/>).
+    /// </summary>
     /// <exception cref="TinyLlmException">The file system refused.</exception>
     public void Save(string path) => AtomicFile.Write(path, Write);
 
@@ -97,7 +104,8 @@ public sealed class SafetensorsWriter
     private byte[] Header()
     {
         var json = new ArrayBufferWriter<byte>();
-        using (var writer = new Utf8JsonWriter(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (var writer = new Utf8JsonWriter(
+            json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             writer.WriteStartObject();
             writer.WriteStartObject(Safetensors.MetadataName);

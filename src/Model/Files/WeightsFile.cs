@@ -4,8 +4,8 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// A model's weights as safetensors under Hugging Face's names: stacked parameters are cut into row slices, GPT-2's linear weights are
-/// transposed, padding rows are left out.
+/// A model's weights as safetensors under Hugging Face's names: stacked parameters are cut into row slices, GPT-2's
+/// linear weights are transposed, padding rows are left out.
 /// </summary>
 public static class WeightsFile
 {
@@ -49,25 +49,33 @@ public static class WeightsFile
         writer.Save(path);
     }
 
-    /// <summary>Reads the weights into a model whose shapes they must have, from one file or several with an index; F32, BF16 and F16 are accepted.</summary>
-    /// <exception cref="TinyLlmException">The file is missing, damaged, or not of this model; the message names the tensor.</exception>
+    /// <summary>
+    /// Reads the weights into a model whose shapes they must have, from one file or several with an index; F32, BF16
+    /// and F16 are accepted.
+    /// </summary>
+    /// <exception cref="TinyLlmException">The file is missing, damaged, or not of this model; the message names the
+    /// tensor.</exception>
     public static void Load(string path, Gpt model)
     {
         using var reader = SafetensorsSet.Open(path);
         if (HasOwnHead(reader, model.Config))
         {
-            throw new TinyLlmException($"{path}: {HeadName} differs from the token table, to which config.json ties the head; "
+            throw new TinyLlmException(
+                $"{path}: {HeadName} differs from the token table, to which config.json ties the head; "
                 + "expected equal weights, or \"tie_word_embeddings\": false in config.json.");
         }
 
         Load(reader, model);
     }
 
-    /// <summary>Whether a file has a head that differs from the token table to which the configuration ties it.</summary>
+    /// <summary>
+    /// Whether a file has a head that differs from the token table to which the configuration ties it.
+    /// </summary>
     /// <exception cref="TinyLlmException">The file cannot be read.</exception>
     internal static bool HasOwnHead(SafetensorsSet reader, GptConfig config)
     {
-        string table = config.Architecture == Architecture.Gpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
+        string table = config.Architecture == Architecture.Gpt2 ? "transformer.wte.weight"
+            : "model.embed_tokens.weight";
         if (!config.TiedHead || reader.Find(HeadName) is not { } head || Find(reader, table) is not { } found)
             return false;
         if (!head.Shape.SequenceEqual(reader[found].Shape))
@@ -88,28 +96,36 @@ public static class WeightsFile
     }
 
     /// <summary>
-    /// Refuses a file whose weights cannot be those of a model before its memory is taken: types that are not read, or fewer elements than
-    /// the model has.
+    /// Refuses a file whose weights cannot be those of a model before its memory is taken: types that are not read, or
+    /// fewer elements than the model has.
     /// </summary>
     /// <exception cref="TinyLlmException">It is such a file.</exception>
     internal static void Check(SafetensorsSet reader, GptConfig config)
     {
         var weights = reader.Tensors.Where(tensor => !IsBuffer(tensor.Name)).ToList();
-        if (weights.Find(tensor => tensor.Name.EndsWith(".weight", StringComparison.Ordinal) && !SafetensorsReader.IsRead(tensor.DType)) is { } other)
+        if (weights.Find(
+            tensor => tensor.Name.EndsWith(".weight", StringComparison.Ordinal)
+            && !SafetensorsReader.IsRead(tensor.DType)) is { } other)
         {
-            throw new TinyLlmException($"{reader.Path}: the tensor {other.Name} has the dtype {other.DType}; expected F32, BF16 or F16. "
+            throw new TinyLlmException(
+                $"{reader.Path}: the tensor {other.Name} has the dtype {other.DType}; expected F32, BF16 or F16. "
                 + "Take the model's weights that are not quantised, or convert them.");
         }
 
         double elements = weights.Sum(tensor => (double)tensor.Count);
         if (!(elements >= config.MatrixWeights))
         {
-            throw new TinyLlmException($"{reader.Path}: the file has {elements:F0} weights; the model of config.json has {config.MatrixWeights:F0} or more. "
+            throw new TinyLlmException(
+                $"{reader.Path}: the file has {elements:F0} weights; the model of config.json has "
+                + $"{config.MatrixWeights:F0} or more. "
                 + "The two files do not belong together.");
         }
     }
 
-    /// <summary>Reads the weights of an open file; a head beside a tied one must have been looked at by <see cref="HasOwnHead"/>.</summary>
+    /// <summary>
+    /// Reads the weights of an open file; a head beside a tied one must have been looked at by
+    /// <see cref="HasOwnHead"/>.
+    /// </summary>
     /// <exception cref="TinyLlmException">As <see cref="Load(string, Gpt)"/>.</exception>
     internal static void Load(SafetensorsSet reader, Gpt model)
     {
@@ -120,7 +136,8 @@ public static class WeightsFile
             foreach (var part in parameter.Parts)
             {
                 string name = Find(reader, part.Name)
-                    ?? throw new TinyLlmException($"{path}: the tensor {part.Name} is missing; the file does not belong to this config.json.");
+                    ?? throw new TinyLlmException(
+                    $"{path}: the tensor {part.Name} is missing; the file does not belong to this config.json.");
                 CheckShape(path, reader[name], FileShape(parameter, part));
                 unknown.Remove(name);
             }
@@ -130,7 +147,8 @@ public static class WeightsFile
         if (model.Config.TiedHead)
             unknown.Remove(HeadName);
         if (unknown.Count > 0)
-            throw new TinyLlmException($"{path}: the tensor {unknown.Order().First()} has no place in this model; the file does not belong to this config.json.");
+            throw new TinyLlmException($"{path}: the tensor {unknown.Order().First()} has no place in this model; the "
+                + "file does not belong to this config.json.");
 
         float[] matrix = [];
         foreach (var parameter in model.Parameters.All)
@@ -153,7 +171,8 @@ public static class WeightsFile
     {
         if (reader.Find(name) is not null)
             return name;
-        string shorter = name.StartsWith("transformer.", StringComparison.Ordinal) ? name["transformer.".Length..] : name;
+        string shorter = name.StartsWith("transformer.", StringComparison.Ordinal) ? name["transformer.".Length..]
+            : name;
         return reader.Find(shorter) is not null ? shorter : null;
     }
 
@@ -161,7 +180,8 @@ public static class WeightsFile
     {
         if (!tensor.Shape.SequenceEqual(expected.Select(n => (long)n)))
         {
-            throw new TinyLlmException($"{path}: {tensor.Name} is ({string.Join(", ", tensor.Shape)}); config.json asks for ({string.Join(", ", expected)}). " +
+            throw new TinyLlmException($"{path}: {tensor.Name} is ({string.Join(", ", tensor.Shape)}); config.json "
+                + $"asks for ({string.Join(", ", expected)}). " +
                 "The two files do not belong together.");
         }
     }
@@ -185,8 +205,10 @@ public static class WeightsFile
             rows.CopyTo(file);
     }
 
-    // A tensor of the file goes where its rows are in memory; one that is transposed goes there by way of a matrix that serves all of them.
-    private static void FromFile(SafetensorsSet reader, string name, Parameter parameter, FilePart part, Span<float> memory, ref float[] matrix)
+    // A tensor of the file goes where its rows are in memory; one that is transposed goes there by way of a matrix that
+    // serves all of them.
+    private static void FromFile(
+        SafetensorsSet reader, string name, Parameter parameter, FilePart part, Span<float> memory, ref float[] matrix)
     {
         int columns = Columns(parameter);
         var rows = memory.Slice(part.FirstRow * columns, part.Rows * columns);

@@ -4,14 +4,15 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// Generates tokens: runs the prompt in chunks, then decodes one token at a time with a key-value cache. Several samples
-/// of a prompt are the rows of one batch, which costs little more than one of them: the weights are read once for all.
+/// Generates tokens: runs the prompt in chunks, then decodes one token at a time with a key-value cache. Several
+/// samples of a prompt are the rows of one batch, which costs little more than one of them: the weights are read once
+/// for all.
 /// </summary>
 /// <remarks>
-/// The model has seen no position beyond its context. When the window is full, its older half is dropped and the newer half is fed
-/// anew from position 0, so the text can go on without end; what was dropped is no longer seen. A prompt longer than the context is cut in the
-/// same way: its last tokens count. A sample does not depend on the others of its batch: its sampler draws its own numbers, and on the CPU its logits have the same
-/// bits as without them.
+/// The model has seen no position beyond its context. When the window is full, its older half is dropped and the newer
+/// half is fed anew from position 0, so the text can go on without end; what was dropped is no longer seen. A prompt
+/// longer than the context is cut in the same way: its last tokens count. A sample does not depend on the others of its
+/// batch: its sampler draws its own numbers, and on the CPU its logits have the same bits as without them.
 /// </remarks>
 public sealed class Generator : IDisposable
 {
@@ -35,10 +36,12 @@ public sealed class Generator : IDisposable
     /// <summary>Plans and takes the memory for generating with <paramref name="model"/>.</summary>
     /// <param name="model">The model.</param>
     /// <param name="rows">The most samples of a batch, up to <see cref="MaxRows"/>.</param>
-    /// <param name="length">The most tokens of a prompt and what is generated from it, where they are fewer than the model's context: the cache is as long.</param>
+    /// <param name="length">The most tokens of a prompt and what is generated from it, where they are fewer than the
+    /// model's context: the cache is as long.</param>
     /// <param name="reuse">
-    /// Whether a prompt that begins as the text before it, as the next question of a chat does, is fed from where they part. Its logits round differently then: a
-    /// token that was generated went through the model alone, a prompt's with its neighbours.
+    /// Whether a prompt that begins as the text before it, as the next question of a chat does, is fed from where they
+    /// part. Its logits round differently then: a token that was generated went through the model alone, a prompt's
+    /// with its neighbours.
     /// </param>
     /// <exception cref="TinyLlmException">The memory is not there.</exception>
     public Generator(Gpt model, int rows = 1, int length = int.MaxValue, bool reuse = false)
@@ -59,8 +62,8 @@ public sealed class Generator : IDisposable
     internal int Reused { get; private set; }
 
     /// <summary>
-    /// Rows for <paramref name="samples"/> samples of <paramref name="length"/> tokens: as many as there are samples, up to <see cref="MaxRows"/> and to what fits into memory;
-    /// at least one.
+    /// Rows for <paramref name="samples"/> samples of <paramref name="length"/> tokens: as many as there are samples,
+    /// up to <see cref="MaxRows"/> and to what fits into memory; at least one.
     /// </summary>
     public static int ChooseRows(Gpt model, int samples, int length)
     {
@@ -77,26 +80,36 @@ public sealed class Generator : IDisposable
     }
 
     /// <summary>
-    /// Generates up to <paramref name="maxTokens"/> tokens after <paramref name="prompt"/>, which must have at least one. Each goes to <paramref name="accept"/>
-    /// as it comes; false ends the generation.
+    /// Generates up to <paramref name="maxTokens"/> tokens after <paramref name="prompt"/>, which must have at least
+    /// one. Each goes to <paramref name="accept"/> as it comes; false ends the generation.
     /// </summary>
-    /// <exception cref="TinyLlmException">A prompt token is outside the vocabulary, or the model gives no finite logits.</exception>
-    public void Generate(ReadOnlySpan<int> prompt, int maxTokens, Sampler sampler, Func<int, bool> accept, CancellationToken stop = default) =>
+    /// <exception cref="TinyLlmException">A prompt token is outside the vocabulary, or the model gives no finite
+    /// logits.</exception>
+    public void Generate(
+        ReadOnlySpan<int> prompt, int maxTokens, Sampler sampler, Func<int, bool> accept,
+        CancellationToken stop = default) =>
         Generate(prompt, maxTokens, [sampler], (_, token) => accept(token), stop);
 
     /// <summary>
-    /// Generates a sample for each of <paramref name="samplers"/>, at most as many as there are rows, all after the same prompt and at the same time. Each token goes to
+    /// Generates a sample for each of <paramref name="samplers"/>, at most as many as there are rows, all after the
+    /// same prompt and at the same time. Each token goes to
     /// <paramref name="accept"/> with the number of its sample; false ends that sample and leaves the others alone.
     /// </summary>
-    /// <exception cref="TinyLlmException">A prompt token is outside the vocabulary, or the model gives no finite logits.</exception>
-    public void Generate(ReadOnlySpan<int> prompt, int maxTokens, IReadOnlyList<Sampler> samplers, Func<int, int, bool> accept, CancellationToken stop = default)
+    /// <exception cref="TinyLlmException">A prompt token is outside the vocabulary, or the model gives no finite
+    /// logits.</exception>
+    public void Generate(
+        ReadOnlySpan<int> prompt, int maxTokens, IReadOnlyList<Sampler> samplers, Func<int, int, bool> accept,
+        CancellationToken stop = default)
     {
         if (prompt.IsEmpty)
-            throw new ArgumentException("Generate: the prompt is empty; begin with the end-of-text token.", nameof(prompt));
+            throw new ArgumentException(
+                "Generate: the prompt is empty; begin with the end-of-text token.", nameof(prompt));
         if (samplers.Count < 1 || samplers.Count > logits.Shape[0])
-            throw new ArgumentException($"Generate: {samplers.Count} samplers; expected 1 to {logits.Shape[0]}, the rows that were planned.", nameof(samplers));
+            throw new ArgumentException($"Generate: {samplers.Count} samplers; expected 1 to {logits.Shape[0]}, the "
+                + "rows that were planned.", nameof(samplers));
         if (Math.Min((long)prompt.Length + maxTokens, model.Config.Context) > cache.Capacity)
-            throw new ArgumentException($"Generate: {prompt.Length} tokens and {maxTokens} more; the cache was planned for {cache.Capacity}.", nameof(maxTokens));
+            throw new ArgumentException($"Generate: {prompt.Length} tokens and {maxTokens} more; the cache was "
+                + $"planned for {cache.Capacity}.", nameof(maxTokens));
         if (maxTokens <= 0 || stop.IsCancellationRequested)
             return;
 
@@ -129,7 +142,8 @@ public sealed class Generator : IDisposable
         scratch.Dispose();
     }
 
-    private static (KvCache Cache, Tensor Logits) Plan(GptConfig config, Arena arena, Arena scratch, int rows, int length)
+    private static (KvCache Cache, Tensor Logits) Plan(
+        GptConfig config, Arena arena, Arena scratch, int rows, int length)
     {
         int capacity = Math.Min(length, config.Context);
 
@@ -146,7 +160,9 @@ public sealed class Generator : IDisposable
         for (int row = samples.Count - 1; row >= 0; row--)
         {
             var sample = samples[row];
-            int token = sample.Sampler.Next(logitRows.AsSpan(ofPrompt ? 0 : row * padded, model.Config.VocabularySize), CollectionsMarshal.AsSpan(sample.Tokens));
+            int token = sample.Sampler.Next(
+                logitRows.AsSpan(ofPrompt ? 0 : row * padded, model.Config.VocabularySize),
+                CollectionsMarshal.AsSpan(sample.Tokens));
             sample.Tokens.Add(token);
             if (accept(sample.Number, token))
                 continue;
@@ -177,10 +193,12 @@ public sealed class Generator : IDisposable
         for (int row = 0; row < samples.Count; row++)
             (tokenBuffer[row], positionBuffer[row]) = (samples[row].Tokens[^1], held);
         Pass(step.Activations, step.Cache);
-        model.Logits(step.Activations.Hidden.View((samples.Count, model.Config.Width)), logits.Slice(0, 0, samples.Count));
+        model.Logits(
+            step.Activations.Hidden.View((samples.Count, model.Config.Width)), logits.Slice(0, 0, samples.Count));
     }
 
-    // Fills a row of the cache, which holds the first tokens already; afterwards its row of logits is that behind the last token.
+    // Fills a row of the cache, which holds the first tokens already; afterwards its row of logits is that behind the
+    // last token.
     private void Feed(int row, ReadOnlySpan<int> tokens, int present)
     {
         var target = cache.Rows(row, 1);
@@ -196,7 +214,8 @@ public sealed class Generator : IDisposable
             Pass(activations, target);
             tokens = tokens[count..];
             if (tokens.IsEmpty)
-                model.Logits(activations.Hidden.Slice(1, count - 1, 1).View((1, model.Config.Width)), logits.Slice(0, row, 1));
+                model.Logits(
+                    activations.Hidden.Slice(1, count - 1, 1).View((1, model.Config.Width)), logits.Slice(0, row, 1));
         }
     }
 

@@ -4,7 +4,10 @@ using System.Runtime.Intrinsics;
 
 namespace TinyLlm.Model;
 
-/// <summary>What the sampler does with every logit of a row, 8 or 16 at a time. Vectors of one size, so that every machine adds in the same order.</summary>
+/// <summary>
+/// What the sampler does with every logit of a row, 8 or 16 at a time. Vectors of one size, so that every machine adds
+/// in the same order.
+/// </summary>
 internal static class Logits
 {
     /// <summary>The first of the largest logits; -1 where one is NaN or plus infinity.</summary>
@@ -34,17 +37,24 @@ internal static class Logits
         return IndexOf(logits, best);
     }
 
-    /// <summary>weights[i] = e^((logits[i] - largest) / temperature), or 0 where that is less than <paramref name="least"/>. Returns their sum.</summary>
-    public static double Weigh(ReadOnlySpan<float> logits, float largest, float temperature, double least, Span<double> weights)
+    /// <summary>
+    /// weights[i] = e^((logits[i] - largest) / temperature), or 0 where that is less than <paramref name="least"/>.
+    /// Returns their sum.
+    /// </summary>
+    public static double Weigh(
+        ReadOnlySpan<float> logits, float largest, float temperature, double least, Span<double> weights)
     {
-        // The largest logit is taken off before the division: a tiny temperature then gives 0 and minus infinity, never NaN.
-        Vector512<double> shift = Vector512.Create((double)largest), scale = Vector512.Create((double)temperature), floor = Vector512.Create(least), sum = Vector512<double>.Zero;
+        // The largest logit is taken off before the division: a tiny temperature then gives 0 and minus infinity, never
+        // NaN.
+        Vector512<double> shift = Vector512.Create((double)largest), scale = Vector512.Create((double)temperature),
+            floor = Vector512.Create(least), sum = Vector512<double>.Zero;
         int i = 0;
         for (; i <= logits.Length - Vector512<double>.Count; i += Vector512<double>.Count)
         {
             var (lower, upper) = Vector256.Widen(Vector256.Create(logits[i..]));
             var weight = Exp((Vector512.Create(lower, upper) - shift) / scale);
-            weight = Vector512.ConditionalSelect(Vector512.GreaterThanOrEqual(weight, floor), weight, Vector512<double>.Zero);
+            weight = Vector512.ConditionalSelect(
+                Vector512.GreaterThanOrEqual(weight, floor), weight, Vector512<double>.Zero);
             weight.CopyTo(weights[i..]);
             sum += weight;
         }
@@ -61,15 +71,17 @@ internal static class Logits
 
     /// <summary>e^x within 2 units in the last place for x up to 0; 0 below -708.</summary>
     /// <remarks>
-    /// x = n ln 2 + r with |r| at most half of ln 2; e^x = 2^n e^r, and e^r is the rational function of the Cephes library (S. Moshier, exp). .NET's own vector
-    /// function is a call for every vector, which hands it over in memory and takes up to three times as long.
+    /// x = n ln 2 + r with |r| at most half of ln 2; e^x = 2^n e^r, and e^r is the rational function of the Cephes
+    /// library (S. Moshier, exp). .NET's own vector function is a call for every vector, which hands it over in memory
+    /// and takes up to three times as long.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<double> Exp(Vector512<double> x)
     {
         const double least = -708, log2E = 1.4426950408889634073599;
 
-        // A number of this size has no bits behind the point, and n + 1023 in its lowest ones: there it is the exponent of 2^n, once it is shifted.
+        // A number of this size has no bits behind the point, and n + 1023 in its lowest ones: there it is the exponent
+        // of 2^n, once it is shifted.
         var round = Vector512.Create(1.5 * (1L << 52) + 1023);
         var inRange = Vector512.GreaterThanOrEqual(x, Vector512.Create(least));
         x = Vector512.Max(x, Vector512.Create(least));
@@ -78,8 +90,10 @@ internal static class Logits
         var r = x - n * Vector512.Create(6.93145751953125E-1) - n * Vector512.Create(1.42860682030941723212E-6);
 
         var square = r * r;
-        var p = ((Vector512.Create(1.26177193074810590878E-4) * square + Vector512.Create(3.02994407707441961300E-2)) * square + Vector512<double>.One) * r;
-        var q = ((Vector512.Create(3.00198505138664455042E-6) * square + Vector512.Create(2.52448340349684104192E-3)) * square + Vector512.Create(2.27265548208155028766E-1)) * square
+        var p = ((Vector512.Create(1.26177193074810590878E-4) * square + Vector512.Create(3.02994407707441961300E-2))
+            * square + Vector512<double>.One) * r;
+        var q = ((Vector512.Create(3.00198505138664455042E-6) * square + Vector512.Create(2.52448340349684104192E-3))
+            * square + Vector512.Create(2.27265548208155028766E-1)) * square
             + Vector512.Create(2.0);
         var power = (shifted.AsInt64() << 52).AsDouble();
         return ((p + p) / (q - p) + Vector512<double>.One) * power & inRange;

@@ -2,12 +2,13 @@
 namespace TinyLlm.Model;
 
 /// <summary>
-/// Picks the next token from one row of logits, on the host. In this order: repetition penalty, temperature, top-k, top-p, min-p, one
-/// draw. Equal logits count as ordered by id, the smaller first. Nothing is allocated after construction.
+/// Picks the next token from one row of logits, on the host. In this order: repetition penalty, temperature, top-k,
+/// top-p, min-p, one draw. Equal logits count as ordered by id, the smaller first. Nothing is allocated after
+/// construction.
 /// </summary>
 /// <remarks>
-/// Draw n of a seed is Philox at counter n: it depends neither on the logits nor on the draws before. Not safe for use by several
-/// threads at once.
+/// Draw n of a seed is Philox at counter n: it depends neither on the logits nor on the draws before. Not safe for use
+/// by several threads at once.
 /// </remarks>
 public sealed class Sampler
 {
@@ -48,13 +49,15 @@ public sealed class Sampler
 
     /// <summary>Picks a token.</summary>
     /// <param name="row">(V) logits; minus infinity rules a token out.</param>
-    /// <param name="history">Ids that the repetition penalty applies to, each once however often it stands there.</param>
+    /// <param name="history">Ids that the repetition penalty applies to, each once however often it stands
+    /// there.</param>
     /// <exception cref="TinyLlmException">A logit is NaN or infinite, or all are minus infinity.</exception>
     /// <exception cref="ArgumentException">The row's length or an id does not fit the vocabulary.</exception>
     public int Next(ReadOnlySpan<float> row, ReadOnlySpan<int> history)
     {
         if (row.Length != logits.Length)
-            throw new ArgumentException($"Sampler: the row has {row.Length} logits; the vocabulary has {logits.Length}.", nameof(row));
+            throw new ArgumentException(
+                $"Sampler: the row has {row.Length} logits; the vocabulary has {logits.Length}.", nameof(row));
 
         ulong draw = Draws++;
         row.CopyTo(logits);
@@ -77,7 +80,8 @@ public sealed class Sampler
         foreach (int id in history)
         {
             if ((uint)id >= (uint)logits.Length)
-                throw new ArgumentException($"Sampler: id {id} of the history is not in [0, {logits.Length}).", nameof(history));
+                throw new ArgumentException(
+                    $"Sampler: id {id} of the history is not in [0, {logits.Length}).", nameof(history));
             if (penalised[id] == mark)
                 continue;
             penalised[id] = mark;
@@ -91,23 +95,28 @@ public sealed class Sampler
         if (best < 0)
         {
             int id = Array.FindIndex(logits, logit => !(logit < float.PositiveInfinity));
-            throw new TinyLlmException($"The model gave the logit {logits[id]} for token {id}; expected a finite number. "
+            throw new TinyLlmException(
+                $"The model gave the logit {logits[id]} for token {id}; expected a finite number. "
                 + "Its weights are damaged or its training diverged: use an earlier checkpoint.");
         }
 
         if (float.IsNegativeInfinity(logits[best]))
-            throw new TinyLlmException("All logits are minus infinity; expected at least one token to be possible. Use an earlier checkpoint.");
+            throw new TinyLlmException("All logits are minus infinity; expected at least one token to be possible. "
+                + "Use an earlier checkpoint.");
         return best;
     }
 
-    // Neither top-k nor top-p: no order is needed. The part of the vocabulary in which the draw falls is found first, by the parts' sums.
+    // Neither top-k nor top-p: no order is needed. The part of the vocabulary in which the draw falls is found first,
+    // by the parts' sums.
     private int DrawFromAll(float largest, double uniform)
     {
         double mass = 0;
         for (int part = 0; part < partMasses.Length; part++)
-            mass += partMasses[part] = Weigh(part * PartSize, Math.Min(PartSize, logits.Length - part * PartSize), largest, settings.MinP);
+            mass += partMasses[part] =
+                Weigh(part * PartSize, Math.Min(PartSize, logits.Length - part * PartSize), largest, settings.MinP);
 
-        // Rounding may leave the target at the end of all parts, or of its own: the last token that can be drawn is there.
+        // Rounding may leave the target at the end of all parts, or of its own: the last token that can be drawn is
+        // there.
         double target = uniform * mass, sum = 0;
         int chosen = 0, last = Array.FindLastIndex(partMasses, m => m > 0);
         for (; chosen < last && sum + partMasses[chosen] <= target; chosen++)
@@ -159,7 +168,8 @@ public sealed class Sampler
         return candidates[kept - 1];
     }
 
-    // Fills candidates with the k largest, best first. The heap holds the best so far by inverted keys: the worst of them is on top.
+    // Fills candidates with the k largest, best first. The heap holds the best so far by inverted keys: the worst of
+    // them is on top.
     private int TakeLargest(int k)
     {
         for (int id = 0; id < k; id++)
@@ -183,8 +193,8 @@ public sealed class Sampler
         return k;
     }
 
-    // A heap of all tokens that top-p can reach, and the weight of all: tokens below (1 - p) / V of it have less than 1 - p together,
-    // so the others have the p that is needed. A trained model leaves few of them.
+    // A heap of all tokens that top-p can reach, and the weight of all: tokens below (1 - p) / V of it have less than 1
+    // - p together, so the others have the p that is needed. A trained model leaves few of them.
     private int HeapForTopP(float largest, out double total)
     {
         total = Weigh(0, logits.Length, largest, least: 0);
@@ -197,13 +207,15 @@ public sealed class Sampler
         return count;
     }
 
-    // The largest logit is subtracted before the division: a tiny temperature then gives 0 and minus infinity, never NaN.
+    // The largest logit is subtracted before the division: a tiny temperature then gives 0 and minus infinity, never
+    // NaN.
     private double Weight(int id, float largest) => Math.Exp(((double)logits[id] - largest) / settings.Temperature);
 
     private double Weigh(int first, int count, float largest, double least) =>
         Logits.Weigh(logits.AsSpan(first, count), largest, settings.Temperature, least, weights.AsSpan(first, count));
 
-    // A sort key that grows with the logit and, among equal logits, with a smaller id. Adding 0 turns -0 into 0, which equals it.
+    // A sort key that grows with the logit and, among equal logits, with a smaller id. Adding 0 turns -0 into 0, which
+    // equals it.
     private ulong Key(int id)
     {
         uint bits = BitConverter.SingleToUInt32Bits(logits[id] + 0f);

@@ -1,7 +1,10 @@
 
 namespace TinyLlm.Model;
 
-/// <summary>How <see cref="Sampler"/> picks a token. The values as they stand change nothing: a draw from the model's own distribution.</summary>
+/// <summary>
+/// How <see cref="Sampler"/> picks a token. The values as they stand change nothing: a draw from the model's own
+/// distribution.
+/// </summary>
 public sealed record SamplerSettings
 {
     /// <summary>Divides the logits: below 1 sharper, above 1 flatter, 0 greedy (always the largest logit).</summary>
@@ -10,13 +13,20 @@ public sealed record SamplerSettings
     /// <summary>Keeps the k most probable tokens; 0 keeps all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Keeps the fewest most probable tokens that together have at least this probability (nucleus sampling, Holtzman et al. 2020); 1 keeps all.</summary>
+    /// <summary>
+    /// Keeps the fewest most probable tokens that together have at least this probability (nucleus sampling, Holtzman
+    /// et al. 2020); 1 keeps all.
+    /// </summary>
     public float TopP { get; init; } = 1;
 
-    /// <summary>Keeps tokens at least this probable relative to the most probable one (Nguyen et al. 2024); 0 keeps all.</summary>
+    /// <summary>
+    /// Keeps tokens at least this probable relative to the most probable one (Nguyen et al. 2024); 0 keeps all.
+    /// </summary>
     public float MinP { get; init; }
 
-    /// <summary>Divides positive and multiplies negative logits of tokens seen before (Keskar et al. 2019); 1 changes nothing.</summary>
+    /// <summary>
+    /// Divides positive and multiplies negative logits of tokens seen before (Keskar et al. 2019); 1 changes nothing.
+    /// </summary>
     public float RepetitionPenalty { get; init; } = 1;
 
     /// <summary>Checks the values.</summary>
@@ -33,7 +43,8 @@ public sealed record SamplerSettings
         if (!(MinP >= 0 && MinP <= 1))
             throw new TinyLlmException($"--min-p is {MinP}; expected 0 (off) to 1.");
         if (!(RepetitionPenalty > 0 && float.IsFinite(RepetitionPenalty)))
-            throw new TinyLlmException($"--repetition-penalty is {RepetitionPenalty}; expected above 0; 1 is off, 1.1 a mild penalty.");
+            throw new TinyLlmException(
+                $"--repetition-penalty is {RepetitionPenalty}; expected above 0; 1 is off, 1.1 a mild penalty.");
         return this;
     }
 }

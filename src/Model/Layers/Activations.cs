@@ -9,7 +9,8 @@ namespace TinyLlm.Model;
 internal sealed record SharedOutputs(Tensor NormOut, Tensor MlpOut)
 {
     public static SharedOutputs Plan(Arena arena, GptConfig config, int b, int t) =>
-        new(arena.Add("norm_out", (b, t, config.Width), config.ComputeType), arena.Add("mlp_out", (b, t, config.MlpWidth), config.ComputeType));
+        new(arena.Add("norm_out", (b, t, config.Width), config.ComputeType),
+        arena.Add("mlp_out", (b, t, config.MlpWidth), config.ComputeType));
 }
 
 /// <summary>What one block keeps of the forward pass.</summary>
@@ -54,10 +55,14 @@ internal sealed class BlockActivations
     public NormStatistics Norm2 { get; }  // (B T)
     public Tensor MlpIn { get; }          // (B, T, F), or gate and up, (B, T, 2F)
     public Tensor MlpOut { get; }         // (B, T, F)
-    public Tensor? Branch { get; init; }  // (B, T, C): a half's output where it is not added at once, with dropout and 8-bit weights; all blocks share it
+    // (B, T, C): a half's output where it is not added at once, with dropout and 8-bit weights; all blocks share it.
+    public Tensor? Branch { get; init; }
 }
 
-/// <summary>Gradients of a block's activations: scratch that all blocks share, and in each the two halves, as the MLP's are done with when the attention's begin.</summary>
+/// <summary>
+/// Gradients of a block's activations: scratch that all blocks share, and in each the two halves, as the MLP's are done
+/// with when the attention's begin.
+/// </summary>
 internal sealed class BlockGradients
 {
     public BlockGradients(Arena arena, GptConfig config, int b, int t)
@@ -98,9 +103,11 @@ internal sealed class BlockGradients
 }
 
 /// <summary>
-/// The memory plan of a model for batches of (B, T): inputs, what the blocks keep, and the gradients. Training keeps every block's
-/// activations, on some backends without the outputs of norms and activation functions (<see cref="Backend.SharesOutputs"/>); with recomputation (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016) only every block's input, and one set of
-/// activations for all blocks, which the backward pass fills again. Inference has one set too, and a residual stream that is updated in place.
+/// The memory plan of a model for batches of (B, T): inputs, what the blocks keep, and the gradients. Training keeps
+/// every block's activations, on some backends without the outputs of norms and activation functions
+/// (<see cref="Backend.SharesOutputs"/>); with recomputation (T. Chen et al., "Training Deep Nets with Sublinear Memory
+/// Cost", 2016) only every block's input, and one set of activations for all blocks, which the backward pass fills
+/// again. Inference has one set too, and a residual stream that is updated in place.
 /// </summary>
 public sealed class Activations
 {
@@ -112,9 +119,12 @@ public sealed class Activations
     /// <param name="b">Rows of a batch.</param>
     /// <param name="t">Tokens of a row, at most the model's context.</param>
     /// <param name="training">Whether to keep what a backward pass needs.</param>
-    /// <param name="recompute">Whether training keeps only the blocks' inputs. The gradients have the same bits.</param>
-    /// <param name="packed">Whether a row may hold several documents, none of which sees another: <see cref="SetStarts"/> says where they begin.</param>
-    public Activations(Arena arena, GptConfig config, int b, int t, bool training, bool recompute = false, bool packed = false)
+    /// <param name="recompute">Whether training keeps only the blocks' inputs. The gradients have the same
+    /// bits.</param>
+    /// <param name="packed">Whether a row may hold several documents, none of which sees another:
+    /// <see cref="SetStarts"/> says where they begin.</param>
+    public Activations(
+        Arena arena, GptConfig config, int b, int t, bool training, bool recompute = false, bool packed = false)
     {
         (this.config, B, T, Recompute) = (config, b, t, training && recompute);
         int c = config.Width;
@@ -134,7 +144,8 @@ public sealed class Activations
         Tensor? branch = branchApart ? arena.Add("branch", (b, t, c), type) : null;
         Residual = new Tensor[config.Layers + 1];
         Blocks = new BlockActivations[config.Layers];
-        var shared = training && !recompute && arena.Backend.SharesOutputs ? SharedOutputs.Plan(arena, config, b, t) : null;
+        var shared = training && !recompute && arena.Backend.SharesOutputs ? SharedOutputs.Plan(arena, config, b, t)
+            : null;
         Residual[0] = arena.Add("residual.0", (b, t, c), type);
         for (int layer = 0; layer < config.Layers; layer++)
         {
@@ -171,7 +182,9 @@ public sealed class Activations
     /// <summary>(B, T) I32: place of each token in its document.</summary>
     public Tensor Positions { get; }
 
-    /// <summary>(B, T) I32: the place in the row where each token's document begins; only where rows are packed.</summary>
+    /// <summary>
+    /// (B, T) I32: the place in the row where each token's document begins; only where rows are packed.
+    /// </summary>
     public Tensor? Starts { get; }
 
     /// <summary>(B, T) I32: the tokens to predict, negative where none is scored.</summary>
@@ -196,22 +209,27 @@ public sealed class Activations
     internal Tensor ResidualGradient { get; }     // (B, T, C)
     internal Tensor HiddenGradient { get; }       // (B, T, C)
 
-    /// <summary>The most rows of <paramref name="t"/> tokens: no tensor has more elements than 32 bits can number.</summary>
+    /// <summary>
+    /// The most rows of <paramref name="t"/> tokens: no tensor has more elements than 32 bits can number.
+    /// </summary>
     public static int MaxRows(GptConfig config, int t)
     {
-        int qkv = (config.Heads + 2 * config.KvHeads) * config.HeadSize, mlp = config.MlpWidth * (config.Architecture == Architecture.Gpt2 ? 1 : 2);
+        int qkv = (config.Heads + 2 * config.KvHeads) * config.HeadSize,
+            mlp = config.MlpWidth * (config.Architecture == Architecture.Gpt2 ? 1 : 2);
         return (int)(int.MaxValue / ((long)t * Math.Max(config.Width, Math.Max(qkv, mlp))));
     }
 
     /// <summary>Sends token ids and positions, after checking that the model has them.</summary>
-    /// <exception cref="TinyLlmException">A token id is outside the vocabulary, or a position beyond the context.</exception>
+    /// <exception cref="TinyLlmException">A token id is outside the vocabulary, or a position beyond the
+    /// context.</exception>
     public void SetInputs(ReadOnlySpan<int> tokens, ReadOnlySpan<int> positions)
     {
         CheckTokens(tokens, 0);
         foreach (int position in positions)
         {
             if ((uint)position >= (uint)config.Context)
-                throw new TinyLlmException($"Position {position} is beyond the model's context of {config.Context} tokens.");
+                throw new TinyLlmException(
+                    $"Position {position} is beyond the model's context of {config.Context} tokens.");
         }
 
         var backend = Tokens.Storage.Backend;
@@ -219,15 +237,20 @@ public sealed class Activations
         backend.Write(Positions, positions);
     }
 
-    /// <summary>Sends the places (B, T) where each token's document begins, for packed rows: a token sees none before it.</summary>
+    /// <summary>
+    /// Sends the places (B, T) where each token's document begins, for packed rows: a token sees none before it.
+    /// </summary>
     /// <exception cref="InvalidOperationException">The rows were not planned for it.</exception>
     public void SetStarts(ReadOnlySpan<int> starts)
     {
-        var tensor = Starts ?? throw new InvalidOperationException("SetStarts: the activations were planned for rows of one document.");
+        var tensor = Starts
+            ?? throw new InvalidOperationException("SetStarts: the activations were planned for rows of one document.");
         tensor.Storage.Backend.Write(tensor, starts);
     }
 
-    /// <summary>Sends the targets (B, T), after checking that the model has them; negative ones are not scored.</summary>
+    /// <summary>
+    /// Sends the targets (B, T), after checking that the model has them; negative ones are not scored.
+    /// </summary>
     /// <exception cref="TinyLlmException">A target is outside the vocabulary.</exception>
     public void SetTargets(ReadOnlySpan<int> targets)
     {
@@ -240,7 +263,8 @@ public sealed class Activations
         for (int i = 0; i < tokens.Length; i++)
         {
             if (tokens[i] >= config.VocabularySize || tokens[i] < smallest)
-                throw new TinyLlmException($"Token id {tokens[i]} (number {i} of the batch) is outside the vocabulary of {config.VocabularySize}; was the text encoded with another tokenizer?");
+                throw new TinyLlmException($"Token id {tokens[i]} (number {i} of the batch) is outside the vocabulary "
+                    + $"of {config.VocabularySize}; was the text encoded with another tokenizer?");
         }
     }
 }

@@ -3,7 +3,8 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// A transformer block with norms before its halves (A. Radford et al., GPT-2, 2019): mid = x + attention(norm1(x)), y = mid + mlp(norm2(mid)).
+/// A transformer block with norms before its halves (A. Radford et al., GPT-2, 2019): mid = x + attention(norm1(x)), y
+/// = mid + mlp(norm2(mid)).
 /// </summary>
 internal sealed class Block
 {
@@ -17,13 +18,17 @@ internal sealed class Block
     {
         (this.backend, this.layer) = (backend, layer);
         bool gpt2 = config.Architecture == Architecture.Gpt2;
-        norm1 = gpt2 ? Gpt2Layer.Norm(backend, table, $"transformer.h.{layer}.ln_1", config) : RmsNorm("input_layernorm");
+        norm1 = gpt2 ? Gpt2Layer.Norm(backend, table, $"transformer.h.{layer}.ln_1", config)
+            : RmsNorm("input_layernorm");
         attention = new SelfAttention(backend, config, table, adapter, layer);
-        norm2 = gpt2 ? Gpt2Layer.Norm(backend, table, $"transformer.h.{layer}.ln_2", config) : RmsNorm("post_attention_layernorm");
+        norm2 = gpt2 ? Gpt2Layer.Norm(backend, table, $"transformer.h.{layer}.ln_2", config)
+            : RmsNorm("post_attention_layernorm");
         mlp = new Mlp(backend, config, table, adapter, layer);
 
         Norm RmsNorm(string name) =>
-            new(backend, table.Add($"model.layers.{layer}.{name}.weight", config.Width, Init.Ones, ParameterGroup.Vector), null, config.NormEpsilon);
+            new(backend,
+            table.Add($"model.layers.{layer}.{name}.weight", config.Width, Init.Ones, ParameterGroup.Vector), null,
+            config.NormEpsilon);
     }
 
     /// <summary>x (B, T, C) to y (B, T, C), which may be x itself in inference.</summary>
@@ -45,7 +50,8 @@ internal sealed class Block
     }
 
     /// <summary>
-    /// <paramref name="dResidual"/> (B, T, C) holds dL/dy and becomes dL/dx in place: each half adds its gradient to what bypasses it.
+    /// <paramref name="dResidual"/> (B, T, C) holds dL/dy and becomes dL/dx in place: each half adds its gradient to
+    /// what bypasses it.
     /// </summary>
     public void Backward(Tensor x, BlockActivations a, BlockGradients d, ForwardPass pass, Tensor dResidual)
     {
@@ -67,7 +73,8 @@ internal sealed class Block
     }
 
     // y = residual + dropout(projection of x)
-    private void AddBranch(Tensor residual, Linear projection, Tensor x, BlockActivations a, ForwardPass pass, int site, Tensor y)
+    private void AddBranch(
+        Tensor residual, Linear projection, Tensor x, BlockActivations a, ForwardPass pass, int site, Tensor y)
     {
         if (a.Branch is not { } branch)
         {

@@ -8,20 +8,29 @@ public enum Architecture
     /// <summary>LayerNorm, learned positions, GELU (tanh), biases: Hugging Face <c>GPT2LMHeadModel</c>.</summary>
     Gpt2,
 
-    /// <summary>RMSNorm, RoPE, grouped-query attention, SwiGLU, no biases: Hugging Face <c>LlamaForCausalLM</c>.</summary>
+    /// <summary>
+    /// RMSNorm, RoPE, grouped-query attention, SwiGLU, no biases: Hugging Face <c>LlamaForCausalLM</c>.
+    /// </summary>
     Llama,
 
-    /// <summary>As <see cref="Llama"/>, with an RMSNorm on each head's queries and keys: Hugging Face <c>Qwen3ForCausalLM</c>.</summary>
+    /// <summary>
+    /// As <see cref="Llama"/>, with an RMSNorm on each head's queries and keys: Hugging Face <c>Qwen3ForCausalLM</c>.
+    /// </summary>
     Qwen3,
 }
 
 /// <summary>How RoPE's positions are stretched, for a context longer than the model was first trained with.</summary>
 public enum RopeScalingKind
 {
-    /// <summary>All positions divided by the factor (S. Chen et al., "Extending Context Window of Large Language Models", 2023).</summary>
+    /// <summary>
+    /// All positions divided by the factor (S. Chen et al., "Extending Context Window of Large Language Models", 2023).
+    /// </summary>
     Linear,
 
-    /// <summary>A larger base for sequences beyond the model's context. Within the context, which is all that is computed here, it changes nothing.</summary>
+    /// <summary>
+    /// A larger base for sequences beyond the model's context. Within the context, which is all that is computed here,
+    /// it changes nothing.
+    /// </summary>
     Dynamic,
 }
 
@@ -33,10 +42,15 @@ public sealed record RopeScaling(RopeScalingKind Kind, double Factor);
 /// <summary>Sizes and kinds of a model: everything that its weights' shapes and its forward pass depend on.</summary>
 public sealed record GptConfig
 {
-    /// <summary>Rows of the token table and the head come in multiples of this in memory, so that products have whole tiles.</summary>
+    /// <summary>
+    /// Rows of the token table and the head come in multiples of this in memory, so that products have whole tiles.
+    /// </summary>
     public const int VocabularyMultiple = 128;
 
-    /// <summary>The largest value of each size: far above any model's, and small enough that no product of two sizes overflows 64 bits, nor a few sizes added 32.</summary>
+    /// <summary>
+    /// The largest value of each size: far above any model's, and small enough that no product of two sizes overflows
+    /// 64 bits, nor a few sizes added 32.
+    /// </summary>
     public const int MaxSize = 1 << 24;
 
     /// <summary>
@@ -87,37 +101,44 @@ public sealed record GptConfig
     /// <summary>Whether the head shares the token table's weights.</summary>
     public bool TiedHead { get; init; } = true;
 
-    /// <summary>Dropout probability of embeddings, attention probabilities and both branches of a block; used in training only.</summary>
+    /// <summary>
+    /// Dropout probability of embeddings, attention probabilities and both branches of a block; used in training only.
+    /// </summary>
     public float Dropout { get; init; }
 
     /// <summary>
-    /// Type of activations, their gradients, and the weights that the passes compute with. The weights themselves, their gradients and statistics are F32. No
-    /// property of the model: its files say nothing of it.
+    /// Type of activations, their gradients, and the weights that the passes compute with. The weights themselves,
+    /// their gradients and statistics are F32. No property of the model: its files say nothing of it.
     /// </summary>
     public DType ComputeType { get; init; } = DType.F32;
 
     /// <summary>
-    /// Type of the matrices and tables in memory: F32, or I8 for a model that only reads, whose weights are rounded when they are loaded; see <see cref="QuantizedMatrix"/>. No
-    /// property of the model either.
+    /// Type of the matrices and tables in memory: F32, or I8 for a model that only reads, whose weights are rounded
+    /// when they are loaded; see <see cref="QuantizedMatrix"/>. No property of the model either.
     /// </summary>
     public DType WeightType { get; init; } = DType.F32;
 
-    /// <summary>The adapters that are trained in place of the weights, where there are some. No property of the model either.</summary>
+    /// <summary>
+    /// The adapters that are trained in place of the weights, where there are some. No property of the model either.
+    /// </summary>
     public LoraSettings? Lora { get; init; }
 
     /// <summary>Rows of the token table in memory.</summary>
     public int PaddedVocabulary => (VocabularySize + VocabularyMultiple - 1) / VocabularyMultiple * VocabularyMultiple;
 
     /// <summary>
-    /// Number of weights in the matrices of all blocks and the tables of tokens and positions: nearly all that there are. Known before anything
-    /// is built, and no size overflows it.
+    /// Number of weights in the matrices of all blocks and the tables of tokens and positions: nearly all that there
+    /// are. Known before anything is built, and no size overflows it.
     /// </summary>
     public double MatrixWeights
     {
         get
         {
-            double attention = HeadSize * (2.0 * Heads + 2.0 * KvHeads), mlp = (Architecture == Architecture.Gpt2 ? 2.0 : 3.0) * MlpWidth;
-            return Width * (Layers * (attention + mlp) + (TiedHead ? 1.0 : 2.0) * VocabularySize + (LearnedPositions ? Context : 0));
+            double attention = HeadSize * (2.0 * Heads + 2.0 * KvHeads),
+                mlp = (Architecture == Architecture.Gpt2 ? 2.0 : 3.0) * MlpWidth;
+            return Width
+                * (Layers * (attention + mlp) + (TiedHead ? 1.0 : 2.0) * VocabularySize
+                + (LearnedPositions ? Context : 0));
         }
     }
 
@@ -128,15 +149,17 @@ public sealed record GptConfig
     public bool QueryKeyNorm => Architecture == Architecture.Qwen3;
 
     /// <summary>
-    /// Fills in the defaults of an architecture: head size width/heads, as many key as query heads, MLP width 4 C (gpt2) or 8/3 C rounded
-    /// up to a multiple of 64.
+    /// Fills in the defaults of an architecture: head size width/heads, as many key as query heads, MLP width 4 C
+    /// (gpt2) or 8/3 C rounded up to a multiple of 64.
     /// </summary>
     /// <exception cref="TinyLlmException">The sizes do not fit together.</exception>
-    public static GptConfig Create(Architecture architecture, int layers, int heads, int width, int context, int vocabularySize,
+    public static GptConfig Create(
+        Architecture architecture, int layers, int heads, int width, int context, int vocabularySize,
         int kvHeads = 0, float dropout = 0)
     {
         if (heads > 0 && width % heads != 0)
-            throw new TinyLlmException($"--heads {heads} does not divide --width {width}; choose a width that is a multiple of the heads.");
+            throw new TinyLlmException(
+                $"--heads {heads} does not divide --width {width}; choose a width that is a multiple of the heads.");
 
         bool gpt2 = architecture == Architecture.Gpt2;
         var config = new GptConfig
@@ -170,21 +193,27 @@ public sealed record GptConfig
         Within("--context", Context, MaxContext);
         Within("--vocab-size", VocabularySize);
         if ((long)Heads * HeadSize > MaxSize)
-            throw new TinyLlmException($"--heads {Heads} of size {HeadSize}: expected {MaxSize} or less for all heads together.");
+            throw new TinyLlmException(
+                $"--heads {Heads} of size {HeadSize}: expected {MaxSize} or less for all heads together.");
         if (Heads % KvHeads != 0)
-            throw new TinyLlmException($"--kv-heads {KvHeads} does not divide --heads {Heads}; each key head serves a whole number of query heads.");
+            throw new TinyLlmException($"--kv-heads {KvHeads} does not divide --heads {Heads}; each key head serves a "
+                + "whole number of query heads.");
         if (Architecture == Architecture.Gpt2 && KvHeads != Heads)
-            throw new TinyLlmException($"--kv-heads {KvHeads}: gpt2 has as many key heads as heads ({Heads}); leave it out or take --arch llama or qwen3.");
+            throw new TinyLlmException($"--kv-heads {KvHeads}: gpt2 has as many key heads as heads ({Heads}); leave "
+                + "it out or take --arch llama or qwen3.");
         if (Architecture != Architecture.Gpt2 && HeadSize % 2 != 0)
-            throw new TinyLlmException($"The head size, --width {Width} over --heads {Heads}, is {HeadSize}; RoPE needs an even one.");
+            throw new TinyLlmException(
+                $"The head size, --width {Width} over --heads {Heads}, is {HeadSize}; RoPE needs an even one.");
         if (Architecture == Architecture.Gpt2 && Heads * HeadSize != Width)
-            throw new TinyLlmException($"gpt2 has heads that fill the width; got {Heads} heads of {HeadSize} for width {Width}.");
+            throw new TinyLlmException(
+                $"gpt2 has heads that fill the width; got {Heads} heads of {HeadSize} for width {Width}.");
         if (Dropout is not (>= 0 and < 1))
             throw new TinyLlmException($"--dropout {Dropout}: expected 0 or more and less than 1.");
         if (RopeScaling is { } scaling && !(scaling.Factor > 0 && double.IsFinite(scaling.Factor)))
             throw new TinyLlmException($"The factor of RoPE's scaling is {scaling.Factor}; expected more than 0.");
         if (!(NormEpsilon > 0) || !(RopeBase > 1))
-            throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected more than 0 and more than 1.");
+            throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected "
+                + "more than 0 and more than 1.");
     }
 
     private static void Within(string what, int value, int most = MaxSize)

@@ -2,15 +2,22 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Model;
 
-/// <summary>Keys and values of the tokens so far, for decoding: each step computes only the new ones. Rows may differ in length.</summary>
+/// <summary>
+/// Keys and values of the tokens so far, for decoding: each step computes only the new ones. Rows may differ in length.
+/// </summary>
 public sealed class KvCache
 {
     private readonly Memory<int> lengths;
 
-    /// <summary>Plans a cache for <paramref name="b"/> rows of up to the model's context in <paramref name="arena"/>.</summary>
+    /// <summary>
+    /// Plans a cache for <paramref name="b"/> rows of up to the model's context in <paramref name="arena"/>.
+    /// </summary>
     public KvCache(Arena arena, GptConfig config, int b) : this(arena, config, b, config.Context) { }
 
-    /// <summary>Plans a cache for <paramref name="b"/> rows of up to <paramref name="capacity"/> tokens in <paramref name="arena"/>.</summary>
+    /// <summary>
+    /// Plans a cache for <paramref name="b"/> rows of up to <paramref name="capacity"/> tokens in
+    /// <paramref name="arena"/>.
+    /// </summary>
     public KvCache(Arena arena, GptConfig config, int b, int capacity)
     {
         Capacity = capacity;
@@ -20,8 +27,10 @@ public sealed class KvCache
         Values = new Tensor[config.Layers];
         for (int layer = 0; layer < config.Layers; layer++)
         {
-            Keys[layer] = arena.Add($"cache.{layer}.keys", (b, capacity, config.KvHeads, config.HeadSize), config.ComputeType);
-            Values[layer] = arena.Add($"cache.{layer}.values", (b, capacity, config.KvHeads, config.HeadSize), config.ComputeType);
+            Keys[layer] =
+                arena.Add($"cache.{layer}.keys", (b, capacity, config.KvHeads, config.HeadSize), config.ComputeType);
+            Values[layer] =
+                arena.Add($"cache.{layer}.values", (b, capacity, config.KvHeads, config.HeadSize), config.ComputeType);
         }
     }
 
@@ -59,7 +68,8 @@ public sealed class KvCache
         int length = Lengths[from];
         lengths.Span[to] = length;
         foreach (var tensor in Keys.Concat(Values))
-            tensor.Storage.Backend.Cast(tensor.Slice(0, from, 1).Slice(1, 0, length), tensor.Slice(0, to, 1).Slice(1, 0, length));
+            tensor.Storage.Backend.Cast(
+                tensor.Slice(0, from, 1).Slice(1, 0, length), tensor.Slice(0, to, 1).Slice(1, 0, length));
     }
 
     /// <summary>Sends the lengths to the device: where the next tokens are written.</summary>

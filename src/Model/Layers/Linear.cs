@@ -2,7 +2,9 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Model;
 
-/// <summary>A linear layer y = x W^T + b with weight (out, in), and the adapters of its rows where the model has some.</summary>
+/// <summary>
+/// A linear layer y = x W^T + b with weight (out, in), and the adapters of its rows where the model has some.
+/// </summary>
 internal sealed class Linear(Backend backend, Parameter weight, Parameter? bias, LoraAdapter? adapter = null)
 {
     private readonly IReadOnlyList<LoraBranch> branches = adapter?.Of(weight) ?? [];
@@ -37,7 +39,10 @@ internal sealed class Linear(Backend backend, Parameter weight, Parameter? bias,
         backend.Gelu(pre, y);
     }
 
-    /// <summary>dx is overwritten; so are the trained matrices' gradients unless the pass accumulates, and the bias's is added to.</summary>
+    /// <summary>
+    /// dx is overwritten; so are the trained matrices' gradients unless the pass accumulates, and the bias's is added
+    /// to.
+    /// </summary>
     public void Backward(Tensor dy, Tensor x, Tensor dx, ForwardPass pass)
     {
         backend.MatMulBackwardInput(dy, weight.Working, dx);

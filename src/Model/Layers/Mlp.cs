@@ -2,7 +2,9 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Model;
 
-/// <summary>The feed-forward half of a block: down(GELU(up(x))) for gpt2, down(silu(gate(x)) * up(x)) for the others.</summary>
+/// <summary>
+/// The feed-forward half of a block: down(GELU(up(x))) for gpt2, down(silu(gate(x)) * up(x)) for the others.
+/// </summary>
 internal sealed class Mlp
 {
     private readonly Backend backend;
@@ -18,9 +20,13 @@ internal sealed class Mlp
         if (gated)
         {
             string name = $"model.layers.{layer}.mlp.";
-            up = new Linear(backend, table.Add(name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
-                [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null, adapter);
-            Down = new Linear(backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null, adapter);
+            up = new Linear(
+                backend, table.Add(
+                name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
+                [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null,
+                    adapter);
+            Down = new Linear(
+                backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null, adapter);
         }
         else
         {
@@ -30,7 +36,9 @@ internal sealed class Mlp
         }
     }
 
-    /// <summary>The projection of what <see cref="Activate"/> gives into the residual stream, (B, T, F) to (B, T, C).</summary>
+    /// <summary>
+    /// The projection of what <see cref="Activate"/> gives into the residual stream, (B, T, F) to (B, T, C).
+    /// </summary>
     public Linear Down { get; }
 
     /// <summary>x (B, T, C) to what the down projection reads, (B, T, F).</summary>

@@ -21,11 +21,14 @@ internal sealed class Norm(Backend backend, Parameter weight, Parameter? bias, f
             backend.RmsNorm(x, weight.Value, y, statistics.Rstd, epsilon);
     }
 
-    /// <summary>Adds to dx: the gradient that bypasses the block through the residual connection is there already.</summary>
+    /// <summary>
+    /// Adds to dx: the gradient that bypasses the block through the residual connection is there already.
+    /// </summary>
     public void BackwardResidual(Tensor dy, Tensor x, NormStatistics statistics, Tensor dx)
     {
         if (bias is not null)
-            backend.LayerNormBackward(dy, x, weight.Value, statistics.Mean, statistics.Rstd, dx, weight.Gradient, bias.Gradient);
+            backend.LayerNormBackward(
+                dy, x, weight.Value, statistics.Mean, statistics.Rstd, dx, weight.Gradient, bias.Gradient);
         else
             backend.RmsNormBackward(dy, x, weight.Value, statistics.Rstd, dx, weight.Gradient, accumulate: true);
     }

@@ -37,13 +37,20 @@ public readonly record struct Init(float Mean, float Deviation)
 /// <param name="Transposed">Whether the file holds the matrix as (in, out), as GPT-2's Conv1D does.</param>
 public sealed record FilePart(string Name, int FirstRow, int Rows, bool Transposed = false);
 
-/// <summary>One trained tensor: in memory (out, in), with q, k, v and gate, up stacked; in files under Hugging Face's names.</summary>
+/// <summary>
+/// One trained tensor: in memory (out, in), with q, k, v and gate, up stacked; in files under Hugging Face's names.
+/// </summary>
 public sealed class Parameter
 {
-    internal Parameter(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows) =>
-        (Name, Shape, Init, Group, Parts, StackedRows) = (name, shape, init, group, parts, stackedRows ?? [.. parts.Select(p => p.Rows)]);
+    internal Parameter(
+        string name, Shape shape, Init init, ParameterGroup group,
+        IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows) =>
+        (Name, Shape, Init, Group, Parts, StackedRows) =
+        (name, shape, init, group, parts, stackedRows ?? [.. parts.Select(p => p.Rows)]);
 
-    /// <summary>Name in messages and in the optimiser's file; that of the file where the two hold the same tensor.</summary>
+    /// <summary>
+    /// Name in messages and in the optimiser's file; that of the file where the two hold the same tensor.
+    /// </summary>
     public string Name { get; }
 
     /// <summary>Shape in memory, padding included.</summary>
@@ -58,22 +65,30 @@ public sealed class Parameter
     /// <summary>Where the weights file holds it. Rows that no part names are padding.</summary>
     public IReadOnlyList<FilePart> Parts { get; }
 
-    /// <summary>Of a matrix: the rows of each linear map that is stacked in it, in order. Mostly those of <see cref="Parts"/>, but GPT-2's files hold q, k and v as one.</summary>
+    /// <summary>
+    /// Of a matrix: the rows of each linear map that is stacked in it, in order. Mostly those of <see cref="Parts"/>,
+    /// but GPT-2's files hold q, k and v as one.
+    /// </summary>
     public IReadOnlyList<int> StackedRows { get; }
 
     /// <summary>The weights, <see cref="Shape"/> F32; there are none where they are <see cref="Quantized"/>.</summary>
     public Tensor Value
     {
-        get => Quantized is null ? field : throw new InvalidOperationException($"{Name} has 8-bit weights: it can be neither trained nor saved.");
+        get => Quantized is null ? field
+            : throw new InvalidOperationException($"{Name} has 8-bit weights: it can be neither trained nor saved.");
         internal set;
     }
 
-    /// <summary>The weights as 8-bit integers, where the model's <see cref="GptConfig.WeightType"/> is I8 and this is a matrix or a table.</summary>
+    /// <summary>
+    /// The weights as 8-bit integers, where the model's <see cref="GptConfig.WeightType"/> is I8 and this is a matrix
+    /// or a table.
+    /// </summary>
     public QuantizedMatrix? Quantized { get; internal set; }
 
     /// <summary>
-    /// What the passes compute with: <see cref="Value"/> itself, or a copy of it rounded to the model's <see cref="GptConfig.ComputeType"/>. Matrices and tables
-    /// have copies; biases and norm weights, which are few and are added to or multiplied with whole rows, have none.
+    /// What the passes compute with: <see cref="Value"/> itself, or a copy of it rounded to the model's
+    /// <see cref="GptConfig.ComputeType"/>. Matrices and tables have copies; biases and norm weights, which are few and
+    /// are added to or multiplied with whole rows, have none.
     /// </summary>
     public Tensor Working { get; internal set; }
 
@@ -90,7 +105,9 @@ public sealed class Parameter
     public long RealCount => Shape.Count / Shape[0] * RealRows;
 }
 
-/// <summary>Each parameter of a model once: what drives memory, initialisation, gradients, optimisers and files.</summary>
+/// <summary>
+/// Each parameter of a model once: what drives memory, initialisation, gradients, optimisers and files.
+/// </summary>
 public sealed class ParameterTable
 {
     private readonly List<Parameter> parameters = [];
@@ -112,14 +129,19 @@ public sealed class ParameterTable
     /// <param name="group">How optimisers treat it.</param>
     /// <param name="parts">Where the weights file holds it.</param>
     /// <param name="stackedRows">Rows of each linear map in a matrix, where they are not those of the parts.</param>
-    public Parameter Add(string name, Shape shape, Init init, ParameterGroup group, IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows = null)
+    public Parameter Add(
+        string name, Shape shape, Init init, ParameterGroup group,
+        IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows = null)
     {
         var parameter = new Parameter(name, shape, init, group, parts, stackedRows);
         parameters.Insert(parameters.FindLastIndex(p => p.Group <= group) + 1, parameter);
         return parameter;
     }
 
-    /// <summary>First and last of each longest row of neighbours of the same kind: what one op can treat as one row of memory. Those whose kind is null are left out.</summary>
+    /// <summary>
+    /// First and last of each longest row of neighbours of the same kind: what one op can treat as one row of memory.
+    /// Those whose kind is null are left out.
+    /// </summary>
     public IEnumerable<(Parameter First, Parameter Last)> Runs(Func<Parameter, bool?> kind)
     {
         for (int first = 0, next; first < parameters.Count; first = next)
@@ -144,7 +166,10 @@ public sealed class ParameterTable
         }
     }
 
-    /// <summary>Plans working copies of type <paramref name="dtype"/> in <paramref name="arena"/>; none for F32, the weights' own type.</summary>
+    /// <summary>
+    /// Plans working copies of type <paramref name="dtype"/> in <paramref name="arena"/>; none for F32, the weights'
+    /// own type.
+    /// </summary>
     public void PlanWorking(Arena arena, DType dtype)
     {
         if (dtype == DType.F32)
@@ -161,8 +186,8 @@ public sealed class ParameterTable
     }
 
     /// <summary>
-    /// Draws the initial weights. Element i of the parameter called n comes from counter (i, hash of n) of a Philox generator keyed
-    /// by the seed, so it depends on neither the device nor the other parameters. Padding is zero.
+    /// Draws the initial weights. Element i of the parameter called n comes from counter (i, hash of n) of a Philox
+    /// generator keyed by the seed, so it depends on neither the device nor the other parameters. Padding is zero.
     /// </summary>
     public void Initialize(Backend backend, ulong seed)
     {
@@ -186,7 +211,8 @@ public sealed class ParameterTable
         uint name = HashOf(parameter.Name);
         for (int i = 0; i < values.Length; i += 4)
         {
-            uint x0 = (uint)(i / 4), x1 = 0, x2 = name, x3 = 0x1217; // x3 keeps apart from dropout, whose counters end in the step
+            // X3 keeps apart from dropout, whose counters end in the step.
+            uint x0 = (uint)(i / 4), x1 = 0, x2 = name, x3 = 0x1217;
             Philox.Next(ref x0, ref x1, ref x2, ref x3, (uint)seed, (uint)(seed >> 32) ^ 0x80000000);
             var (a, b) = Normals(x0, x1);
             var (c, d) = Normals(x2, x3);

@@ -3,8 +3,8 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Model;
 
 /// <summary>
-/// The attention half of a block: one product gives q, k and v; qwen3 norms q and k head by head; llama and qwen3 rotate them by
-/// position; attention; the output projection.
+/// The attention half of a block: one product gives q, k and v; qwen3 norms q and k head by head; llama and qwen3
+/// rotate them by position; attention; the output projection.
 /// </summary>
 internal sealed class SelfAttention
 {
@@ -35,17 +35,22 @@ internal sealed class SelfAttention
             new FilePart(name + "k_proj.weight", q, kv),
             new FilePart(name + "v_proj.weight", q + kv, kv),
         ]), null, adapter);
-        Output = new Linear(backend, table.Add(name + "o_proj.weight", (c, q), residual, ParameterGroup.Matrix), null, adapter);
+        Output = new Linear(
+            backend, table.Add(name + "o_proj.weight", (c, q), residual, ParameterGroup.Matrix), null, adapter);
         if (config.QueryKeyNorm)
         {
             queryNorm = HeadNorm(name + "q_norm.weight");
             keyNorm = HeadNorm(name + "k_norm.weight");
         }
 
-        Norm HeadNorm(string weight) => new(backend, table.Add(weight, config.HeadSize, Init.Ones, ParameterGroup.Vector), null, config.NormEpsilon);
+        Norm HeadNorm(string weight) =>
+            new(backend, table.Add(weight, config.HeadSize, Init.Ones, ParameterGroup.Vector), null,
+                config.NormEpsilon);
     }
 
-    /// <summary>The projection of what <see cref="Forward"/> gives into the residual stream, (B, T, H D) to (B, T, C).</summary>
+    /// <summary>
+    /// The projection of what <see cref="Forward"/> gives into the residual stream, (B, T, H D) to (B, T, C).
+    /// </summary>
     public Linear Output { get; }
 
     /// <summary>x (B, T, C) to what the output projection reads, (B, T, H D).</summary>
@@ -85,7 +90,8 @@ internal sealed class SelfAttention
         var (dRawQ, dRawK, dv) = Split(d.Qkv);
         bool normed = queryNorm is not null;
         Tensor q = normed ? a.Q : rawQ, k = normed ? a.K : rawK, dq = normed ? d.Q : dRawQ, dk = normed ? d.K : dRawK;
-        backend.AttentionBackward(d.Attention.SplitLast(config.HeadSize), q, k, v, a.Attention.SplitLast(config.HeadSize), a.LogSumExp,
+        backend.AttentionBackward(
+            d.Attention.SplitLast(config.HeadSize), q, k, v, a.Attention.SplitLast(config.HeadSize), a.LogSumExp,
             dq, dk, dv, pass.Mask, Dropout(pass));
 
         if (!config.LearnedPositions)

@@ -1,6 +1,9 @@
 namespace TinyLlm.Tokenizers;
 
-/// <summary>Applies merges to one pre-token: the earliest learnt first, equal ones from left to right. Any number of threads may use it at once.</summary>
+/// <summary>
+/// Applies merges to one pre-token: the earliest learnt first, equal ones from left to right. Any number of threads may
+/// use it at once.
+/// </summary>
 internal sealed class BpeMerger
 {
     // Below this a look at every pair after each merge is faster than a queue.
@@ -18,7 +21,9 @@ internal sealed class BpeMerger
             this.merges.Add(Key(left, right), (this.merges.Count, id));
     }
 
-    /// <summary>Merges <paramref name="ids"/> in place and returns how many remain, at its beginning. Time O(n log n).</summary>
+    /// <summary>
+    /// Merges <paramref name="ids"/> in place and returns how many remain, at its beginning. Time O(n log n).
+    /// </summary>
     public int Merge(Span<int> ids)
     {
         if (ids.Length < 2)
@@ -62,7 +67,8 @@ internal sealed class BpeMerger
     }
 
     private void Look(int place, ReadOnlySpan<int> ids, Span<int> ranks, Span<int> made) =>
-        (ranks[place], made[place]) = merges.TryGetValue(Key(ids[place], ids[place + 1]), out var merge) ? merge : (NoMerge, 0);
+        (ranks[place], made[place]) = merges.TryGetValue(Key(ids[place], ids[place + 1]), out var merge) ? merge
+        : (NoMerge, 0);
 
     private int MergeLong(Span<int> ids)
     {
@@ -84,7 +90,8 @@ internal sealed class BpeMerger
             int left = candidate.Place, right = next[left];
 
             // Outdated: one of the two tokens has been merged into another since.
-            if (ids[left] == Gone || right == n || !merges.TryGetValue(Key(ids[left], ids[right]), out var merge) || merge.Id != candidate.Id)
+            if (ids[left] == Gone || right == n || !merges.TryGetValue(Key(ids[left], ids[right]), out var merge)
+                || merge.Id != candidate.Id)
                 continue;
 
             ids[left] = merge.Id;

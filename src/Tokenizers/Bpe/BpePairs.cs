@@ -5,17 +5,23 @@ namespace TinyLlm.Tokenizers;
 /// <summary>Two neighbouring tokens. The order is that of the left ids, then of the right ones.</summary>
 internal readonly record struct TokenPair(int Left, int Right) : IComparable<TokenPair>
 {
-    public int CompareTo(TokenPair other) => Left != other.Left ? Left.CompareTo(other.Left) : Right.CompareTo(other.Right);
+    public int CompareTo(TokenPair other) => Left != other.Left ? Left.CompareTo(other.Left)
+        : Right.CompareTo(other.Right);
 
     public override int GetHashCode() => (int)(((uint)Left * 0x9E3779B1u + (uint)Right) * 0x85EBCA6Bu);
 }
 
-/// <summary>The exact number of times that each pair of neighbours occurs in <see cref="BpeRows"/>. A merge visits only the places of its pair.</summary>
+/// <summary>
+/// The exact number of times that each pair of neighbours occurs in <see cref="BpeRows"/>. A merge visits only the
+/// places of its pair.
+/// </summary>
 /// <remarks>
-/// A pair contains the token that was newest when it came into being, so it comes into being during one merge, and the list of its places is written once, in rising order, as
-/// left-to-right merging needs. Later merges take places away without a look at the list: a place counts while the pair still stands there, and what once was merged never comes
-/// back. Each place is listed when a pair comes to stand there and visited once, so all merges together take time in proportion to the text's distinct bytes.
-/// Pairs that occur less often than the minimum are forgotten, since counts only fall.
+/// A pair contains the token that was newest when it came into being, so it comes into being during one merge, and the
+/// list of its places is written once, in rising order, as left-to-right merging needs. Later merges take places away
+/// without a look at the list: a place counts while the pair still stands there, and what once was merged never comes
+/// back. Each place is listed when a pair comes to stand there and visited once, so all merges together take time in
+/// proportion to the text's distinct bytes. Pairs that occur less often than the minimum are forgotten, since counts
+/// only fall.
 /// </remarks>
 internal sealed class BpePairs
 {
@@ -31,7 +37,9 @@ internal sealed class BpePairs
         public int[] Places;
     }
 
-    /// <summary>Counts the pairs of <paramref name="rows"/>. Those below <paramref name="minimum"/> are ignored.</summary>
+    /// <summary>
+    /// Counts the pairs of <paramref name="rows"/>. Those below <paramref name="minimum"/> are ignored.
+    /// </summary>
     public BpePairs(BpeRows rows, long minimum, CancellationToken stop)
     {
         this.rows = rows;
@@ -68,7 +76,9 @@ internal sealed class BpePairs
     /// <summary>How often a pair occurs now; 0 below the minimum.</summary>
     public long Count(TokenPair pair) => pairs.TryGetValue(pair, out var entry) ? entry.Count : 0;
 
-    /// <summary>Replaces the pair by token <paramref name="id"/>, the next one, wherever it stands, from left to right.</summary>
+    /// <summary>
+    /// Replaces the pair by token <paramref name="id"/>, the next one, wherever it stands, from left to right.
+    /// </summary>
     public void Merge(TokenPair pair, int id, CancellationToken stop)
     {
         pairs.Remove(pair, out var entry);
@@ -135,7 +145,8 @@ internal sealed class BpePairs
             pairs.Remove(pair);
     }
 
-    // All places where two bytes stand side by side, at the beginning; a pair is 256 times the left byte and the right one.
+    // All places where two bytes stand side by side, at the beginning; a pair is 256 times the left byte and the right
+    // one.
     private IEnumerable<(int Pair, int Place)> Places(CancellationToken stop)
     {
         rows.Rewind();

@@ -2,10 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace TinyLlm.Tokenizers;
 
-/// <summary>All distinct pre-tokens as rows of tokens, one after the other, with the number of times that each occurs.</summary>
+/// <summary>
+/// All distinct pre-tokens as rows of tokens, one after the other, with the number of times that each occurs.
+/// </summary>
 /// <remarks>
-/// One 32-bit cell for each byte. A token lies over as many cells as it has bytes: its first holds its id, and its last, where that is another, minus its length. So both neighbours
-/// of a token are found without links, and a merge writes three cells. Frequent pre-tokens come first, so that how often a place counts follows from where it is.
+/// One 32-bit cell for each byte. A token lies over as many cells as it has bytes: its first holds its id, and its
+/// last, where that is another, minus its length. So both neighbours of a token are found without links, and a merge
+/// writes three cells. Frequent pre-tokens come first, so that how often a place counts follows from where it is.
 /// </remarks>
 internal sealed class BpeRows
 {
@@ -37,7 +40,8 @@ internal sealed class BpeRows
 
         long size = 1 + sizes.Values.Sum();
         if (size > Array.MaxLength)
-            throw new TinyLlmException($"The distinct words of the text have {size} bytes; expected at most {Array.MaxLength}; train the tokenizer on a part of the text.");
+            throw new TinyLlmException($"The distinct words of the text have {size} bytes; expected at most "
+                + $"{Array.MaxLength}; train the tokenizer on a part of the text.");
 
         cells = new int[size];
         cells[0] = Boundary;

@@ -1,6 +1,9 @@
 namespace TinyLlm.Tokenizers;
 
-/// <summary>The ordinary tokens and merges of a byte-level BPE tokenizer, checked. Nothing changes in it, so all threads share one.</summary>
+/// <summary>
+/// The ordinary tokens and merges of a byte-level BPE tokenizer, checked. Nothing changes in it, so all threads share
+/// one.
+/// </summary>
 internal sealed class BpeVocabulary
 {
     private readonly int[] byteIds = new int[256];
@@ -10,7 +13,8 @@ internal sealed class BpeVocabulary
     /// Takes tokens by id, null or empty where an added token is no ordinary one as well, and merges in the order of
     /// their learning.
     /// </summary>
-    /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token that does not exist.</exception>
+    /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token
+    /// that does not exist.</exception>
     public BpeVocabulary(IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges)
     {
         Merges = merges;
@@ -32,7 +36,8 @@ internal sealed class BpeVocabulary
             made[i] = (merges[i].Left, merges[i].Right, Id(texts[merges[i].Left] + texts[merges[i].Right]));
         Merger = new BpeMerger(made);
 
-        int Id(string text) => idByText.TryGetValue(text, out int id) ? id : throw new ArgumentException($"The token '{text}' is missing.", nameof(tokens));
+        int Id(string text) => idByText.TryGetValue(text, out int id) ? id
+            : throw new ArgumentException($"The token '{text}' is missing.", nameof(tokens));
     }
 
     /// <summary>The merges in the order of their learning, each as the ids of its two tokens.</summary>

@@ -1,8 +1,9 @@
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// The characters that stand for bytes in <c>tokenizer.json</c>, as GPT-2 chose them: a byte that is a visible Latin-1 character stands
-/// for itself, the others are U+0100, U+0101 and so on, in the order of their values. A space becomes U+0120.
+/// The characters that stand for bytes in <c>tokenizer.json</c>, as GPT-2 chose them: a byte that is a visible Latin-1
+/// character stands for itself, the others are U+0100, U+0101 and so on, in the order of their values. A space becomes
+/// U+0120.
 /// </summary>
 internal static class ByteLevelAlphabet
 {

@@ -4,14 +4,16 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Byte-level byte-pair encoding, the kind of GPT-2, Llama 3 and Qwen: text is cut into pre-tokens by a <see cref="Tokenizers.PreTokenizer"/>,
-/// in each of which the earliest learnt merge is applied first. Any bytes round-trip, unless it <see cref="Normalizes"/>; bytes that are not valid
-/// UTF-8 become single-byte tokens. Our own vocabularies are the 256 bytes, a token for each merge, and the special tokens.
+/// Byte-level byte-pair encoding, the kind of GPT-2, Llama 3 and Qwen: text is cut into pre-tokens by a
+/// <see cref="Tokenizers.PreTokenizer"/>, in each of which the earliest learnt merge is applied first. Any bytes
+/// round-trip, unless it <see cref="Normalizes"/>; bytes that are not valid UTF-8 become single-byte tokens. Our own
+/// vocabularies are the 256 bytes, a token for each merge, and the special tokens.
 /// </summary>
 /// <remarks>
-/// The merging is our own, over ids: Microsoft.ML.Tokenizers does not serve two threads with one instance, takes time with the square of a
-/// pre-token's length, and has no <see cref="IgnoresMerges"/>. It is what the tests compare with. Here the vocabulary is shared by all
-/// threads, and each remembers what the frequent pre-tokens became (<see cref="PreTokenCache"/>).
+/// The merging is our own, over ids: Microsoft.ML.Tokenizers does not serve two threads with one instance, takes time
+/// with the square of a pre-token's length, and has no <see cref="IgnoresMerges"/>. It is what the tests compare with.
+/// Here the vocabulary is shared by all threads, and each remembers what the frequent pre-tokens became
+/// (<see cref="PreTokenCache"/>).
 /// </remarks>
 public sealed class ByteLevelBpeTokenizer : Tokenizer
 {
@@ -22,10 +24,11 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     private readonly PreTokenCache cache = new();
 
     /// <summary>
-    /// Builds a tokenizer of our own from its tokens by id, without the special ones, and its merges in the order of their learning.
-    /// The pre-tokens are Qwen2's.
+    /// Builds a tokenizer of our own from its tokens by id, without the special ones, and its merges in the order of
+    /// their learning. The pre-tokens are Qwen2's.
     /// </summary>
-    /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token that does not exist.</exception>
+    /// <exception cref="ArgumentException">A byte has no token, a token occurs twice, or a merge joins or makes a token
+    /// that does not exist.</exception>
     internal ByteLevelBpeTokenizer(IReadOnlyList<byte[]> tokens, IReadOnlyList<(int Left, int Right)> merges)
         : this(tokens, merges, AddedTokens.Own(tokens.Count), PreTokenizer.Qwen2)
     {
@@ -37,7 +40,8 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     /// </summary>
     /// <exception cref="ArgumentException">As above.</exception>
     internal ByteLevelBpeTokenizer(
-        IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added, PreTokenizer preTokenizer, bool ignoresMerges = false, bool normalizes = false)
+        IReadOnlyList<byte[]?> tokens, IReadOnlyList<(int Left, int Right)> merges, AddedTokens added,
+        PreTokenizer preTokenizer, bool ignoresMerges = false, bool normalizes = false)
         : base(tokens, added)
     {
         vocabulary = new BpeVocabulary(tokens, merges);
@@ -54,7 +58,10 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
     /// <summary>How text is cut.</summary>
     public PreTokenizer PreTokenizer { get; }
 
-    /// <summary>Whether a pre-token that is a token as a whole is taken so, whatever the merges would make of it (tiktoken, Llama 3).</summary>
+    /// <summary>
+    /// Whether a pre-token that is a token as a whole is taken so, whatever the merges would make of it (tiktoken,
+    /// Llama 3).
+    /// </summary>
     public bool IgnoresMerges { get; }
 
     /// <summary>Whether text is brought into Unicode's form C first (Qwen), so that it decodes to that form.</summary>
@@ -68,7 +75,8 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
 
     /// <summary>Learns a vocabulary from text: see <see cref="BpeTrainer"/>.</summary>
     /// <exception cref="TinyLlmException">The size is below <see cref="BpeTrainer.MinimumVocabularySize"/>.</exception>
-    public static ByteLevelBpeTokenizer Train(ReadOnlySpan<byte> text, int vocabularySize) => BpeTrainer.Train(text, vocabularySize);
+    public static ByteLevelBpeTokenizer Train(ReadOnlySpan<byte> text, int vocabularySize) =>
+        BpeTrainer.Train(text, vocabularySize);
 
     /// <inheritdoc/>
     private protected override void EncodeText(ReadOnlySpan<byte> text, bool allowSpecial, IBufferWriter<int> ids)
@@ -124,7 +132,8 @@ public sealed class ByteLevelBpeTokenizer : Tokenizer
 
     private int EncodePreToken(ReadOnlySpan<char> preToken, Span<int> room)
     {
-        Span<byte> buffer = preToken.Length <= LongPreToken ? stackalloc byte[3 * LongPreToken] : new byte[3 * preToken.Length];
+        Span<byte> buffer = preToken.Length <= LongPreToken ? stackalloc byte[3 * LongPreToken]
+            : new byte[3 * preToken.Length];
         var bytes = buffer[..Encoding.UTF8.GetBytes(preToken, buffer)];
         if (IgnoresMerges && vocabulary.Find(bytes) is int whole)
         {

@@ -1,8 +1,8 @@
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Sums over the neighbours on one side of the places of a merge: how often each neighbouring token occurs there. By token id, so that a place costs an addition;
-/// the pairs are looked up once for each neighbour afterwards.
+/// Sums over the neighbours on one side of the places of a merge: how often each neighbouring token occurs there. By
+/// token id, so that a place costs an addition; the pairs are looked up once for each neighbour afterwards.
 /// </summary>
 internal sealed class NeighbourTally
 {
@@ -57,7 +57,10 @@ internal sealed class NeighbourTally
     /// <summary>Takes the sum of a place away again; the place itself stays.</summary>
     public void Subtract(int token, long times) => occurrences[token] -= times;
 
-    /// <summary>The remembered places, in the order of their adding, of each neighbour that occurs at least <paramref name="minimum"/> times.</summary>
+    /// <summary>
+    /// The remembered places, in the order of their adding, of each neighbour that occurs at least
+    /// <paramref name="minimum"/> times.
+    /// </summary>
     public IEnumerable<(int Token, int[] Places)> PlacesOfFrequent(long minimum)
     {
         foreach (int token in tokens)

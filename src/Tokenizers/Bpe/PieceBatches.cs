@@ -1,12 +1,16 @@
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Pieces of text for several workers, copied into the workers' own buffers: at least <paramref name="batchBytes"/> bytes at a time, so that small pieces cost no more than large
-/// ones, and in rounds of a fixed number of such batches. Where batches and rounds begin depends on the pieces alone.
+/// Pieces of text for several workers, copied into the workers' own buffers: at least <paramref name="batchBytes"/>
+/// bytes at a time, so that small pieces cost no more than large ones, and in rounds of a fixed number of such batches.
+/// Where batches and rounds begin depends on the pieces alone.
 /// </summary>
 internal sealed class PieceBatches(IEnumerator<ReadOnlyMemory<byte>> pieces, int batchBytes)
 {
-    /// <summary>Large enough that handing a batch out costs nothing, small enough that the words of one stay in a worker's cache.</summary>
+    /// <summary>
+    /// Large enough that handing a batch out costs nothing, small enough that the words of one stay in a worker's
+    /// cache.
+    /// </summary>
     public const int DefaultBatchBytes = 1 << 20;
 
     private const int BatchesInRound = 64;
@@ -20,7 +24,9 @@ internal sealed class PieceBatches(IEnumerator<ReadOnlyMemory<byte>> pieces, int
     /// <summary>Lets the workers have the batches of one more round.</summary>
     public void StartRound() => batchesLeft = BatchesInRound;
 
-    /// <summary>Fills a worker's buffer; false at the end of the round. One worker at a time goes on in the source.</summary>
+    /// <summary>
+    /// Fills a worker's buffer; false at the end of the round. One worker at a time goes on in the source.
+    /// </summary>
     public bool Take(PieceBatch batch)
     {
         lock (turn)

@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Remembers the tokens of pre-tokens, for one thread. A pre-token has one place, where it replaces what stood there: the frequent ones
-/// come back at once, and the memory stays at 8 MiB whatever the text.
+/// Remembers the tokens of pre-tokens, for one thread. A pre-token has one place, where it replaces what stood there:
+/// the frequent ones come back at once, and the memory stays at 8 MiB whatever the text.
 /// </summary>
 internal sealed class PreTokenCache
 {
@@ -23,7 +23,9 @@ internal sealed class PreTokenCache
             return false;
         var place = PlaceOf(preToken, table);
         int header = place[0];
-        if ((header & 0xFF) != preToken.Length || !MemoryMarshal.Cast<int, char>(place.Slice(KeyAt, LongestKey / 2))[..preToken.Length].SequenceEqual(preToken))
+        if ((header & 0xFF) != preToken.Length
+            || !MemoryMarshal.Cast<int, char>(place.Slice(KeyAt, LongestKey / 2))[..preToken.Length]
+                .SequenceEqual(preToken))
             return false;
         ids = place.Slice(IdsAt, header >> 8);
         return true;

@@ -4,15 +4,18 @@ using System.Runtime.InteropServices;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Counts the pre-tokens of a stream of pieces with several workers. Each worker counts a batch in a small table that stays in its cache, and then
-/// adds that to the shared counts, which are cut into parts by hash, each with its own lock.
+/// Counts the pre-tokens of a stream of pieces with several workers. Each worker counts a batch in a small table that
+/// stays in its cache, and then adds that to the shared counts, which are cut into parts by hash, each with its own
+/// lock.
 /// </summary>
 /// <remarks>
-/// Memory: two megabytes or so and a small table a worker, and the shared counts. When those hold more than <paramref name="maximumTextBytes"/> bytes of distinct
-/// pre-tokens, the rarest are dropped, those seen once, then those seen twice, until at most half of it is left. That is done between rounds, when no worker is
-/// at work, and rounds depend on the pieces alone: the result is the same for any number of threads.
+/// Memory: two megabytes or so and a small table a worker, and the shared counts. When those hold more than
+/// <paramref name="maximumTextBytes"/> bytes of distinct pre-tokens, the rarest are dropped, those seen once, then
+/// those seen twice, until at most half of it is left. That is done between rounds, when no worker is at work, and
+/// rounds depend on the pieces alone: the result is the same for any number of threads.
 /// </remarks>
-internal sealed class PreTokenCounter(long maximumTextBytes, int threads, int mergesWanted, IProgress<BpeProgress>? progress, CancellationToken stop)
+internal sealed class PreTokenCounter(
+    long maximumTextBytes, int threads, int mergesWanted, IProgress<BpeProgress>? progress, CancellationToken stop)
 {
     private const int PartBits = 6; // enough parts that workers seldom wait for each other
 
@@ -29,7 +32,8 @@ internal sealed class PreTokenCounter(long maximumTextBytes, int threads, int me
     /// <summary>Counts all pieces.</summary>
     public void Count(PieceBatches batches)
     {
-        var workers = Enumerable.Range(0, threads).Select(_ => (Batch: new PieceBatch(), Counts: new PreTokenCounts())).ToArray();
+        var workers = Enumerable.Range(0, threads).Select(_ => (Batch: new PieceBatch(), Counts: new PreTokenCounts()))
+            .ToArray();
         while (!batches.AtEnd)
         {
             batches.StartRound();
@@ -77,7 +81,8 @@ internal sealed class PreTokenCounter(long maximumTextBytes, int threads, int me
         foreach (var part in parts)
         {
             for (int number = 0; number < part.Count; number++)
-                CollectionsMarshal.GetValueRefOrAddDefault(bytesByOccurrences, part.Occurrences(number), out _) += part.Bytes(number).Length;
+                CollectionsMarshal.GetValueRefOrAddDefault(
+                    bytesByOccurrences, part.Occurrences(number), out _) += part.Bytes(number).Length;
         }
 
         long rare = 0;

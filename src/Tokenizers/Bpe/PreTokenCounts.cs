@@ -5,18 +5,21 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// How often each pre-token occurs in a text: all that <see cref="BpeTrainer"/> needs of it, and far smaller. Counts from several parts of
-/// a text, or from several threads, are summed with <see cref="Add(PreTokenCounts)"/>; the order does not matter.
+/// How often each pre-token occurs in a text: all that <see cref="BpeTrainer"/> needs of it, and far smaller. Counts
+/// from several parts of a text, or from several threads, are summed with <see cref="Add(PreTokenCounts)"/>; the order
+/// does not matter.
 /// </summary>
 /// <remarks>
-/// A hash table with open addressing over one array of UTF-8 bytes: about 30 bytes for each distinct pre-token, and its text. A slot holds
-/// half of the hash beside the number of the pre-token, so that others are passed over without a look at their bytes.
+/// A hash table with open addressing over one array of UTF-8 bytes: about 30 bytes for each distinct pre-token, and its
+/// text. A slot holds half of the hash beside the number of the pre-token, so that others are passed over without a
+/// look at their bytes.
 /// </remarks>
 public sealed class PreTokenCounts
 {
     private const int SmallestTable = 1024;
 
-    private ulong[] slots = new ulong[SmallestTable]; // upper half: the hash's upper half; lower half: 1 + the number, 0 where free
+    // Upper half: the hash's upper half; lower half: 1 + the number, 0 where free.
+    private ulong[] slots = new ulong[SmallestTable];
     private long[] counts = new long[SmallestTable / 2];
     private int[] ends = new int[SmallestTable / 2];  // by number: where its bytes end in text
     private byte[] text = new byte[8 * SmallestTable];
@@ -27,7 +30,9 @@ public sealed class PreTokenCounts
     /// <summary>Bytes of all distinct pre-tokens.</summary>
     public int TextBytes => Count == 0 ? 0 : ends[Count - 1];
 
-    /// <summary>The UTF-8 bytes of a distinct pre-token; they are numbered from 0 in the order in which they were first seen.</summary>
+    /// <summary>
+    /// The UTF-8 bytes of a distinct pre-token; they are numbered from 0 in the order in which they were first seen.
+    /// </summary>
     public ReadOnlySpan<byte> Bytes(int number)
     {
         int start = number == 0 ? 0 : ends[number - 1];
@@ -38,8 +43,8 @@ public sealed class PreTokenCounts
     public long Occurrences(int number) => counts[number];
 
     /// <summary>
-    /// Counts the pre-tokens of one document. Bytes that are not valid UTF-8 separate pre-tokens and are not counted: they are tokens of
-    /// their own, so that no merge ever touches them.
+    /// Counts the pre-tokens of one document. Bytes that are not valid UTF-8 separate pre-tokens and are not counted:
+    /// they are tokens of their own, so that no merge ever touches them.
     /// </summary>
     /// <exception cref="TinyLlmException">The distinct pre-tokens have more bytes than an array can hold.</exception>
     public void Add(ReadOnlySpan<byte> document)
@@ -112,7 +117,10 @@ public sealed class PreTokenCounts
         Count = 0;
     }
 
-    /// <summary>64 bits of a pre-token: eight bytes at a time, multiplied and folded. The lower half names the slot, the upper half is the slot's tag.</summary>
+    /// <summary>
+    /// 64 bits of a pre-token: eight bytes at a time, multiplied and folded. The lower half names the slot, the upper
+    /// half is the slot's tag.
+    /// </summary>
     internal static ulong Hash(ReadOnlySpan<byte> preToken)
     {
         ulong hash = (ulong)preToken.Length;
@@ -150,7 +158,8 @@ public sealed class PreTokenCounts
     {
         int start = TextBytes;
         if ((long)start + preToken.Length > Array.MaxLength)
-            throw new TinyLlmException($"The distinct words of the text have more than {Array.MaxLength} bytes; expected fewer; train the tokenizer on a part of the text.");
+            throw new TinyLlmException($"The distinct words of the text have more than {Array.MaxLength} bytes; "
+                + "expected fewer; train the tokenizer on a part of the text.");
 
         if (Count == counts.Length)
         {

@@ -3,11 +3,17 @@ using System.Text.Json;
 
 namespace TinyLlm.Tokenizers;
 
-/// <summary>Reads the parts of <c>tokenizer.json</c> that say how byte-level BPE works: pre-tokenizer, merges, post-processor.</summary>
+/// <summary>
+/// Reads the parts of <c>tokenizer.json</c> that say how byte-level BPE works: pre-tokenizer, merges, post-processor.
+/// </summary>
 internal sealed class BpeJsonReader(JsonView view)
 {
-    /// <summary>Builds the tokenizer (byte where text is not cut, else bpe) from the tokens by id and the file's other parts.</summary>
-    public Tokenizer Read(JsonElement root, string[] tokens, Dictionary<string, int> ids, List<AddedToken> added, string? endOfText, bool normalizes)
+    /// <summary>
+    /// Builds the tokenizer (byte where text is not cut, else bpe) from the tokens by id and the file's other parts.
+    /// </summary>
+    public Tokenizer Read(
+        JsonElement root, string[] tokens, Dictionary<string, int> ids, List<AddedToken> added, string? endOfText,
+        bool normalizes)
     {
         var model = view.Get(root, "model");
         var preTokenizer = ReadPreTokenizer(view.Get(root, "pre_tokenizer"));
@@ -20,7 +26,8 @@ internal sealed class BpeJsonReader(JsonView view)
         {
             bool isOrdinary = addedTokens.Find(id) is null || merged.Contains(id);
             bytes[id] = !isOrdinary ? [] : ByteLevelAlphabet.ToBytes(tokens[id])
-                ?? throw view.Fail($"the token '{JsonView.Show(tokens[id])}' (id {id}) is not in byte-level characters");
+                ?? throw view.Fail(
+                $"the token '{JsonView.Show(tokens[id])}' (id {id}) is not in byte-level characters");
         }
 
         for (int b = 0; b < 256; b++)
@@ -30,11 +37,16 @@ internal sealed class BpeJsonReader(JsonView view)
         }
 
         if (preTokenizer is not null)
-            return new ByteLevelBpeTokenizer(bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", absent: false), normalizes);
+            return new ByteLevelBpeTokenizer(
+                bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", absent: false),
+                normalizes);
         if (normalizes)
             throw view.Fail("the normalizer is NFC; expected null where text is not cut (byte)");
-        if (merges.Count > 0 || tokens.Length != 256 + Tokenizer.SpecialTokens.Count || bytes[..256].Where((t, id) => t.Length != 1 || t[0] != id).Any())
-            throw view.Fail($"ByteLevel does not cut text (use_regex is false), but there are {merges.Count} merges and {tokens.Length} tokens; expected 256 bytes in order and our special tokens (byte), or a pattern (bpe)");
+        if (merges.Count > 0 || tokens.Length != 256 + Tokenizer.SpecialTokens.Count
+            || bytes[..256].Where((t, id) => t.Length != 1 || t[0] != id).Any())
+            throw view.Fail($"ByteLevel does not cut text (use_regex is false), but there are {merges.Count} merges "
+                + $"and {tokens.Length} tokens; expected 256 bytes in order and our special tokens (byte), or a "
+                + "pattern (bpe)");
         return new ByteTokenizer();
     }
 
@@ -59,7 +71,8 @@ internal sealed class BpeJsonReader(JsonView view)
 
         string pattern = Pattern(view.Get(steps[0], "pattern"));
         var split = PreTokenizer.All.FirstOrDefault(p => p.Regex == pattern)
-            ?? throw view.Fail($"the Split pattern is '{JsonView.Show(pattern)}'; expected that of GPT-2, cl100k (Llama 3), Qwen2 or o200k");
+            ?? throw view.Fail($"the Split pattern is '{JsonView.Show(pattern)}'; expected that of GPT-2, cl100k "
+            + "(Llama 3), Qwen2 or o200k");
 
         // The patterns match every character, so both keep all the matches and nothing else.
         string? behavior = view.Get(steps[0], "behavior").GetString();
@@ -70,12 +83,15 @@ internal sealed class BpeJsonReader(JsonView view)
 
     private void CheckPlain(JsonElement model)
     {
-        foreach (string option in (string[])["dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"])
+        foreach (string option in (string[])["dropout", "continuing_subword_prefix", "end_of_word_suffix",
+            "byte_fallback"])
         {
-            bool plain = JsonView.TryGet(model, option) is not { } value || value.ValueKind is JsonValueKind.Null or JsonValueKind.False
+            bool plain = JsonView.TryGet(model, option) is not { } value
+                || value.ValueKind is JsonValueKind.Null or JsonValueKind.False
                 || value.ValueKind == JsonValueKind.String && value.GetString() == "";
             if (!plain)
-                throw view.Fail($"model.{option} is {view.Get(model, option).GetRawText()}; expected null, false or empty");
+                throw view.Fail(
+                    $"model.{option} is {view.Get(model, option).GetRawText()}; expected null, false or empty");
         }
     }
 
@@ -126,7 +142,8 @@ internal sealed class BpeJsonReader(JsonView view)
     {
         var around = ReadPostProcessor(root, added);
         if (!added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) && !added.Any(t => t.Text == endOfText))
-            throw view.Fail($"no added token ends a text; expected {string.Join(" or ", AddedTokens.KnownEnds)}, or eos_token in tokenizer_config.json");
+            throw view.Fail($"no added token ends a text; expected {string.Join(" or ", AddedTokens.KnownEnds)}, or "
+                + "eos_token in tokenizer_config.json");
         var same = added.Where(t => t.IsNormalized && normalizes)
             .GroupBy(t => Nfc.Normalize(t.Text).ToString(), StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
         if (same is not null)

@@ -5,13 +5,14 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// The published vocabularies cl100k (GPT-4) and o200k (GPT-4o), from the packages Microsoft.ML.Tokenizers.Data.*. All published ids are
-/// kept; the ids that were left out between them are filled (<see cref="AddedTokens.Unused"/>), and our two chat tokens come behind the
-/// last.
+/// The published vocabularies cl100k (GPT-4) and o200k (GPT-4o), from the packages Microsoft.ML.Tokenizers.Data.*. All
+/// published ids are kept; the ids that were left out between them are filled (<see cref="AddedTokens.Unused"/>), and
+/// our two chat tokens come behind the last.
 /// </summary>
 /// <remarks>
-/// The chat tokens are there because a model that is pretrained here from scratch has a row for each id anyway, and without them it could
-/// never be taught to chat. No published weights go with these vocabularies, so nothing depends on their number of ids.
+/// The chat tokens are there because a model that is pretrained here from scratch has a row for each id anyway, and
+/// without them it could never be taught to chat. No published weights go with these vocabularies, so nothing depends
+/// on their number of ids.
 /// </remarks>
 public static class ReadyVocabularies
 {
@@ -20,9 +21,12 @@ public static class ReadyVocabularies
     {
         ["cl100k"] = new("Cl100kBase", "cl100k_base", PreTokenizer.Cl100k,
         [
-            new("<|endoftext|>", 100257), new("<|fim_prefix|>", 100258), new("<|fim_middle|>", 100259), new("<|fim_suffix|>", 100260), new("<|endofprompt|>", 100276),
+            new("<|endoftext|>", 100257), new("<|fim_prefix|>", 100258), new("<|fim_middle|>", 100259),
+                new("<|fim_suffix|>", 100260), new("<|endofprompt|>", 100276),
         ]),
-        ["o200k"] = new("O200kBase", "o200k_base", PreTokenizer.O200k, [new("<|endoftext|>", 199999), new("<|endofprompt|>", 200018)]),
+        ["o200k"] = new(
+            "O200kBase", "o200k_base", PreTokenizer.O200k,
+            [new("<|endoftext|>", 199999), new("<|endofprompt|>", 200018)]),
     };
 
     /// <summary>Their names.</summary>
@@ -33,14 +37,18 @@ public static class ReadyVocabularies
     public static ByteLevelBpeTokenizer Load(string name)
     {
         if (!sources.TryGetValue(name, out var source))
-            throw new TinyLlmException($"There is no ready vocabulary '{name}'; expected {string.Join(" or ", Names)}.");
+            throw new TinyLlmException(
+                $"There is no ready vocabulary '{name}'; expected {string.Join(" or ", Names)}.");
 
         var tokens = ReadTokens(source);
         int last = source.Special[^1].Id;
         var taken = source.Special.Select(t => t.Id).ToHashSet();
-        var unused = Enumerable.Range(tokens.Count, last - tokens.Count).Where(id => !taken.Contains(id)).Select(AddedTokens.Unused);
+        var unused = Enumerable.Range(tokens.Count, last - tokens.Count).Where(id => !taken.Contains(id))
+            .Select(AddedTokens.Unused);
         var chat = Tokenizer.SpecialTokens.Skip(1).Select((text, i) => new AddedToken(text, last + 1 + i));
-        return new ByteLevelBpeTokenizer(tokens, Merges(tokens), new AddedTokens([.. source.Special, .. unused, .. chat]), source.PreTokenizer, ignoresMerges: true);
+        return new ByteLevelBpeTokenizer(
+            tokens, Merges(tokens), new AddedTokens([.. source.Special, .. unused, .. chat]), source.PreTokenizer,
+            ignoresMerges: true);
     }
 
     // A line with the number of tokens, then a token a line in base 64, in the order of the ids.
@@ -58,8 +66,8 @@ public static class ReadyVocabularies
     }
 
     /// <summary>
-    /// The merges that the ranks stand for: a token is made of the two that its bytes merge to by the earlier tokens alone. A token that
-    /// they never merge to has none, and is reached as a whole pre-token only.
+    /// The merges that the ranks stand for: a token is made of the two that its bytes merge to by the earlier tokens
+    /// alone. A token that they never merge to has none, and is reached as a whole pre-token only.
     /// </summary>
     private static List<(int Left, int Right)> Merges(List<byte[]> tokens)
     {

@@ -6,9 +6,9 @@ using System.Text.Json;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// A tokenizer as a folder that Hugging Face opens too: <c>tokenizer.json</c> holds the vocabulary and says how text is cut,
-/// <c>tokenizer_config.json</c> tells other programs which token ends a text and how a chat is laid out. What the files
-/// beside the vocabulary say is kept (<see cref="TokenizerNotes"/>).
+/// A tokenizer as a folder that Hugging Face opens too: <c>tokenizer.json</c> holds the vocabulary and says how text is
+/// cut, <c>tokenizer_config.json</c> tells other programs which token ends a text and how a chat is laid out. What the
+/// files beside the vocabulary say is kept (<see cref="TokenizerNotes"/>).
 /// </summary>
 public static class TokenizerFolder
 {
@@ -50,21 +50,24 @@ public static class TokenizerFolder
     internal static void SaveBesideModel(Tokenizer tokenizer, string folder, int? maxLength)
     {
         AtomicFile.Write(Path.Combine(folder, TokenizerFile), file => file.Write(Format(tokenizer)));
-        AtomicFile.Write(Path.Combine(folder, ConfigFile), file => file.Write(Format(writer => WriteConfig(writer, tokenizer, maxLength))));
+        AtomicFile.Write(
+            Path.Combine(folder, ConfigFile), file =>
+            file.Write(Format(writer => WriteConfig(writer, tokenizer, maxLength))));
         foreach (var (path, text) in tokenizer.Notes.TemplateFiles)
             AtomicFile.Write(Path.Combine(folder, path), file => file.Write(text));
     }
 
     /// <summary>What <see cref="Save"/> writes as <see cref="TokenizerFile"/>.</summary>
-    internal static byte[] Format(Tokenizer tokenizer) => Format(writer => TokenizerJsonWriter.Write(writer, tokenizer));
+    internal static byte[] Format(Tokenizer tokenizer) =>
+        Format(writer => TokenizerJsonWriter.Write(writer, tokenizer));
 
     /// <summary>
-    /// Reads the tokenizer of a folder: <c>tokenizer.json</c>, whose structure says the kind, or else GPT-2's <c>vocab.json</c> and
-    /// <c>merges.txt</c>.
+    /// Reads the tokenizer of a folder: <c>tokenizer.json</c>, whose structure says the kind, or else GPT-2's
+    /// <c>vocab.json</c> and <c>merges.txt</c>.
     /// </summary>
     /// <exception cref="TinyLlmException">
-    /// The files are missing or malformed, or describe something that would give other ids here: another model, pre-tokenizer or normalizer,
-    /// ids with gaps or duplicates.
+    /// The files are missing or malformed, or describe something that would give other ids here: another model,
+    /// pre-tokenizer or normalizer, ids with gaps or duplicates.
     /// </exception>
     public static Tokenizer Load(string folder)
     {

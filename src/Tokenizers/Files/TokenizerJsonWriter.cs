@@ -48,7 +48,8 @@ internal static class TokenizerJsonWriter
                 break;
 
             default:
-                throw new ArgumentException($"{tokenizer.GetType().Name} has no form in tokenizer.json.", nameof(tokenizer));
+                throw new ArgumentException(
+                    $"{tokenizer.GetType().Name} has no form in tokenizer.json.", nameof(tokenizer));
         }
 
         writer.WriteEndObject();
@@ -128,7 +129,8 @@ internal static class TokenizerJsonWriter
         writer.WriteEndObject();
     }
 
-    private static void WriteBpe(Utf8JsonWriter writer, Tokenizer tokenizer, IReadOnlyList<(int Left, int Right)> merges, bool ignoresMerges)
+    private static void WriteBpe(
+        Utf8JsonWriter writer, Tokenizer tokenizer, IReadOnlyList<(int Left, int Right)> merges, bool ignoresMerges)
     {
         writer.WriteStartObject("model");
         writer.WriteString("type", "BPE");
@@ -141,7 +143,8 @@ internal static class TokenizerJsonWriter
         writer.WriteBoolean("ignore_merges", ignoresMerges);
         writer.WriteStartObject("vocab");
 
-        // Hugging Face numbers the added tokens behind the vocabulary one after another; those among the ordinary ones it must find there.
+        // Hugging Face numbers the added tokens behind the vocabulary one after another; those among the ordinary ones
+        // it must find there.
         int last = tokenizer.VocabularySize - 1;
         while (tokenizer.AddedTokens.Find(last) is not null)
             last--;

@@ -40,8 +40,9 @@ internal enum CharacterClass : byte
 
 /// <summary>Looks up the class of a character in UTF-16.</summary>
 /// <remarks>
-/// .NET's regular expressions see UTF-16 units: to them a letter beyond U+FFFF is two units of no category, so they would cut
-/// <c>U+20000</c> as punctuation where Hugging Face sees a letter. That is why the patterns are written by hand.
+/// .NET's regular expressions see UTF-16 units: to them a letter beyond U+FFFF is two units of no category, so they
+/// would cut <c>U+20000</c> as punctuation where Hugging Face sees a letter. That is why the patterns are written by
+/// hand.
 /// </remarks>
 internal static class CharacterClasses
 {
@@ -91,8 +92,10 @@ internal static class CharacterClasses
         UnicodeCategory.UppercaseLetter or UnicodeCategory.TitlecaseLetter => CharacterClass.Upper,
         UnicodeCategory.LowercaseLetter => CharacterClass.Lower,
         UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => CharacterClass.Caseless,
-        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark => CharacterClass.Mark,
-        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber => CharacterClass.Number,
+        UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark =>
+        CharacterClass.Mark,
+        UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber =>
+        CharacterClass.Number,
         _ when codePoint is '\r' or '\n' => CharacterClass.LineEnd,
         _ when codePoint <= char.MaxValue && char.IsWhiteSpace((char)codePoint) => CharacterClass.Space,
         _ => CharacterClass.Other,

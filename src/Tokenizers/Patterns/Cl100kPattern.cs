@@ -1,12 +1,13 @@
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// The pattern of cl100k and Llama 3: contractions; words with the character before them; numbers; runs of punctuation with the space
-/// before and the line ends after them; white space.
+/// The pattern of cl100k and Llama 3: contractions; words with the character before them; numbers; runs of punctuation
+/// with the space before and the line ends after them; white space.
 /// </summary>
 internal sealed class Cl100kPattern : PreTokenizer
 {
-    private const CharacterClass NoPunctuation = CharacterClass.Letter | CharacterClass.Number | CharacterClass.WhiteSpace;
+    private const CharacterClass NoPunctuation = CharacterClass.Letter | CharacterClass.Number
+        | CharacterClass.WhiteSpace;
 
     /// <inheritdoc/>
     public override string Regex =>
@@ -15,7 +16,10 @@ internal sealed class Cl100kPattern : PreTokenizer
     /// <inheritdoc/>
     public override int Next(ReadOnlySpan<char> text, int start) => Next(text, start, longestNumber: 3);
 
-    /// <summary>The end of a pre-token, with numbers cut into pieces of <paramref name="longestNumber"/>. The alternatives are tried in the pattern's order.</summary>
+    /// <summary>
+    /// The end of a pre-token, with numbers cut into pieces of <paramref name="longestNumber"/>. The alternatives are
+    /// tried in the pattern's order.
+    /// </summary>
     public static int Next(ReadOnlySpan<char> text, int start, int longestNumber)
     {
         int contraction = ContractionEnd(text, start);

@@ -1,7 +1,13 @@
 namespace TinyLlm.Tokenizers;
 
-/// <summary>GPT-2's pattern: words, numbers and runs of punctuation, each with the one space before it; English contractions in lower case.</summary>
-/// <remarks>A. Radford et al., "Language Models are Unsupervised Multitask Learners" (2019). Hugging Face's ByteLevel cuts so by itself.</remarks>
+/// <summary>
+/// GPT-2's pattern: words, numbers and runs of punctuation, each with the one space before it; English contractions in
+/// lower case.
+/// </summary>
+/// <remarks>
+/// A. Radford et al., "Language Models are Unsupervised Multitask Learners" (2019). Hugging Face's ByteLevel cuts so by
+/// itself.
+/// </remarks>
 internal sealed class Gpt2Pattern : PreTokenizer
 {
     /// <inheritdoc/>
@@ -28,7 +34,8 @@ internal sealed class Gpt2Pattern : PreTokenizer
             return CharacterClasses.Skip(text, first + width, CharacterClass.Letter);
         if (kind == CharacterClass.Number)
             return CharacterClasses.Skip(text, first + width, CharacterClass.Number);
-        return CharacterClasses.SkipOthers(text, first + width, CharacterClass.Letter | CharacterClass.Number | CharacterClass.WhiteSpace);
+        return CharacterClasses.SkipOthers(
+            text, first + width, CharacterClass.Letter | CharacterClass.Number | CharacterClass.WhiteSpace);
     }
 
     private static int ContractionLength(ReadOnlySpan<char> text) =>

@@ -1,14 +1,15 @@
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// The pattern of o200k: as cl100k's, but a word is upper case and then lower case, marks count as letters, contractions stay with their
-/// word, and slashes go with the line ends after punctuation.
+/// The pattern of o200k: as cl100k's, but a word is upper case and then lower case, marks count as letters,
+/// contractions stay with their word, and slashes go with the line ends after punctuation.
 /// </summary>
 internal sealed class O200kPattern : PreTokenizer
 {
     private const CharacterClass Head = CharacterClass.Upper | CharacterClass.Caseless | CharacterClass.Mark;
     private const CharacterClass Tail = CharacterClass.Lower | CharacterClass.Caseless | CharacterClass.Mark;
-    private const CharacterClass NoPunctuation = CharacterClass.Letter | CharacterClass.Number | CharacterClass.WhiteSpace;
+    private const CharacterClass NoPunctuation = CharacterClass.Letter | CharacterClass.Number
+        | CharacterClass.WhiteSpace;
 
     /// <inheritdoc/>
     public override string Regex =>
@@ -29,12 +30,14 @@ internal sealed class O200kPattern : PreTokenizer
         if (word > 0)
             return ContractionEnd(text, word) is > 0 and int end ? end : word;
 
-        if (text[start] == ' ' && second < text.Length && (CharacterClasses.At(text, second, out int following) & NoPunctuation) == 0)
+        if (text[start] == ' ' && second < text.Length
+            && (CharacterClasses.At(text, second, out int following) & NoPunctuation) == 0)
             return PunctuationEnd(text, second + following);
         return (first & CharacterClass.WhiteSpace) == 0 ? PunctuationEnd(text, second) : WhiteSpaceEnd(text, start);
     }
 
-    // The first two alternatives, each with the prefix and then without it, as a regular expression tries them; 0 if none fits.
+    // The first two alternatives, each with the prefix and then without it, as a regular expression tries them; 0 if
+    // none fits.
     private static int WordEnd(ReadOnlySpan<char> text, int start, int second, bool takesPrefix, bool takesNone)
     {
         int end = takesPrefix ? HeadAndTailEnd(text, second) : 0;

@@ -1,6 +1,8 @@
 namespace TinyLlm.Tokenizers;
 
-/// <summary>Qwen2's pattern, by which our own vocabularies are learnt: <see cref="Cl100kPattern"/> with numbers digit by digit.</summary>
+/// <summary>
+/// Qwen2's pattern, by which our own vocabularies are learnt: <see cref="Cl100kPattern"/> with numbers digit by digit.
+/// </summary>
 internal static class Qwen2Pattern
 {
     /// <summary>The pattern, as <c>tokenizer.json</c> carries it.</summary>

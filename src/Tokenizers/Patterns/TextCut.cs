@@ -4,11 +4,11 @@ using System.Text;
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Places where long text can be cut into pieces that are tokenized alone, with the same tokens as the whole has. They hold for the pre-tokenizer patterns of GPT-2, cl100k,
-/// Llama 3, Qwen2 and o200k, and for tokenizers of words, characters and bytes:
-/// before a space between two ASCII letters, which belongs to the second word; and after a line feed that stands alone between two characters that are no white space, nor is
-/// the second a slash (o200k takes line ends and slashes together). No added token of the tokenizer lies across such a
-/// place.
+/// Places where long text can be cut into pieces that are tokenized alone, with the same tokens as the whole has. They
+/// hold for the pre-tokenizer patterns of GPT-2, cl100k, Llama 3, Qwen2 and o200k, and for tokenizers of words,
+/// characters and bytes: before a space between two ASCII letters, which belongs to the second word; and after a line
+/// feed that stands alone between two characters that are no white space, nor is the second a slash (o200k takes line
+/// ends and slashes together). No added token of the tokenizer lies across such a place.
 /// </summary>
 /// <remarks>
 /// Unicode's form C changes nothing across these places either: neither a space nor a line feed joins with a mark
@@ -41,7 +41,9 @@ public sealed class TextCut
     /// <summary>How many bytes on each side of a place decide whether text is cut there.</summary>
     public int Context { get; }
 
-    /// <summary>The largest place above 0 and below the length where UTF-8 text can be cut; 0 if there is none.</summary>
+    /// <summary>
+    /// The largest place above 0 and below the length where UTF-8 text can be cut; 0 if there is none.
+    /// </summary>
     public int Last(ReadOnlySpan<byte> text)
     {
         for (int place = text.Length - 1; place > 0; place--)
@@ -94,11 +96,14 @@ public sealed class TextCut
     }
 
     private static bool IsBetweenWords(ReadOnlySpan<byte> text, int space) =>
-        space + 1 < text.Length && char.IsAsciiLetter((char)text[space - 1]) && char.IsAsciiLetter((char)text[space + 1]);
+        space + 1 < text.Length && char.IsAsciiLetter((char)text[space - 1])
+        && char.IsAsciiLetter((char)text[space + 1]);
 
     private static bool IsLineEndBetweenCharacters(ReadOnlySpan<byte> text, int lineFeed) =>
-        Rune.DecodeLastFromUtf8(text[..lineFeed], out Rune before, out _) == OperationStatus.Done && !Rune.IsWhiteSpace(before)
-        && Rune.DecodeFromUtf8(text[(lineFeed + 1)..], out Rune after, out _) == OperationStatus.Done && !Rune.IsWhiteSpace(after) && after.Value != '/';
+        Rune.DecodeLastFromUtf8(text[..lineFeed], out Rune before, out _) == OperationStatus.Done
+        && !Rune.IsWhiteSpace(before)
+        && Rune.DecodeFromUtf8(text[(lineFeed + 1)..], out Rune after, out _) == OperationStatus.Done
+        && !Rune.IsWhiteSpace(after) && after.Value != '/';
 
     private static bool MayLieAcross(ReadOnlySpan<byte> name, int place, ReadOnlySpan<byte> text, int cut)
     {

@@ -1,8 +1,8 @@
 namespace TinyLlm.Tokenizers;
 
 /// <summary>
-/// Cuts text into words and punctuation marks, each with the one space before it, and other white space character by character. A word is
-/// letters, marks, digits and underscores, with apostrophes inside it.
+/// Cuts text into words and punctuation marks, each with the one space before it, and other white space character by
+/// character. A word is letters, marks, digits and underscores, with apostrophes inside it.
 /// </summary>
 internal sealed class WordPattern : PreTokenizer
 {
@@ -17,7 +17,8 @@ internal sealed class WordPattern : PreTokenizer
     /// <inheritdoc/>
     public override int Next(ReadOnlySpan<char> text, int start)
     {
-        int first = text[start] == ' ' && start + 1 < text.Length && (CharacterClasses.At(text, start + 1, out _) & CharacterClass.WhiteSpace) == 0 ? start + 1 : start;
+        int first = text[start] == ' ' && start + 1 < text.Length
+            && (CharacterClasses.At(text, start + 1, out _) & CharacterClass.WhiteSpace) == 0 ? start + 1 : start;
         int end = Run(text, first);
         if (end == first)
         {

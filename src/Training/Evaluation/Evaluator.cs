@@ -23,10 +23,14 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
     /// <summary>Of comparisons, which have a loss of their own and no bits: what they show, all together.</summary>
     public PreferenceFigures? Preferences { get; init; }
 
-    /// <summary>Of the model's own answers: what they earned. The loss is then the negative of their mean reward.</summary>
+    /// <summary>
+    /// Of the model's own answers: what they earned. The loss is then the negative of their mean reward.
+    /// </summary>
     public RewardFigures? Rewards { get; init; }
 
-    /// <summary>Whether there was anything to measure; false where no answer came to an end: then the loss is NaN.</summary>
+    /// <summary>
+    /// Whether there was anything to measure; false where no answer came to an end: then the loss is NaN.
+    /// </summary>
     public bool IsMeasured => Rewards is not { Ended: 0 };
 
     /// <summary>e^loss.</summary>
@@ -39,7 +43,9 @@ public sealed record Evaluation(double Loss, double BitsPerByte, long Tokens)
 /// <param name="Bytes">Bytes of their text, but for unknown words.</param>
 public readonly record struct ExampleScore(double Loss, long Tokens, long Bytes);
 
-/// <summary>Measures a model on a fixed set of examples: all of them, each token once, or the same first batches every time.</summary>
+/// <summary>
+/// Measures a model on a fixed set of examples: all of them, each token once, or the same first batches every time.
+/// </summary>
 public sealed class Evaluator : IEvaluator
 {
     private readonly ForwardPass pass;
@@ -71,7 +77,8 @@ public sealed class Evaluator : IEvaluator
     public long Count => count;
 
     /// <summary>As below, for all examples together.</summary>
-    public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default) => Evaluate(model, activations, null, stop);
+    public Evaluation? Evaluate(Gpt model, Activations activations, CancellationToken stop = default) =>
+        Evaluate(model, activations, null, stop);
 
     /// <summary>As below, in memory of its own.</summary>
     /// <param name="model">The model.</param>
@@ -88,13 +95,14 @@ public sealed class Evaluator : IEvaluator
     }
 
     /// <summary>
-    /// Runs the model over the examples, as many at once as the activations have rows, which must be as long; they are overwritten. The same tokens
-    /// are measured whatever the number of rows.
+    /// Runs the model over the examples, as many at once as the activations have rows, which must be as long; they are
+    /// overwritten. The same tokens are measured whatever the number of rows.
     /// </summary>
     /// <param name="each">Room for what each example gives, or nothing where only all together count.</param>
     /// <returns>What was measured, or nothing where it was asked to stop before all was.</returns>
     /// <exception cref="TinyLlmException">No token of the examples is scored.</exception>
-    public Evaluation? Evaluate(Gpt model, Activations activations, ExampleScore[]? each, CancellationToken stop = default)
+    public Evaluation? Evaluate(
+        Gpt model, Activations activations, ExampleScore[]? each, CancellationToken stop = default)
     {
         if (each is not null && each.Length != count)
             throw new ArgumentException($"Evaluator: room for {each.Length} examples; expected {count}.", nameof(each));
@@ -113,7 +121,8 @@ public sealed class Evaluator : IEvaluator
                 if (each is null)
                     continue;
                 ref var score = ref each[first + n / activations.T];
-                score = new ExampleScore(score.Loss - logProbabilities[n], score.Tokens + 1, score.Bytes + tokenBytes[batch.Targets[n]]);
+                score = new ExampleScore(
+                    score.Loss - logProbabilities[n], score.Tokens + 1, score.Bytes + tokenBytes[batch.Targets[n]]);
             }
         }, stop);
         if (!done)

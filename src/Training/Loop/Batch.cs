@@ -24,7 +24,9 @@ public sealed class Batch
     /// <summary>(B, T): ids to predict, -1 where none is scored.</summary>
     public int[] Targets { get; }
 
-    /// <summary>(B, T): the place in the row where each token's document begins; nothing where rows are not packed.</summary>
+    /// <summary>
+    /// (B, T): the place in the row where each token's document begins; nothing where rows are not packed.
+    /// </summary>
     public int[] Starts { get; }
 
     /// <summary>Number of scored tokens.</summary>
@@ -46,7 +48,9 @@ public sealed class Batch
             activations.SetStarts(Starts);
     }
 
-    /// <summary>Fills row r with example <paramref name="places"/>[r]; rows whose index is negative are left unscored.</summary>
+    /// <summary>
+    /// Fills row r with example <paramref name="places"/>[r]; rows whose index is negative are left unscored.
+    /// </summary>
     public void Fill(IExamples examples, ReadOnlySpan<(long Epoch, long Index)> places)
     {
         for (int row = 0; row < b; row++)

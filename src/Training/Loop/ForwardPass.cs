@@ -3,7 +3,10 @@ using TinyLlm.Model;
 
 namespace TinyLlm.Training;
 
-/// <summary>A model's log-probabilities of a set of examples, each once and in their order, as many at once as the activations have rows.</summary>
+/// <summary>
+/// A model's log-probabilities of a set of examples, each once and in their order, as many at once as the activations
+/// have rows.
+/// </summary>
 /// <param name="examples">What to predict.</param>
 /// <param name="count">How many of them, from the first on.</param>
 internal sealed class ForwardPass(IExamples examples, long count)
@@ -21,7 +24,8 @@ internal sealed class ForwardPass(IExamples examples, long count)
     /// <param name="batch">The batch.</param>
     /// <param name="places">(B): each row's example; the index of a row without one is negative.</param>
     /// <param name="logProbabilities">(B T): of each target; valid until the next batch.</param>
-    public delegate void Reading(long first, Batch batch, ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities);
+    public delegate void Reading(
+        long first, Batch batch, ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities);
 
     /// <summary>Runs the model over the examples.</summary>
     /// <param name="model">The model.</param>

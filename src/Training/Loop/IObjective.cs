@@ -7,7 +7,8 @@ namespace TinyLlm.Training;
 /// <param name="Loss">The step's mean loss, or a micro-batch's share of it.</param>
 /// <param name="Preferences">Of comparisons.</param>
 /// <param name="Rewards">Of rewarded answers.</param>
-public readonly record struct ObjectiveFigures(double Loss, PreferenceFigures? Preferences = null, RewardFigures? Rewards = null)
+public readonly record struct ObjectiveFigures(
+    double Loss, PreferenceFigures? Preferences = null, RewardFigures? Rewards = null)
 {
     /// <summary>Of two micro-batches of a step together.</summary>
     public static ObjectiveFigures operator +(ObjectiveFigures a, ObjectiveFigures b) => new(
@@ -25,5 +26,8 @@ public interface IObjective
     /// <param name="logProbabilities">(B T): of each target.</param>
     /// <param name="rowsOfStep">Rows of the whole step.</param>
     /// <param name="tokenWeights">(B T): overwritten.</param>
-    ObjectiveFigures Weigh(Batch batch, ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long rowsOfStep, Span<float> tokenWeights);
+    ObjectiveFigures Weigh(
+        Batch batch,
+        ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long rowsOfStep,
+        Span<float> tokenWeights);
 }

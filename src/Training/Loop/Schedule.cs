@@ -7,7 +7,9 @@ public enum ScheduleKind
     /// <summary>Half a cosine from the learning rate down to the minimum.</summary>
     Cosine,
 
-    /// <summary>Warm-up, stable, decay: constant, then a straight line to the minimum over the last part of the run.</summary>
+    /// <summary>
+    /// Warm-up, stable, decay: constant, then a straight line to the minimum over the last part of the run.
+    /// </summary>
     Wsd,
 
     /// <summary>A straight line from the learning rate down to the minimum.</summary>
@@ -21,9 +23,10 @@ public enum ScheduleKind
 /// The learning rate as a pure function of the step: it has no state, so a resumed run takes the same values.
 /// </summary>
 /// <remarks>
-/// With r = (step - warmup) / (steps - warmup): warm-up lr (step + 1) / (warmup + 1); cosine min + (lr - min) (1 + cos(pi r)) / 2
-/// (Loshchilov and Hutter 2016, without restarts); linear min + (lr - min) (1 - r); wsd (Hu et al. 2024) lr, then the same line over
-/// the last <paramref name="DecayFraction"/> of all steps. From <paramref name="Steps"/> on r is 1.
+/// With r = (step - warmup) / (steps - warmup): warm-up lr (step + 1) / (warmup + 1); cosine min + (lr - min) (1 +
+/// cos(pi r)) / 2 (Loshchilov and Hutter 2016, without restarts); linear min + (lr - min) (1 - r); wsd (Hu et al. 2024)
+/// lr, then the same line over the last <paramref name="DecayFraction"/> of all steps. From <paramref name="Steps"/> on
+/// r is 1.
 /// </remarks>
 /// <param name="Kind">The shape after the warm-up.</param>
 /// <param name="LearningRate">Highest learning rate, above 0.</param>
@@ -51,7 +54,8 @@ public sealed record Schedule(
         if (Steps < 1)
             throw new TinyLlmException($"--steps is {Steps}; expected at least 1.");
         if (Warmup < 0 || Warmup >= Steps)
-            throw new TinyLlmException($"--warmup is {Warmup}; expected 0 to {Steps - 1}, fewer than --steps ({Steps}); lower it or raise --steps.");
+            throw new TinyLlmException($"--warmup is {Warmup}; expected 0 to {Steps - 1}, fewer than --steps "
+                + $"({Steps}); lower it or raise --steps.");
         if (!(DecayFraction >= 0 && DecayFraction <= 1))
             throw new TinyLlmException($"The decay fraction of --schedule wsd is {DecayFraction}; expected 0 to 1.");
         return this;

@@ -18,15 +18,17 @@ public sealed record TrainerState
     public long Tokens { get; set; }
 
     /// <summary>
-    /// Lowest validation loss so far, of a <see cref="Measure"/> of which more is better its highest value's negative; none before
-    /// the first evaluation.
+    /// Lowest validation loss so far, of a <see cref="Measure"/> of which more is better its highest value's negative;
+    /// none before the first evaluation.
     /// </summary>
     public double? BestLoss { get; set; }
 
     /// <summary>Seconds of training, over all sessions.</summary>
     public double Seconds { get; set; }
 
-    /// <summary>The last step's figures where its evaluation was cut off: what goes on from here evaluates first.</summary>
+    /// <summary>
+    /// The last step's figures where its evaluation was cut off: what goes on from here evaluates first.
+    /// </summary>
     public StepReport? Unreported { get; set; }
 }
 
@@ -36,10 +38,13 @@ public sealed record TrainerState
 /// <param name="Loss">Mean cross-entropy of this step's tokens, before the update.</param>
 /// <param name="LearningRate">Learning rate of this step.</param>
 /// <param name="GradientNorm">Global norm of the gradients before clipping.</param>
-/// <param name="TokensPerSecond">Tokens a second since the last line of the log, evaluations and checkpoints left out.</param>
+/// <param name="TokensPerSecond">Tokens a second since the last line of the log, evaluations and checkpoints left
+/// out.</param>
 /// <param name="Seconds">Seconds of training so far.</param>
 /// <param name="Evaluation">Where this step was evaluated.</param>
-public sealed record StepReport(int Step, long Tokens, double Loss, float LearningRate, float GradientNorm, double TokensPerSecond, double Seconds, Evaluation? Evaluation)
+public sealed record StepReport(
+    int Step, long Tokens, double Loss, float LearningRate, float GradientNorm, double TokensPerSecond, double Seconds,
+    Evaluation? Evaluation)
 {
     /// <summary>Of a step on comparisons: what they showed before it.</summary>
     public PreferenceFigures? Preferences { get; init; }
@@ -48,7 +53,9 @@ public sealed record StepReport(int Step, long Tokens, double Loss, float Learni
     public RewardFigures? Rewards { get; init; }
 }
 
-/// <summary>What the loop tells the outside, and asks it to do. The loop itself writes no file and prints nothing.</summary>
+/// <summary>
+/// What the loop tells the outside, and asks it to do. The loop itself writes no file and prints nothing.
+/// </summary>
 public interface ITrainerEvents
 {
     /// <summary>A step is done. Called after every step.</summary>
@@ -65,7 +72,8 @@ public interface ITrainerEvents
 
     /// <summary>Time for a checkpoint.</summary>
     /// <param name="state">Where the run stands.</param>
-    /// <param name="byTime">Whether only <see cref="TrainerSettings.CheckpointMinutes"/> asks for it, not the step.</param>
+    /// <param name="byTime">Whether only <see cref="TrainerSettings.CheckpointMinutes"/> asks for it, not the
+    /// step.</param>
     void Checkpoint(TrainerState state, bool byTime);
 }
 
@@ -83,7 +91,8 @@ public enum TrainerResult
 }
 
 /// <summary>
-/// The training loop, for every stage: steps, and what is due between them. All memory is planned in the constructor and nothing is allocated in the loop.
+/// The training loop, for every stage: steps, and what is due between them. All memory is planned in the constructor
+/// and nothing is allocated in the loop.
 /// </summary>
 public sealed class Trainer : IDisposable
 {
@@ -104,12 +113,15 @@ public sealed class Trainer : IDisposable
     /// <param name="clock">By which checkpoints are due and seconds are counted; none for the system's.</param>
     /// <exception cref="TinyLlmException">A setting is out of range or the run does not fit into memory.</exception>
     public Trainer(
-        Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, IObjective? objective = null, TimeProvider? clock = null)
+        Gpt model, IExamples examples, IEvaluator? evaluator, TrainerSettings settings, IObjective? objective = null,
+        TimeProvider? clock = null)
     {
         settings.Validate();
         if (settings.MicroBatch % examples.Together != 0)
-            throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of {examples.Together}, the rows that belong together.");
-        (this.model, this.evaluator, this.settings, this.clock) = (model, evaluator, settings, clock ?? TimeProvider.System);
+            throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of "
+                + $"{examples.Together}, the rows that belong together.");
+        (this.model, this.evaluator, this.settings, this.clock) =
+            (model, evaluator, settings, clock ?? TimeProvider.System);
         int t = examples.Length;
         arena = new Arena(model.Backend, "training");
         model.PlanGradients(arena);
@@ -121,7 +133,8 @@ public sealed class Trainer : IDisposable
         var stepState = new StepState(arena);
         var plan = new MemoryPlan(model, settings, examples, gradients, arena.Bytes - gradients);
         MicroBatch = plan.ChooseMicroBatch();
-        activations = new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute, examples.IsPacked);
+        activations =
+            new Activations(arena, model.Config, MicroBatch, t, training: true, settings.Recompute, examples.IsPacked);
         plan.Allocate(arena, MicroBatch);
 
         step = new TrainingStep(model, examples, settings, activations, stepState, Optimizer, figures, objective);
@@ -142,14 +155,20 @@ public sealed class Trainer : IDisposable
     /// <summary>Bytes of gradients, optimiser state and activations.</summary>
     public long Bytes => arena.Bytes;
 
-    /// <summary>What the steps of all <see cref="Run"/>s showed together, where an objective works out their loss.</summary>
+    /// <summary>
+    /// What the steps of all <see cref="Run"/>s showed together, where an objective works out their loss.
+    /// </summary>
     public ObjectiveFigures? Seen { get; private set; }
 
-    /// <summary>Trains from <paramref name="state"/> to the end of the schedule, or until it is to pause or stop.</summary>
-    /// <exception cref="TinyLlmException">The loss became NaN or infinite; the step that found it so changed no weight.</exception>
+    /// <summary>
+    /// Trains from <paramref name="state"/> to the end of the schedule, or until it is to pause or stop.
+    /// </summary>
+    /// <exception cref="TinyLlmException">The loss became NaN or infinite; the step that found it so changed no
+    /// weight.</exception>
     public TrainerResult Run(TrainerState state, ITrainerEvents events, CancellationToken stop = default)
     {
-        int last = settings.StopAfter > 0 ? Math.Min(settings.Schedule.Steps, state.Step + settings.StopAfter) : settings.Schedule.Steps;
+        int last = settings.StopAfter > 0 ? Math.Min(settings.Schedule.Steps, state.Step + settings.StopAfter)
+            : settings.Schedule.Steps;
         long begun = clock.GetTimestamp(), saved = begun;
         var training = new Stopwatch();
         double secondsBefore = state.Seconds;
@@ -159,7 +178,8 @@ public sealed class Trainer : IDisposable
         while (!stopped && (started > state.Step || (state.Step < last && !stop.IsCancellationRequested)))
         {
             training.Start();
-            int ahead = model.Backend.IsAsynchronous && !IsTimeUp() && !IsLookedAt(state.Step + 1, last) ? TrainingStep.MaxInFlight : 1;
+            int ahead = model.Backend.IsAsynchronous && !IsTimeUp() && !IsLookedAt(state.Step + 1, last)
+                ? TrainingStep.MaxInFlight : 1;
             StartSteps(ref started, state.Step, Math.Min(last, state.Step + ahead), stop);
             if (started == state.Step)
                 break;
@@ -174,9 +194,13 @@ public sealed class Trainer : IDisposable
             double speed = (state.Tokens - tokensLogged) / training.Elapsed.TotalSeconds;
             events.Stepped(state.Step, loss, speed);
 
-            if (IsEvaluated(state.Step) || state.Step == 1 || state.Step == settings.Schedule.Steps || IsDue(settings.LogEvery, state.Step))
+            if (IsEvaluated(state.Step) || state.Step == 1 || state.Step == settings.Schedule.Steps
+                || IsDue(settings.LogEvery, state.Step))
             {
-                state.Unreported = new StepReport(state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds, null) { Preferences = seen?.Preferences, Rewards = seen?.Rewards };
+                state.Unreported = new StepReport(
+                    state.Step, state.Tokens, loss, learningRate, norm, speed, state.Seconds,
+                    null)
+                { Preferences = seen?.Preferences, Rewards = seen?.Rewards };
                 tokensLogged = state.Tokens;
                 training.Reset();
             }
@@ -184,7 +208,8 @@ public sealed class Trainer : IDisposable
             stopped = !Report();
             bool bySteps = state.Step == settings.Schedule.Steps || IsDue(settings.CheckpointEvery, state.Step);
 
-            // A step that was started early is finished first: till then the weights are not this step's. The end has one anyway.
+            // A step that was started early is finished first: till then the weights are not this step's. The end has
+            // one anyway.
             if (!stopped && (bySteps || (started == state.Step && state.Step < last && IsTimeUp())))
             {
                 Checkpoint(state, events, byTime: !bySteps);
@@ -196,9 +221,11 @@ public sealed class Trainer : IDisposable
             Checkpoint(state, events, byTime: false);
         if (stopped)
             return TrainerResult.Interrupted;
-        return state.Step == settings.Schedule.Steps ? TrainerResult.Finished : stop.IsCancellationRequested ? TrainerResult.Interrupted : TrainerResult.Paused;
+        return state.Step == settings.Schedule.Steps ? TrainerResult.Finished
+            : stop.IsCancellationRequested ? TrainerResult.Interrupted : TrainerResult.Paused;
 
-        bool IsTimeUp() => settings.CheckpointMinutes > 0 && clock.GetElapsedTime(saved).TotalMinutes >= settings.CheckpointMinutes;
+        bool IsTimeUp() =>
+            settings.CheckpointMinutes > 0 && clock.GetElapsedTime(saved).TotalMinutes >= settings.CheckpointMinutes;
 
         // What is due after a step; false where it was stopped before its evaluation was done.
         bool Report()
@@ -210,7 +237,8 @@ public sealed class Trainer : IDisposable
                     return false;
                 bool measured = evaluation is { IsMeasured: true };
                 if (measured && !double.IsFinite(evaluation!.Loss))
-                    throw Diverged($"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
+                    throw Diverged(
+                        $"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
                 state.Unreported = null;
                 state.Seconds = secondsBefore + clock.GetElapsedTime(begun).TotalSeconds;
                 events.Log(report with { Seconds = state.Seconds, Evaluation = evaluation });
@@ -227,7 +255,10 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>One optimiser step: forward and backward over its micro-batches, then the update. Returns the mean loss of its tokens.</summary>
+    /// <summary>
+    /// One optimiser step: forward and backward over its micro-batches, then the update. Returns the mean loss of its
+    /// tokens.
+    /// </summary>
     public double Step(TrainerState state, float learningRate)
     {
         step.Start(state.Step, learningRate);
@@ -236,8 +267,8 @@ public sealed class Trainer : IDisposable
         return figures.Loss;
     }
 
-    // The next step and those that may be started before it is finished. A stop while a step's examples are made leaves that step out:
-    // nothing of it has begun.
+    // The next step and those that may be started before it is finished. A stop while a step's examples are made leaves
+    // that step out: nothing of it has begun.
     private void StartSteps(ref int started, int next, int end, CancellationToken stop)
     {
         try
@@ -253,9 +284,11 @@ public sealed class Trainer : IDisposable
     // True if an evaluation, sample or checkpoint reads the weights after this step; the next one must then not be
     // started early.
     private bool IsLookedAt(int steps, int last) =>
-        steps == last || IsDue(settings.EvaluateEvery, steps) || IsDue(settings.SampleEvery, steps) || IsDue(settings.CheckpointEvery, steps);
+        steps == last || IsDue(settings.EvaluateEvery, steps) || IsDue(settings.SampleEvery, steps)
+        || IsDue(settings.CheckpointEvery, steps);
 
-    // The last update may be the one that broke the weights: before they replace a good checkpoint, the next step's gradients must be finite.
+    // The last update may be the one that broke the weights: before they replace a good checkpoint, the next step's
+    // gradients must be finite.
     private void Checkpoint(TrainerState state, ITrainerEvents events, bool byTime)
     {
         if (step.Measure(state.Step) is { } next)
@@ -270,7 +303,8 @@ public sealed class Trainer : IDisposable
         arena.Dispose();
     }
 
-    private bool IsEvaluated(int step) => evaluator is not null && (step == settings.Schedule.Steps || IsDue(settings.EvaluateEvery, step));
+    private bool IsEvaluated(int step) =>
+        evaluator is not null && (step == settings.Schedule.Steps || IsDue(settings.EvaluateEvery, step));
 
     private static bool IsDue(int every, int step) => every > 0 && step % every == 0;
 
@@ -281,5 +315,6 @@ public sealed class Trainer : IDisposable
     }
 
     private static TinyLlmException Diverged(string fault) =>
-        new($"{fault}. The run has stopped; checkpoints written before are good. Train anew with a lower --lr, a longer --warmup or a smaller --clip.");
+        new($"{fault}. The run has stopped; checkpoints written before are good. Train anew with a lower --lr, a "
+        + "longer --warmup or a smaller --clip.");
 }

@@ -13,11 +13,15 @@ namespace TinyLlm.Training;
 internal readonly record struct StepFigures(long Scored, double Loss, float GradientNorm, ObjectiveFigures? Objective);
 
 /// <summary>
-/// One optimiser step on the device: its examples go up, forward and backward run once a micro-batch, the weights are updated, and loss and norm come back. The ops
-/// are the same every time, so they are recorded; where all rows go through the model at once a step is a single launch. A loss of an <see cref="IObjective"/> is worked out by the host between forward and backward,
-/// which are then launches of their own.
+/// One optimiser step on the device: its examples go up, forward and backward run once a micro-batch, the weights are
+/// updated, and loss and norm come back. The ops are the same every time, so they are recorded; where all rows go
+/// through the model at once a step is a single launch. A loss of an <see cref="IObjective"/> is worked out by the host
+/// between forward and backward, which are then launches of their own.
 /// </summary>
-/// <remarks>A step may be started before the one before is finished: the device then goes from one to the next without waiting for the host.</remarks>
+/// <remarks>
+/// A step may be started before the one before is finished: the device then goes from one to the next without waiting
+/// for the host.
+/// </remarks>
 internal sealed class TrainingStep : IDisposable
 {
     /// <summary>How many steps may be started and not finished.</summary>
@@ -35,7 +39,8 @@ internal sealed class TrainingStep : IDisposable
     private readonly Tensor figures;
     private readonly IObjective? objective;
     private readonly OpSequence wholeStep, firstPass, laterPass, update, forward, firstBackward, laterBackward;
-    private readonly (ReadBack Values, long Scored, ObjectiveFigures? Objective)[] inFlight = new (ReadBack, long, ObjectiveFigures?)[MaxInFlight];
+    private readonly (ReadBack Values, long Scored, ObjectiveFigures? Objective)[] inFlight =
+        new (ReadBack, long, ObjectiveFigures?)[MaxInFlight];
     private readonly Batch[] batches;         // one for each micro-batch of a step
     private readonly (long Epoch, long Index)[][] places; // of each
     private readonly int[] positions;
@@ -43,17 +48,23 @@ internal sealed class TrainingStep : IDisposable
     private int started, finished;
     private bool hasExamples; // of a step
 
-    /// <summary>Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.</summary>
-    public TrainingStep(Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state, Optimizer optimizer, Tensor figures,
+    /// <summary>
+    /// Makes the host's side of a step; what it needs on the device has been planned with <see cref="PlanFigures"/>.
+    /// </summary>
+    public TrainingStep(
+        Gpt model, IExamples examples, TrainerSettings settings, Activations activations, StepState state,
+        Optimizer optimizer, Tensor figures,
         IObjective? objective = null)
     {
         (this.model, this.examples, this.settings, this.activations) = (model, examples, settings, activations);
         (this.state, this.optimizer, this.figures, this.objective) = (state, optimizer, figures, objective);
         int b = activations.B, t = activations.T;
         order = examples.Order(settings.Seed);
-        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b)).Select(_ => new Batch(b, t, examples.IsPacked)).ToArray();
+        batches = Enumerable.Range(0, settings.Accumulate * (settings.BatchSize / b))
+            .Select(_ => new Batch(b, t, examples.IsPacked)).ToArray();
         places = [.. batches.Select(_ => new (long, long)[b])];
-        (positions, tokenWeights, logProbabilities) = (new int[b * t], new float[b * t], objective is null ? [] : new float[b * t]);
+        (positions, tokenWeights, logProbabilities) =
+            (new int[b * t], new float[b * t], objective is null ? [] : new float[b * t]);
 
         var backend = model.Backend;
         wholeStep = backend.Record(() => { FirstPass(); Update(); });
@@ -71,7 +82,9 @@ internal sealed class TrainingStep : IDisposable
             inFlight[i].Values = backend.CreateReadBack(Figures);
     }
 
-    /// <summary>Plans what a step reports: its loss, and the sum of the squared gradients, which the optimiser computes.</summary>
+    /// <summary>
+    /// Plans what a step reports: its loss, and the sum of the squared gradients, which the optimiser computes.
+    /// </summary>
     public static (Tensor Figures, Tensor SumSquares) PlanFigures(Arena arena)
     {
         var figures = arena.Add("loss and squared gradient norm", Figures);
@@ -123,8 +136,9 @@ internal sealed class TrainingStep : IDisposable
     }
 
     /// <summary>
-    /// Loss and norm of the first micro-batch of a step, without a step. None may be in flight. Of examples that are made anew for each
-    /// step it takes those that are there, so that a checkpoint waits for none: they would be made with a run that is to stop.
+    /// Loss and norm of the first micro-batch of a step, without a step. None may be in flight. Of examples that are
+    /// made anew for each step it takes those that are there, so that a checkpoint waits for none: they would be made
+    /// with a run that is to stop.
     /// </summary>
     /// <returns>The figures; nothing where no step has been started whose examples could be taken.</returns>
     public StepFigures? Measure(int step)
@@ -151,7 +165,8 @@ internal sealed class TrainingStep : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update, forward, firstBackward, laterBackward])
+        foreach (var sequence in (OpSequence[])[wholeStep, firstPass, laterPass, update, forward, firstBackward,
+            laterBackward])
             sequence.Dispose();
         foreach (var (values, _, _) in inFlight)
             values.Dispose();
@@ -167,7 +182,9 @@ internal sealed class TrainingStep : IDisposable
         Send(step, micro, scored, learningRate);
         forward.Run();
         model.Backend.Read(activations.LogProbabilities, logProbabilities);
-        var seen = objective!.Weigh(batches[micro], places[micro], logProbabilities, (long)settings.BatchSize * settings.Accumulate, tokenWeights);
+        var seen = objective!.Weigh(
+            batches[micro], places[micro], logProbabilities, (long)settings.BatchSize * settings.Accumulate,
+            tokenWeights);
         model.Backend.Write(activations.TokenWeights, tokenWeights);
         (micro == 0 ? firstBackward : laterBackward).Run();
         return seen;

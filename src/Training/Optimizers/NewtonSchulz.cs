@@ -3,12 +3,14 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Training.Optimizers;
 
 /// <summary>
-/// Makes a matrix nearly orthogonal: of X = U S V^T it leaves about U V^T. It divides X by its Frobenius norm and then applies an odd polynomial to the singular values five times,
-/// X = a X + b (X X^T) X + c (X X^T)^2 X, which drives them from (0, 1] towards 1: most of them to between 0.7 and 1.2, by coefficients that were chosen for speed, not for a limit of
-/// exactly 1 (K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024).
+/// Makes a matrix nearly orthogonal: of X = U S V^T it leaves about U V^T. It divides X by its Frobenius norm and then
+/// applies an odd polynomial to the singular values five times, X = a X + b (X X^T) X + c (X X^T)^2 X, which drives
+/// them from (0, 1] towards 1: most of them to between 0.7 and 1.2, by coefficients that were chosen for speed, not for
+/// a limit of exactly 1 (K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024).
 /// </summary>
 /// <remarks>
-/// The products are those of a linear layer. The Gram matrix is always the smaller one: X X^T of a wide matrix, X^T X of a tall one. In bf16 the sums of its elements are kept in single precision.
+/// The products are those of a linear layer. The Gram matrix is always the smaller one: X X^T of a wide matrix, X^T X
+/// of a tall one. In bf16 the sums of its elements are kept in single precision.
 /// </remarks>
 internal sealed class NewtonSchulz
 {
@@ -30,7 +32,8 @@ internal sealed class NewtonSchulz
     public NewtonSchulz(Arena arena, IReadOnlyList<(int Rows, int Columns)> shapes, DType type)
     {
         (backend, this.type) = (arena.Backend, type);
-        int count = shapes.Max(s => checked(s.Rows * s.Columns)), square = shapes.Max(s => checked(Math.Min(s.Rows, s.Columns) * Math.Min(s.Rows, s.Columns)));
+        int count = shapes.Max(s => checked(s.Rows * s.Columns)),
+            square = shapes.Max(s => checked(Math.Min(s.Rows, s.Columns) * Math.Min(s.Rows, s.Columns)));
         input = arena.Add("Newton-Schulz: update", count);
         x = type == DType.F32 ? input : arena.Add("Newton-Schulz: x", count, type);
         y = arena.Add("Newton-Schulz: next x", count, type);
@@ -44,14 +47,17 @@ internal sealed class NewtonSchulz
     /// <summary>(rows, columns) F32: where the matrix goes.</summary>
     public Tensor Input(int rows, int columns) => Matrix(input, rows, columns);
 
-    /// <summary>Makes the matrix in <see cref="Input"/> nearly orthogonal; the result is good until the next call.</summary>
+    /// <summary>
+    /// Makes the matrix in <see cref="Input"/> nearly orthogonal; the result is good until the next call.
+    /// </summary>
     /// <returns>(rows, columns) in the type of the products.</returns>
     public Tensor Orthogonalize(int rows, int columns)
     {
         int k = Math.Min(rows, columns);
         bool tall = rows > columns;
         Tensor matrix = Input(rows, columns), current = Matrix(x, rows, columns), next = Matrix(y, rows, columns);
-        Tensor g = Matrix(gram, k, k), gRounded = Matrix(rounded, k, k), gg = Matrix(square, k, k), f = Matrix(factor, k, k);
+        Tensor g = Matrix(gram, k, k), gRounded = Matrix(rounded, k, k), gg = Matrix(square, k, k),
+            f = Matrix(factor, k, k);
         backend.SumSquares(matrix, norm);
         backend.Normalize(matrix, norm, current);
         for (int i = 0; i < Iterations; i++)
@@ -74,5 +80,6 @@ internal sealed class NewtonSchulz
         return current;
     }
 
-    private static Tensor Matrix(Tensor memory, int rows, int columns) => memory.Slice(0, 0, rows * columns).View((rows, columns));
+    private static Tensor Matrix(Tensor memory, int rows, int columns) =>
+        memory.Slice(0, 0, rows * columns).View((rows, columns));
 }

@@ -15,7 +15,9 @@ public sealed class PreferenceEvaluator(PreferenceExamples examples, PreferenceO
     {
         var weights = new float[activations.B * activations.T];
         PreferenceFigures all = default;
-        bool done = pass.Run(model, activations, (_, batch, places, logs) => all += objective.Weigh(batch, places, logs, examples.Pairs, weights), stop);
+        bool done = pass.Run(
+            model, activations, (_, batch, places, logs) =>
+            all += objective.Weigh(batch, places, logs, examples.Pairs, weights), stop);
         if (!done)
             return null;
         return new Evaluation(all.Loss / all.Pairs, double.NaN, all.Pairs) { Preferences = all };

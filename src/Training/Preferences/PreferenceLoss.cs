@@ -4,19 +4,26 @@ namespace TinyLlm.Training.Preferences;
 /// <summary>Which loss a difference of log-ratios has.</summary>
 public enum PreferenceLossKind
 {
-    /// <summary>-log sigmoid(beta h) over sums of log-probabilities (R. Rafailov et al., "Direct Preference Optimization", 2023, equation 7).</summary>
+    /// <summary>
+    /// -log sigmoid(beta h) over sums of log-probabilities (R. Rafailov et al., "Direct Preference Optimization", 2023,
+    /// equation 7).
+    /// </summary>
     Sigmoid,
 
     /// <summary>The same over means: long answers have no advantage.</summary>
     SigmoidNorm,
 
-    /// <summary>(h - 1 / (2 beta))^2 over means (M. Azar et al., "A General Theoretical Paradigm to Understand Learning from Human Preferences", 2023, equation 17).</summary>
+    /// <summary>
+    /// (h - 1 / (2 beta))^2 over means (M. Azar et al., "A General Theoretical Paradigm to Understand Learning from
+    /// Human Preferences", 2023, equation 17).
+    /// </summary>
     Ipo,
 }
 
 /// <summary>The constants of learning from comparisons.</summary>
 /// <param name="Beta">How much the log-ratio to the reference counts: the higher, the nearer the model stays.</param>
-/// <param name="LabelSmoothing">Chance that a label is wrong, 0 to less than 0.5; with <see cref="PreferenceLossKind.Ipo"/> 0.</param>
+/// <param name="LabelSmoothing">Chance that a label is wrong, 0 to less than 0.5; with
+/// <see cref="PreferenceLossKind.Ipo"/> 0.</param>
 /// <param name="Kind">The loss.</param>
 public sealed record PreferenceSettings(double Beta, double LabelSmoothing, PreferenceLossKind Kind)
 {
@@ -55,10 +62,12 @@ public readonly record struct PreferenceLoss(double Loss, double Margin, double 
     {
         bool mean = settings.Kind != PreferenceLossKind.Sigmoid;
         double perChosen = mean ? 1.0 / chosen.Tokens : 1, perRejected = mean ? 1.0 / rejected.Tokens : 1;
-        double h = chosen.Ratio * perChosen - rejected.Ratio * perRejected, beta = settings.Beta, wrong = settings.LabelSmoothing, margin = beta * h;
+        double h = chosen.Ratio * perChosen - rejected.Ratio * perRejected, beta = settings.Beta,
+            wrong = settings.LabelSmoothing, margin = beta * h;
         var (loss, slope) = settings.Kind == PreferenceLossKind.Ipo
             ? ((h - 1 / (2 * beta)) * (h - 1 / (2 * beta)), 2 * (h - 1 / (2 * beta)))
-            : ((1 - wrong) * SoftPlus(-margin) + wrong * SoftPlus(margin), beta * (wrong * Sigmoid(margin) - (1 - wrong) * Sigmoid(-margin)));
+            : ((1 - wrong) * SoftPlus(-margin) + wrong * SoftPlus(margin),
+                beta * (wrong * Sigmoid(margin) - (1 - wrong) * Sigmoid(-margin)));
         return new PreferenceLoss(loss, margin, slope * perChosen, -slope * perRejected);
     }
 

@@ -12,12 +12,13 @@ namespace TinyLlm.Training.Preferences;
 public readonly record struct PreferenceFigures(long Pairs, double Loss, double Margin, long Right)
 {
     /// <summary>Of two sets together.</summary>
-    public static PreferenceFigures operator +(PreferenceFigures a, PreferenceFigures b) => new(a.Pairs + b.Pairs, a.Loss + b.Loss, a.Margin + b.Margin, a.Right + b.Right);
+    public static PreferenceFigures operator +(PreferenceFigures a, PreferenceFigures b) =>
+        new(a.Pairs + b.Pairs, a.Loss + b.Loss, a.Margin + b.Margin, a.Right + b.Right);
 }
 
 /// <summary>
-/// Learning from comparisons (direct preference optimisation and its kin): the loss of a pair depends on both answers' log-probabilities, so that the token weights of the backward pass
-/// are known only after the forward pass.
+/// Learning from comparisons (direct preference optimisation and its kin): the loss of a pair depends on both answers'
+/// log-probabilities, so that the token weights of the backward pass are known only after the forward pass.
 /// </summary>
 public sealed class PreferenceObjective : IObjective
 {
@@ -26,7 +27,8 @@ public sealed class PreferenceObjective : IObjective
 
     /// <summary>Prepares the objective.</summary>
     /// <param name="settings">Beta and the kind of loss.</param>
-    /// <param name="reference">The reference's log-probability of each example, from <see cref="LogProbabilities"/> of the model that is begun with.</param>
+    /// <param name="reference">The reference's log-probability of each example, from <see cref="LogProbabilities"/> of
+    /// the model that is begun with.</param>
     public PreferenceObjective(PreferenceSettings settings, double[] reference)
     {
         settings.Validate();
@@ -51,14 +53,18 @@ public sealed class PreferenceObjective : IObjective
     }
 
     /// <summary>
-    /// Token weights of the loss -sum w log p whose gradient is that of the pairs' mean loss. Rows 2 n and 2 n + 1 are a pair; rows without a place count nothing.
+    /// Token weights of the loss -sum w log p whose gradient is that of the pairs' mean loss. Rows 2 n and 2 n + 1 are
+    /// a pair; rows without a place count nothing.
     /// </summary>
     /// <param name="batch">The rows.</param>
     /// <param name="places">Their examples.</param>
     /// <param name="logProbabilities">(B T): of each target.</param>
     /// <param name="pairs">Pairs of which the mean is taken.</param>
     /// <param name="tokenWeights">(B T): overwritten.</param>
-    public PreferenceFigures Weigh(Batch batch, ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long pairs, Span<float> tokenWeights)
+    public PreferenceFigures Weigh(
+        Batch batch,
+        ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long pairs,
+        Span<float> tokenWeights)
     {
         int t = batch.Targets.Length / batch.B;
         PreferenceFigures figures = default;
@@ -84,7 +90,10 @@ public sealed class PreferenceObjective : IObjective
     }
 
     /// <inheritdoc/>
-    ObjectiveFigures IObjective.Weigh(Batch batch, ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long rowsOfStep, Span<float> tokenWeights)
+    ObjectiveFigures IObjective.Weigh(
+        Batch batch,
+        ReadOnlySpan<(long Epoch, long Index)> places, ReadOnlySpan<float> logProbabilities, long rowsOfStep,
+        Span<float> tokenWeights)
     {
         var figures = Weigh(batch, places, logProbabilities, rowsOfStep / 2, tokenWeights);
         return new ObjectiveFigures(figures.Loss / (rowsOfStep / 2), figures);

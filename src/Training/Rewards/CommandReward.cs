@@ -6,7 +6,8 @@ using System.Text.Json;
 namespace TinyLlm.Training.Rewards;
 
 /// <summary>
-/// An external program: it gets <c>{"prompt", "answer", "completion"}</c> as JSON lines on its standard input, and writes a number a line. It is started once a step, by the system's shell.
+/// An external program: it gets <c>{"prompt", "answer", "completion"}</c> as JSON lines on its standard input, and
+/// writes a number a line. It is started once a step, by the system's shell.
 /// </summary>
 /// <param name="command">The command line.</param>
 /// <param name="seconds">After which it is ended.</param>
@@ -26,23 +27,33 @@ public sealed class CommandReward(string command, double seconds) : IReward
             process.WaitForExitAsync(limit.Token).GetAwaiter().GetResult();
             written.GetAwaiter().GetResult();
             if (process.ExitCode != 0)
-                throw Fault($"it ended with exit code {process.ExitCode}: {FirstLine(errors.GetAwaiter().GetResult())}");
+                throw Fault(
+                    $"it ended with exit code {process.ExitCode}: {FirstLine(errors.GetAwaiter().GetResult())}");
             return Parse(output, attempts.Count);
         }
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
             stop.ThrowIfCancellationRequested();
-            throw Fault($"it took more than {seconds.ToString(CultureInfo.InvariantCulture)} s (--reward-timeout) for {attempts.Count} lines");
+            throw Fault($"it took more than {seconds.ToString(CultureInfo.InvariantCulture)} s (--reward-timeout) for "
+                + $"{attempts.Count} lines");
         }
     }
 
-    private static string FirstLine(string text) => text.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault("it said nothing").Trim();
+    private static string FirstLine(string text) =>
+        text.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault("it said nothing").Trim();
 
     private Process Start()
     {
         string[] shell = OperatingSystem.IsWindows() ? ["cmd.exe", "/c"] : ["/bin/sh", "-c"];
-        var start = new ProcessStartInfo(shell[0]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo(
+            shell[0])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false
+        };
         start.ArgumentList.Add(shell[1]);
         start.ArgumentList.Add(command);
         try
@@ -61,7 +72,9 @@ public sealed class CommandReward(string command, double seconds) : IReward
         try
         {
             foreach (var attempt in attempts)
-                await process.StandardInput.WriteLineAsync(JsonSerializer.Serialize(attempt, JsonSerializerOptions.Web).AsMemory(), stop).ConfigureAwait(false);
+                await process.StandardInput.WriteLineAsync(
+                    JsonSerializer.Serialize(attempt, JsonSerializerOptions.Web).AsMemory(), stop)
+                    .ConfigureAwait(false);
             process.StandardInput.Close();
         }
         catch (IOException)
@@ -77,8 +90,10 @@ public sealed class CommandReward(string command, double seconds) : IReward
         var scores = new double[count];
         for (int i = 0; i < count; i++)
         {
-            if (!double.TryParse(lines[i], NumberStyles.Float, CultureInfo.InvariantCulture, out scores[i]) || !double.IsFinite(scores[i]))
-                throw Fault($"line {i + 1} is \"{(lines[i].Length > 40 ? lines[i][..40] + "..." : lines[i])}\"; expected a finite number");
+            if (!double.TryParse(lines[i], NumberStyles.Float, CultureInfo.InvariantCulture, out scores[i])
+                || !double.IsFinite(scores[i]))
+                throw Fault($"line {i + 1} is \"{(lines[i].Length > 40 ? lines[i][..40] + "..." : lines[i])}\"; "
+                    + "expected a finite number");
         }
 
         return scores;

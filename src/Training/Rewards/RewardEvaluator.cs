@@ -2,7 +2,10 @@ using TinyLlm.Model;
 
 namespace TinyLlm.Training.Rewards;
 
-/// <summary>Measures a model by the reward of its greedy answers to held-out prompts; the loss that the loop compares is its negative.</summary>
+/// <summary>
+/// Measures a model by the reward of its greedy answers to held-out prompts; the loss that the loop compares is its
+/// negative.
+/// </summary>
 /// <param name="held">The prompts.</param>
 /// <param name="count">How many of them.</param>
 public sealed class RewardEvaluator(Rollouts held, int count) : IEvaluator

@@ -35,8 +35,9 @@ public sealed record Rollout(int[] Ids, int Prompt, double Advantage, RewardFigu
 }
 
 /// <summary>
-/// A model's own answers as examples: each step answers some prompts several times with the weights as they are, a reward scores the answers, and what an answer earned beside its group is its advantage. The same seed and
-/// weights give the same answers, so that a resume goes on as if there had been none.
+/// A model's own answers as examples: each step answers some prompts several times with the weights as they are, a
+/// reward scores the answers, and what an answer earned beside its group is its advantage. The same seed and weights
+/// give the same answers, so that a resume goes on as if there had been none.
 /// </summary>
 public sealed class Rollouts : IStepExamples, IDisposable
 {
@@ -54,18 +55,25 @@ public sealed class Rollouts : IStepExamples, IDisposable
     private readonly Rollout[] rows;
     private int prepared = -1;
 
-    /// <summary>Takes the prompts: all turns of a conversation before its last answer. Those that leave no room for an answer are left out and counted.</summary>
+    /// <summary>
+    /// Takes the prompts: all turns of a conversation before its last answer. Those that leave no room for an answer
+    /// are left out and counted.
+    /// </summary>
     /// <param name="model">Who answers, and learns.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="conversations">Where the prompts and the right answers come from.</param>
     /// <param name="reward">Scores answers.</param>
     /// <param name="settings">How answers are sampled.</param>
-    /// <param name="reference">Whose log-probabilities are kept with each answer; none where the distance to it does not count.</param>
+    /// <param name="reference">Whose log-probabilities are kept with each answer; none where the distance to it does
+    /// not count.</param>
     /// <param name="stop">Stops a reward that is being worked out.</param>
     /// <exception cref="TinyLlmException">No prompt fits, or the memory is not there.</exception>
-    public Rollouts(Gpt model, Tokenizer tokenizer, IReadOnlyList<Conversation> conversations, IReward reward, RolloutSettings settings, Gpt? reference, CancellationToken stop)
+    public Rollouts(
+        Gpt model, Tokenizer tokenizer, IReadOnlyList<Conversation> conversations, IReward reward,
+        RolloutSettings settings, Gpt? reference, CancellationToken stop)
     {
-        (this.model, this.tokenizer, this.reward, this.settings, this.reference, this.stop) = (model, tokenizer, reward, settings, reference, stop);
+        (this.model, this.tokenizer, this.reward, this.settings, this.reference, this.stop) =
+            (model, tokenizer, reward, settings, reference, stop);
         foreach (var conversation in conversations)
         {
             int last = conversation.LastAnswer;
@@ -78,7 +86,9 @@ public sealed class Rollouts : IStepExamples, IDisposable
         }
 
         if (prompts.Count == 0)
-            throw new TinyLlmException($"No prompt leaves room for --max-tokens {settings.MaxTokens} in the model's context of {model.Config.Context} tokens ({Skipped:N0} rows); expected shorter prompts, or a smaller --max-tokens.");
+            throw new TinyLlmException($"No prompt leaves room for --max-tokens {settings.MaxTokens} in the model's "
+                + $"context of {model.Config.Context} tokens ({Skipped:N0} rows); expected shorter prompts, or a "
+                + "smaller --max-tokens.");
         int longest = prompts.Max(p => p.Ids.Length) + settings.MaxTokens - 1;
         Length = RowLength.For(longest, model.Config.Context);
         promptOrder = new ExampleOrder(prompts.Count, settings.Seed);
@@ -95,7 +105,9 @@ public sealed class Rollouts : IStepExamples, IDisposable
     /// <summary>Prompts.</summary>
     public int Prompts => prompts.Count;
 
-    /// <summary>Tokens of this step's trained answers (<see cref="Rollout.IsTrained"/>), over which its loss is a mean.</summary>
+    /// <summary>
+    /// Tokens of this step's trained answers (<see cref="Rollout.IsTrained"/>), over which its loss is a mean.
+    /// </summary>
     public long TrainedTokens { get; private set; }
 
     /// <inheritdoc/>
@@ -125,7 +137,9 @@ public sealed class Rollouts : IStepExamples, IDisposable
             foreach (var (tokens, ended) in Sample(ids, position))
             {
                 answers.Add(([.. ids, .. tokens], ids.Length, ended));
-                attempts.Add(new Attempt(prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
+                attempts.Add(
+                    new Attempt(
+                    prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
             }
         }
 
@@ -135,13 +149,17 @@ public sealed class Rollouts : IStepExamples, IDisposable
         var scoreOf = scored.Zip(scores).ToDictionary(pair => pair.First, pair => pair.Second);
         for (int first = 0; first < rows.Length; first += settings.Group)
         {
-            double[] group = [.. Enumerable.Range(first, settings.Group).Where(scoreOf.ContainsKey).Select(i => scoreOf[i])];
-            double mean = group.Length > 0 ? group.Average() : 0, deviation = group.Length > 0 ? Math.Sqrt(group.Average(s => (s - mean) * (s - mean))) : 0;
+            double[] group =
+                [.. Enumerable.Range(first, settings.Group).Where(scoreOf.ContainsKey).Select(i => scoreOf[i])];
+            double mean = group.Length > 0 ? group.Average()
+                : 0, deviation = group.Length > 0 ? Math.Sqrt(group.Average(s => (s - mean) * (s - mean))) : 0;
             bool flat = deviation < SmallestDeviation;
             for (int i = first; i < first + settings.Group; i++)
             {
                 bool ended = scoreOf.TryGetValue(i, out double score);
-                rows[i] = new Rollout(answers[i].Ids, answers[i].Prompt, ended && !flat ? (score - mean) / deviation : 0, new RewardFigures(1, score, ended ? 0 : 1, flat ? 1 : 0));
+                rows[i] = new Rollout(
+                    answers[i].Ids, answers[i].Prompt, ended && !flat ? (score - mean) / deviation
+                    : 0, new RewardFigures(1, score, ended ? 0 : 1, flat ? 1 : 0));
             }
         }
 
@@ -189,7 +207,9 @@ public sealed class Rollouts : IStepExamples, IDisposable
             var (tokens, ended) = Generate(ids, [SamplerOf(new SamplerSettings { Temperature = 0 }, 0, 0)])[0];
             figures += new RewardFigures(1, 0, ended ? 0 : 1, 0);
             if (ended)
-                attempts.Add(new Attempt(prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
+                attempts.Add(
+                    new Attempt(
+                    prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
         }
 
         return attempts.Count > 0 ? figures with { Reward = reward.Score(attempts, stop).Sum() } : figures;
@@ -205,12 +225,15 @@ public sealed class Rollouts : IStepExamples, IDisposable
     private List<(List<int> Tokens, bool Ended)> Sample(int[] prompt, long position)
     {
         var sampling = new SamplerSettings { Temperature = settings.Temperature };
-        ulong seed = settings.Seed ^ ((ulong)position + 1) * 0x9E3779B97F4A7C15; // of its own for each prompt of each step
-        return Generate(prompt, [.. Enumerable.Range(0, settings.Group).Select(i => SamplerOf(sampling, seed, (uint)i))]);
+        // Of its own for each prompt of each step.
+        ulong seed = settings.Seed ^ ((ulong)position + 1) * 0x9E3779B97F4A7C15;
+        return Generate(
+            prompt, [.. Enumerable.Range(0, settings.Group).Select(i => SamplerOf(sampling, seed, (uint)i))]);
     }
 
     // The model may have more rows than the tokenizer has tokens: one of those ends an answer, as everywhere.
-    private Sampler SamplerOf(SamplerSettings sampling, ulong seed, uint stream) => new(sampling, seed, model.Config.VocabularySize, stream);
+    private Sampler SamplerOf(SamplerSettings sampling, ulong seed, uint stream) =>
+        new(sampling, seed, model.Config.VocabularySize, stream);
 
     private List<(List<int> Tokens, bool Ended)> Generate(int[] prompt, Sampler[] samplers)
     {

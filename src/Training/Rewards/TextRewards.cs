@@ -7,11 +7,13 @@ namespace TinyLlm.Training.Rewards;
 public sealed class ExactReward : IReward
 {
     /// <inheritdoc/>
-    public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select(a => a.Completion.Trim() == a.Answer.Trim() ? 1.0 : 0)];
+    public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) =>
+        [.. attempts.Select(a => a.Completion.Trim() == a.Answer.Trim() ? 1.0 : 0)];
 }
 
 /// <summary>
-/// 1 where the numbers are equal, else 0: the one behind <c>####</c>, as GSM8K ends its answers, or else the last of the text. Thousands may have commas.
+/// 1 where the numbers are equal, else 0: the one behind <c>####</c>, as GSM8K ends its answers, or else the last of
+/// the text. Thousands may have commas.
 /// </summary>
 public sealed partial class NumericReward : IReward
 {
@@ -24,7 +26,10 @@ public sealed partial class NumericReward : IReward
     {
         int mark = text.LastIndexOf("####", StringComparison.Ordinal);
         var found = mark >= 0 ? Number().Match(text, mark) : Number().Matches(text).LastOrDefault();
-        return found is { Success: true } && decimal.TryParse(found.Value.Replace(",", "", StringComparison.Ordinal), NumberStyles.Number, CultureInfo.InvariantCulture, out decimal value) ? value : null;
+        return found is { Success: true }
+            && decimal.TryParse(
+                found.Value.Replace(",", "", StringComparison.Ordinal), NumberStyles.Number,
+                CultureInfo.InvariantCulture, out decimal value) ? value : null;
     }
 
     [GeneratedRegex(@"-?\d{1,3}(,\d{3})+(\.\d+)?|-?\d+(\.\d+)?")]
@@ -48,7 +53,8 @@ public sealed class RegexReward : IReward
         }
         catch (ArgumentException e)
         {
-            throw new TinyLlmException($"--reward-pattern {pattern}: no regular expression ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
+            throw new TinyLlmException($"--reward-pattern {pattern}: no regular expression "
+                + $"({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
         }
     }
 
@@ -61,7 +67,8 @@ public sealed class RegexReward : IReward
         }
         catch (RegexMatchTimeoutException e)
         {
-            throw new TinyLlmException($"--reward-pattern {regex}: a match took more than {Longest.TotalSeconds:F0} s; expected an expression without nested repetitions.", e);
+            throw new TinyLlmException($"--reward-pattern {regex}: a match took more than {Longest.TotalSeconds:F0} "
+                + "s; expected an expression without nested repetitions.", e);
         }
     }
 }

@@ -13,7 +13,12 @@ public sealed record TrainerFile
     /// <summary>Name of the file in a checkpoint and in a run's folder.</summary>
     public const string Name = "trainer.json";
 
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        WriteIndented = true,
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        RespectNullableAnnotations = true
+    };
 
     /// <summary>pretrain or finetune.</summary>
     public required string Stage { get; init; }
@@ -27,11 +32,15 @@ public sealed record TrainerFile
     /// <summary>A hash of the training and validation tokens: a resume refuses other data.</summary>
     public required string DataHash { get; init; }
 
-    /// <summary>What best means in this run. A file that does not say so is of a time when only grpo had another measure than the loss.</summary>
+    /// <summary>
+    /// What best means in this run. A file that does not say so is of a time when only grpo had another measure than
+    /// the loss.
+    /// </summary>
     [JsonIgnore]
     public Measure Measure
     {
-        get => SavedMeasure ?? (Options.GetValueOrDefault("--method") == "grpo" ? Measure.ValidationReward : Measure.ValidationLoss);
+        get => SavedMeasure
+            ?? (Options.GetValueOrDefault("--method") == "grpo" ? Measure.ValidationReward : Measure.ValidationLoss);
         init => SavedMeasure = value;
     }
 
@@ -44,7 +53,8 @@ public sealed record TrainerFile
 
     /// <summary>Writes the file atomically.</summary>
     /// <exception cref="TinyLlmException">The file system refused.</exception>
-    public void Save(string folder) => AtomicFile.WriteText(Path.Combine(folder, Name), JsonSerializer.Serialize(this, Json) + "\n");
+    public void Save(string folder) =>
+        AtomicFile.WriteText(Path.Combine(folder, Name), JsonSerializer.Serialize(this, Json) + "\n");
 
     /// <summary>Reads the file.</summary>
     /// <exception cref="TinyLlmException">It is missing or damaged.</exception>
@@ -53,11 +63,13 @@ public sealed record TrainerFile
         string path = Path.Combine(folder, Name);
         try
         {
-            return JsonSerializer.Deserialize<TrainerFile>(File.ReadAllText(path), Json) ?? throw new JsonException("it is null");
+            return JsonSerializer.Deserialize<TrainerFile>(File.ReadAllText(path), Json)
+                ?? throw new JsonException("it is null");
         }
         catch (JsonException e)
         {
-            throw new TinyLlmException($"{path}: not a checkpoint's {Name} ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
+            throw new TinyLlmException(
+                $"{path}: not a checkpoint's {Name} ({e.Message.ReplaceLineEndings(" ").TrimEnd('.')}).", e);
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
@@ -67,16 +79,18 @@ public sealed record TrainerFile
 }
 
 /// <summary>
-/// A checkpoint: a model folder with <c>optimizer.safetensors</c> and <c>trainer.json</c> beside it. It is built under another name, flushed and
-/// renamed, so that it is there whole or not at all.
+/// A checkpoint: a model folder with <c>optimizer.safetensors</c> and <c>trainer.json</c> beside it. It is built under
+/// another name, flushed and renamed, so that it is there whole or not at all.
 /// </summary>
 public static class Checkpoint
 {
     private const string OptimizerName = "optimizer.safetensors";
 
     /// <summary>Writes a checkpoint.</summary>
-    /// <exception cref="TinyLlmException">The file system refused, for example because the disk is full; nothing half-written stays.</exception>
-    public static void Save(string folder, Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer) => AtomicFolder.Write(folder, temporary =>
+    /// <exception cref="TinyLlmException">The file system refused, for example because the disk is full; nothing
+    /// half-written stays.</exception>
+    public static void Save(string folder, Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer) =>
+        AtomicFolder.Write(folder, temporary =>
     {
         ModelFolder.Save(temporary, model, tokenizer);
         var writer = new SafetensorsWriter();
@@ -86,7 +100,9 @@ public static class Checkpoint
         trainer.Save(temporary);
     });
 
-    /// <summary>Reads weights and optimiser state back into a model of the same shapes and an optimiser of the same kind.</summary>
+    /// <summary>
+    /// Reads weights and optimiser state back into a model of the same shapes and an optimiser of the same kind.
+    /// </summary>
     /// <exception cref="TinyLlmException">A file is missing, damaged or of another model or optimiser.</exception>
     public static void Load(string folder, Gpt model, Optimizer optimizer)
     {
@@ -98,9 +114,12 @@ public static class Checkpoint
         using var reader = SafetensorsReader.Open(path);
         foreach (var (name, tensor) in optimizer.State)
         {
-            var found = reader.Find(name) ?? throw new TinyLlmException($"{path}: the tensor {name} is missing; the file belongs to another model or optimiser.");
+            var found = reader.Find(name)
+                ?? throw new TinyLlmException(
+                    $"{path}: the tensor {name} is missing; the file belongs to another model or optimiser.");
             if (!found.Shape.SequenceEqual(Sizes(tensor.Shape).Select(n => (long)n)))
-                throw new TinyLlmException($"{path}: {found}; expected {tensor.Shape}. The file belongs to another model.");
+                throw new TinyLlmException(
+                    $"{path}: {found}; expected {tensor.Shape}. The file belongs to another model.");
             model.Backend.Write(tensor, values => reader.Read(name, values));
         }
     }

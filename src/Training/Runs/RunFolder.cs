@@ -7,8 +7,8 @@ namespace TinyLlm.Training;
 
 /// <summary>
 /// The folder of a run: a model folder with the latest weights, <c>best/</c> with those that were the best by the run's
-/// <see cref="Measure"/>, <c>checkpoints/step-00000500/</c>, and <c>metrics.jsonl</c>. Until it is disposed of, no other
-/// process can open it.
+/// <see cref="Measure"/>, <c>checkpoints/step-00000500/</c>, and <c>metrics.jsonl</c>. Until it is disposed of, no
+/// other process can open it.
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
@@ -45,7 +45,8 @@ public sealed class RunFolder : IDisposable
     public static void CheckFree(string path)
     {
         if (new RunFolder(path).HoldsRun)
-            throw new TinyLlmException($"--out {path}: this folder holds a run already; go on with it by --resume, replace it by --force, or choose another folder.");
+            throw new TinyLlmException($"--out {path}: this folder holds a run already; go on with it by --resume, "
+                + "replace it by --force, or choose another folder.");
     }
 
     /// <summary>Makes the folder of a new run.</summary>
@@ -105,8 +106,8 @@ public sealed class RunFolder : IDisposable
     public string? LatestCheckpoint() => CheckpointFolders().LastOrDefault();
 
     /// <summary>
-    /// Writes a checkpoint and the latest weights, and removes earlier ones: those of <see cref="TrainerFile.Interim"/>, and what is
-    /// beyond the newest <paramref name="keep"/>.
+    /// Writes a checkpoint and the latest weights, and removes earlier ones: those of
+    /// <see cref="TrainerFile.Interim"/>, and what is beyond the newest <paramref name="keep"/>.
     /// </summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier checkpoints are kept.</exception>
     public void Save(Gpt model, Tokenizer tokenizer, Optimizer optimizer, TrainerFile trainer, int keep)
@@ -120,7 +121,8 @@ public sealed class RunFolder : IDisposable
             throw FileErrors.Writing(Checkpoints, e, kept: false);
         }
 
-        string folder = Path.Combine(Checkpoints, StepPrefix + trainer.State.Step.ToString("D8", CultureInfo.InvariantCulture));
+        string folder =
+            Path.Combine(Checkpoints, StepPrefix + trainer.State.Step.ToString("D8", CultureInfo.InvariantCulture));
         Checkpoint.Save(folder, model, tokenizer, optimizer, trainer);
         ModelFolder.Save(Root, model, tokenizer);
         foreach (string interim in CheckpointFolders().SkipLast(1).Where(IsInterim))
@@ -131,7 +133,8 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>Writes the best weights.</summary>
     /// <exception cref="TinyLlmException">The file system refused; the earlier ones are kept.</exception>
-    public void SaveBest(Gpt model, Tokenizer tokenizer, TrainerFile trainer) => AtomicFolder.Write(BestFolder, temporary =>
+    public void SaveBest(Gpt model, Tokenizer tokenizer, TrainerFile trainer) =>
+        AtomicFolder.Write(BestFolder, temporary =>
     {
         ModelFolder.Save(temporary, model, tokenizer);
         trainer.Save(temporary);
@@ -139,11 +142,14 @@ public sealed class RunFolder : IDisposable
 
     private bool HoldsRun => File.Exists(MetricsFile) || Directory.Exists(Checkpoints) || WeightFiles.Any(File.Exists);
 
-    private IEnumerable<string> WeightFiles => new[] { WeightsFile.Name, AdapterFolder.WeightsName, AdapterFolder.ConfigName }.Select(name => Path.Combine(Root, name));
+    private IEnumerable<string> WeightFiles =>
+        new[] { WeightsFile.Name, AdapterFolder.WeightsName, AdapterFolder.ConfigName }.Select(
+            name => Path.Combine(Root, name));
 
     private IEnumerable<string> CheckpointFolders() => !Directory.Exists(Checkpoints)
         ? []
-        : Directory.GetDirectories(Checkpoints, StepPrefix + "*").Where(f => !AtomicFolder.IsTemporary(f)).Order(StringComparer.Ordinal);
+        : Directory.GetDirectories(Checkpoints, StepPrefix + "*").Where(f => !AtomicFolder.IsTemporary(f))
+            .Order(StringComparer.Ordinal);
 
     // Only what a run writes: the folder may hold other files of the user's.
     private void Clear()
@@ -180,7 +186,8 @@ public sealed class RunFolder : IDisposable
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
-            throw new TinyLlmException($"{folder}: an old checkpoint could not be removed ({e.Message}); the newest one is written.", e);
+            throw new TinyLlmException(
+                $"{folder}: an old checkpoint could not be removed ({e.Message}); the newest one is written.", e);
         }
     }
 }

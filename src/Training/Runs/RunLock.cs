@@ -1,8 +1,8 @@
 namespace TinyLlm.Training;
 
 /// <summary>
-/// Keeps a run's folder to one process: two that write into it would mix their weights and checkpoints. The system takes
-/// the lock back when a process ends, however it ends, so that what a killed one leaves stands in nobody's way.
+/// Keeps a run's folder to one process: two that write into it would mix their weights and checkpoints. The system
+/// takes the lock back when a process ends, however it ends, so that what a killed one leaves stands in nobody's way.
 /// </summary>
 internal sealed class RunLock : IDisposable
 {
@@ -26,7 +26,8 @@ internal sealed class RunLock : IDisposable
         while (true)
         {
             var file = Open(path, folder);
-            // Whoever had the lock may have removed the file after it was opened here: then a third could make a new one.
+            // Whoever had the lock may have removed the file after it was opened here: then a third could make a new
+            // one.
             if (OperatingSystem.IsWindows() || File.Exists(path))
                 return new RunLock(file);
             file.Dispose();
@@ -50,7 +51,8 @@ internal sealed class RunLock : IDisposable
         catch (IOException e) when (e.GetType() == typeof(IOException) && TakenCodes.Contains(e.HResult & 0xffff))
         {
             throw new TinyLlmException(
-                $"{folder}: another process is training in this folder; wait until it has ended, or choose another folder.", e);
+                $"{folder}: another process is training in this folder; wait until it has ended, or choose another "
+                + "folder.", e);
         }
     }
 }

@@ -5,7 +5,10 @@ using TinyLlm.Data;
 
 namespace TinyLlm.Training;
 
-/// <summary>What one logged step reports; one line of <c>metrics.jsonl</c>. A number that is not finite is null there, and NaN when read.</summary>
+/// <summary>
+/// What one logged step reports; one line of <c>metrics.jsonl</c>. A number that is not finite is null there, and NaN
+/// when read.
+/// </summary>
 public sealed record RunLogEntry
 {
     /// <summary>Optimiser steps done.</summary>
@@ -26,7 +29,10 @@ public sealed record RunLogEntry
     /// </summary>
     public double? ValBitsPerByte { get; init; }
 
-    /// <summary>Of comparisons: mean difference of the step's rewards, and the share of pairs with the chosen answer ahead; null for other stages.</summary>
+    /// <summary>
+    /// Of comparisons: mean difference of the step's rewards, and the share of pairs with the chosen answer ahead; null
+    /// for other stages.
+    /// </summary>
     public double? RewardMargin { get; init; }
 
     /// <summary>See <see cref="RewardMargin"/>.</summary>
@@ -38,14 +44,17 @@ public sealed record RunLogEntry
     /// <summary>See <see cref="ValRewardMargin"/>.</summary>
     public double? ValRewardAccuracy { get; init; }
 
-    /// <summary>Of the model's own answers: mean reward of those that came to an end, NaN where none did; null for other stages.</summary>
+    /// <summary>
+    /// Of the model's own answers: mean reward of those that came to an end, NaN where none did; null for other stages.
+    /// </summary>
     public double? Reward { get; init; }
 
     /// <summary>The share of the step's answers that did not come to an end, from which nothing is learned.</summary>
     public double? Truncated { get; init; }
 
     /// <summary>
-    /// Mean reward of greedy answers to validation prompts that came to an end, NaN where none did; null where there was no evaluation.
+    /// Mean reward of greedy answers to validation prompts that came to an end, NaN where none did; null where there
+    /// was no evaluation.
     /// </summary>
     public double? ValReward { get; init; }
 
@@ -63,8 +72,9 @@ public sealed record RunLogEntry
 }
 
 /// <summary>
-/// Writes <c>metrics.jsonl</c>: one JSON object a line with step, tokens, train_loss, val_loss and val_bits_per_byte (on evaluation
-/// steps), lr, grad_norm, tokens_per_second and seconds. Each line reaches the system at once, so that the file can be followed.
+/// Writes <c>metrics.jsonl</c>: one JSON object a line with step, tokens, train_loss, val_loss and val_bits_per_byte
+/// (on evaluation steps), lr, grad_norm, tokens_per_second and seconds. Each line reaches the system at once, so that
+/// the file can be followed.
 /// </summary>
 public sealed class RunLog : IDisposable
 {
@@ -92,10 +102,12 @@ public sealed class RunLog : IDisposable
     public static RunLog Create(string path) => new(path, FileMode.Create);
 
     /// <summary>
-    /// Continues a log after step <paramref name="step"/>: drops lines of later steps and a last line that a kill cut short, by writing
-    /// the rest to a new file and renaming it (<see cref="AtomicFile"/>). A file that is not there is begun.
+    /// Continues a log after step <paramref name="step"/>: drops lines of later steps and a last line that a kill cut
+    /// short, by writing the rest to a new file and renaming it (<see cref="AtomicFile"/>). A file that is not there is
+    /// begun.
     /// </summary>
-    /// <exception cref="TinyLlmException">The file cannot be read or written, or another line than the last is damaged.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read or written, or another line than the last is
+    /// damaged.</exception>
     public static RunLog Resume(string path, int step)
     {
         if (File.Exists(path))
@@ -111,7 +123,8 @@ public sealed class RunLog : IDisposable
     }
 
     /// <summary>Appends one line.</summary>
-    /// <exception cref="TinyLlmException">The file cannot be written. What was written of the line is overwritten by the next.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be written. What was written of the line is overwritten by
+    /// the next.</exception>
     public void Append(RunLogEntry entry)
     {
         line.ResetWrittenCount();
@@ -146,7 +159,8 @@ public sealed class RunLog : IDisposable
     }
 
     /// <summary>Reads a log. A last line that a kill cut short is left out.</summary>
-    /// <exception cref="TinyLlmException">The file cannot be read, or another line than the last is damaged.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read, or another line than the last is
+    /// damaged.</exception>
     public static IReadOnlyList<RunLogEntry> Read(string path) =>
         [.. Lines(path).Where(pair => pair.Entry is not null).Select(pair => pair.Entry!)];
 
@@ -177,7 +191,8 @@ public sealed class RunLog : IDisposable
             if (line.IsBlank)
                 continue;
             if (damaged > 0)
-                throw new TinyLlmException($"{path}, line {damaged}: no line of a run's metrics; expected a JSON object with step, tokens, "
+                throw new TinyLlmException(
+                    $"{path}, line {damaged}: no line of a run's metrics; expected a JSON object with step, tokens, "
                     + "train_loss, lr, grad_norm, tokens_per_second and seconds. Remove the line.");
             RunLogEntry? entry = Parse(line.Bytes);
             if (entry is null)
@@ -212,15 +227,18 @@ public sealed class RunLog : IDisposable
                 Seconds = Number(row.GetProperty("seconds")),
             };
         }
-        catch (Exception exception) when (exception is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception exception) when (exception is JsonException or KeyNotFoundException
+            or InvalidOperationException or FormatException)
         {
             return null; // not JSON, a field missing, or of another type
         }
     }
 
-    private static double? Optional(JsonElement row, string name) => row.TryGetProperty(name, out JsonElement value) ? Number(value) : null;
+    private static double? Optional(JsonElement row, string name) =>
+        row.TryGetProperty(name, out JsonElement value) ? Number(value) : null;
 
-    private static double Number(JsonElement value) => value.ValueKind == JsonValueKind.Null ? double.NaN : value.GetDouble();
+    private static double Number(JsonElement value) => value.ValueKind == JsonValueKind.Null ? double.NaN
+        : value.GetDouble();
 
     private void WriteNumber(string name, double? value)
     {

@@ -63,7 +63,8 @@ public sealed class AtomicFileTests : IDisposable
         string path = folder["f"];
         if (exists)
             folder.Write("f", "old");
-        var full = new IOException("No space left on device : '/x'", OperatingSystem.IsWindows() ? unchecked((int)0x80070070) : 28);
+        var full = new IOException(
+            "No space left on device : '/x'", OperatingSystem.IsWindows() ? unchecked((int)0x80070070) : 28);
         TinyLlmException error = UserError.Expect(() => AtomicFile.Write(path, stream =>
         {
             stream.Write(new byte[100_000]);
@@ -81,7 +82,8 @@ public sealed class AtomicFileTests : IDisposable
     public void Write_OtherException_PassesAndRemovesTheTemporaryFile()
     {
         string path = folder.Write("f", "old");
-        Assert.Throws<InvalidOperationException>(() => AtomicFile.Write(path, _ => throw new InvalidOperationException("x")));
+        Assert.Throws<InvalidOperationException>(
+            () => AtomicFile.Write(path, _ => throw new InvalidOperationException("x")));
         Assert.Equal(["f"], folder.Names);
         Assert.Equal("old", File.ReadAllText(path));
     }

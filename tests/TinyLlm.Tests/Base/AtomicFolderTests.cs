@@ -90,12 +90,14 @@ public sealed class AtomicFolderTests : IDisposable
     public void Write_OntoAFile_IsRefused()
     {
         folder.Write("m", "a file");
-        UserError.Expect(() => AtomicFolder.Write(folder["m"], path => Build(path, "new")), folder["m"], "this is a file");
+        UserError.Expect(
+            () => AtomicFolder.Write(folder["m"], path => Build(path, "new")), folder["m"], "this is a file");
         Assert.Equal(["m"], folder.Names);
         Assert.Equal("a file", File.ReadAllText(folder["m"]));
     }
 
-    // Every state that a kill can leave, in the order of the writer's actions; the last is one where someone tidied up by hand.
+    // Every state that a kill can leave, in the order of the writer's actions; the last is one where someone tidied up
+    // by hand.
     public static TheoryData<string[], string> Interrupted => new()
     {
         { ["m old", New + " half"], "old" },

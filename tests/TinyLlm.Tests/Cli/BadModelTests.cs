@@ -4,7 +4,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Cli;
 
-/// <summary>Model folders that are missing, damaged, foreign or made to take the memory: one line, exit code 2, and not a moment of doubt.</summary>
+/// <summary>
+/// Model folders that are missing, damaged, foreign or made to take the memory: one line, exit code 2, and not a moment
+/// of doubt.
+/// </summary>
 public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture<BadModelTests.Fixture>, IDisposable
 {
     private const long MostBytes = 400L << 20;
@@ -51,7 +54,8 @@ public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture
     public void ForeignWeights_AreRefused()
     {
         Copy();
-        File.Copy(Path.Combine(model, "optimizer.safetensors"), Path.Combine(model, "model.safetensors"), overwrite: true);
+        File.Copy(Path.Combine(model, "optimizer.safetensors"), Path.Combine(model, "model.safetensors"),
+            overwrite: true);
         Refuse("model.safetensors", "is missing");
 
         Copy();
@@ -62,7 +66,8 @@ public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture
         File.Copy(run["other/model.safetensors"], Path.Combine(model, "model.safetensors"), overwrite: true);
         File.Copy(run["other/config.json"], Path.Combine(model, "config.json"), overwrite: true);
         File.Copy(run["char/tokenizer.json"], Path.Combine(model, "tokenizer.json"), overwrite: true);
-        Assert.Equal(0, run.CommandLine.Run($"info --model {model}").ExitCode); // a smaller vocabulary than the weights' can be used
+        // a smaller vocabulary than the weights' can be used.
+        Assert.Equal(0, run.CommandLine.Run($"info --model {model}").ExitCode);
     }
 
     [Theory]
@@ -128,7 +133,8 @@ public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture
     [InlineData("--count 0", "--count 0")]
     [InlineData("--device cuda", "--device cuda")]
     [InlineData("--threads -1", "--threads -1")]
-    public void Generate_RefusesSettings(string option, string part) => run.Refuse($"generate --model base --prompt a {option}", part);
+    public void Generate_RefusesSettings(string option, string part) =>
+        run.Refuse($"generate --model base --prompt a {option}", part);
 
     [Theory]
     [InlineData("generate --model base --chat", "--chat: there is no prompt")]
@@ -184,8 +190,10 @@ public sealed class BadModelTests(BadModelTests.Fixture fixture) : IClassFixture
             Run.Folder.Write("large.ids", "1 2 999999\n");
             Run.Folder.Write("negative.ids", "1 -1\n");
             Run.Succeed($"{SmallRun.Pretrain} --steps 1 --out base");
-            Run.Succeed("pretrain --data text.txt --preset tiny --layers 1 --width 64 --heads 2 --tokenizer byte --threads 1 --context 16 --batch-size 2 --steps 1 --out other");
-            Run.Succeed("pretrain --data ascii.txt --preset tiny --layers 1 --width 32 --heads 2 --tokenizer char --threads 1 --context 16 --batch-size 2 --steps 1 --out chars");
+            Run.Succeed("pretrain --data text.txt --preset tiny --layers 1 --width 64 --heads 2 --tokenizer byte "
+                + "--threads 1 --context 16 --batch-size 2 --steps 1 --out other");
+            Run.Succeed("pretrain --data ascii.txt --preset tiny --layers 1 --width 32 --heads 2 --tokenizer char "
+                + "--threads 1 --context 16 --batch-size 2 --steps 1 --out chars");
             Run.Succeed("tokenizer train --data text.txt --vocab-size 300 --out bpe");
             Run.Succeed("tokenizer train --data ascii.txt --tokenizer char --out char");
         }

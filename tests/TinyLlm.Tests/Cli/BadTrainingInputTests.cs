@@ -3,8 +3,11 @@ using Xunit;
 
 namespace TinyLlm.Tests.Cli;
 
-/// <summary>What pretrain and finetune refuse: one line, exit code 2 (1 where the parser refuses), and no file written or lost.</summary>
-public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture) : IClassFixture<BadTrainingInputTests.Fixture>
+/// <summary>
+/// What pretrain and finetune refuse: one line, exit code 2 (1 where the parser refuses), and no file written or lost.
+/// </summary>
+public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
+    : IClassFixture<BadTrainingInputTests.Fixture>
 {
     private readonly SmallRun run = fixture.Run;
 
@@ -35,12 +38,14 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [InlineData("--layers 10000000 --width 32768 --heads 2", "MiB are free")]
     [InlineData("--layers 1 --width 2000000000 --heads 2", "--width 2000000000")]
     [InlineData("--layers 1 --width 32 --heads 2 --context 2000000000", "--context 2000000000")]
-    public void Pretrain_RefusesSizes(string sizes, string part) => run.Refuse($"pretrain --data text.txt {sizes} --steps 2 --out new", part);
+    public void Pretrain_RefusesSizes(string sizes, string part) =>
+        run.Refuse($"pretrain --data text.txt {sizes} --steps 2 --out new", part);
 
     [Theory]
     [InlineData("--batch-size 0", "--batch-size 0")]
     [InlineData("--batch-size 4000000 --micro-batch 4000000", "a smaller batch")]
-    [InlineData("--batch-size 4 --micro-batch 3", "--micro-batch 3 does not divide --batch-size 4; expected 0 (as many rows as fit) or a divisor, such as 2")]
+    [InlineData("--batch-size 4 --micro-batch 3", "--micro-batch 3 does not divide --batch-size 4; expected 0 (as "
+        + "many rows as fit) or a divisor, such as 2")]
     [InlineData("--micro-batch 4", "--micro-batch 4 does not divide --batch-size 2")]
     [InlineData("--micro-batch -1", "--micro-batch -1")]
     [InlineData("--accumulate 0", "--accumulate 0")]
@@ -63,7 +68,8 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [InlineData("--device cuda", "--device cuda")]
     public void Pretrain_RefusesSettings(string settings, string part)
     {
-        string sizes = settings.Contains("--threads", StringComparison.Ordinal) ? SmallRun.Sizes.Replace("--threads 1", "", StringComparison.Ordinal) : SmallRun.Sizes;
+        string sizes = settings.Contains("--threads", StringComparison.Ordinal)
+            ? SmallRun.Sizes.Replace("--threads 1", "", StringComparison.Ordinal) : SmallRun.Sizes;
         string batch = settings.Contains("--batch-size", StringComparison.Ordinal) ? "" : "--batch-size 2";
         run.Refuse($"pretrain --data text.txt {sizes} --context 16 {batch} {settings} --out new", part);
     }
@@ -91,7 +97,8 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
         run.Refuse($"{SmallRun.Pretrain} --steps 2 --out text.txt", "text.txt");
 
         // Even with --force the old run stays until nothing can refuse the new one.
-        run.Refuse($"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 4000000 --micro-batch 4000000 --out base --force", "a smaller batch");
+        run.Refuse($"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 4000000 --micro-batch "
+            + "4000000 --out base --force", "a smaller batch");
         run.Refuse($"{SmallRun.Pretrain} --eval-batches -1 --out base --force", "--eval-batches");
         run.Refuse("finetune --model base --data broken.jsonl --out base --force", "broken.jsonl");
     }
@@ -111,7 +118,8 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [InlineData("", "rows.jsonl", "expected --model DIR")]
     [InlineData("--model base --batch-size 0", "rows.jsonl", "--batch-size 0")]
     [InlineData("--model base --device opencl", "rows.jsonl", "--device opencl")]
-    public void Finetune_Refuses(string options, string data, string part) => run.Refuse($"finetune {options} --data {data} --out new", part);
+    public void Finetune_Refuses(string options, string data, string part) =>
+        run.Refuse($"finetune {options} --data {data} --out new", part);
 
     [Theory]
     [InlineData("pretrain --foo", "--foo")]
@@ -137,7 +145,8 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
     [InlineData("pretrain --tokenizer")]
     [InlineData("info --model")]
     [InlineData("tokenizer encode --tokenizer base --input")]
-    public void AnEmptyPath_IsRefused(string words) => SmallRun.CheckRefused(run.CommandLine.Run(words, ""), 1, "is empty");
+    public void AnEmptyPath_IsRefused(string words) =>
+        SmallRun.CheckRefused(run.CommandLine.Run(words, ""), 1, "is empty");
 
     public sealed class Fixture : IDisposable
     {
@@ -148,10 +157,14 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
             Run.Folder.Write("short.txt", "hello\n");
             Run.Folder.Write("broken.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}\n\n{\"question\": \"a\", \n");
             Run.Folder.Write("incomplete.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}\n{\"question\": \"a\"}\n");
-            Run.Folder.Write("questions.jsonl", string.Concat(Enumerable.Repeat("{\"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}\n", 4)));
+            Run.Folder.Write(
+                "questions.jsonl",
+                string.Concat(
+                Enumerable.Repeat("{\"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}\n", 4)));
             Run.Folder.Write("one.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}\n");
             Directory.CreateDirectory(Run["folder"]);
-            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 2 --sample-every 0 --out base");
+            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 2 "
+                + "--sample-every 0 --out base");
         }
 
         public SmallRun Run { get; }

@@ -9,17 +9,22 @@ using Xunit;
 
 namespace TinyLlm.Tests.Cli;
 
-/// <summary>Conversations through a pipe, with a model that says noise: each answer is another one, and with a seed the same every time.</summary>
+/// <summary>
+/// Conversations through a pipe, with a model that says noise: each answer is another one, and with a seed the same
+/// every time.
+/// </summary>
 public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassFixture<ChatCommandTests.Fixture>
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly SmallRun run = fixture.Run;
 
     [Fact]
     public void TheFirstAnswer_IsThatOfGenerate_AndOnlyAnswersAreOnStdout()
     {
-        string expected = run.Succeed("generate --model long --chat --seed 4 --max-tokens 12 --threads 1 --prompt cat").Text;
+        string expected =
+            run.Succeed("generate --model long --chat --seed 4 --max-tokens 12 --threads 1 --prompt cat").Text;
         Assert.Equal(expected, Chat("--seed 4", "cat\n").Text);
         Assert.Equal(expected, Chat("--seed 4", "  cat \r\n\n \n/quit\nnever asked\n").Text);
         Assert.Equal(expected, Chat("--seed 4", "cat").Text);
@@ -30,11 +35,14 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     [Fact]
     public void AnswersFollowTheWholeConversation_WhichIsSaved()
     {
-        Chat("--seed 4 --system Rhyme.", "one\n<|im_end|> two\n/save saved.jsonl\n/system\n//three\n/save saved.jsonl\n");
+        Chat("--seed 4 --system Rhyme.",
+            "one\n<|im_end|> two\n/save saved.jsonl\n/system\n//three\n/save saved.jsonl\n");
         var rows = ChatRows.Read(run["saved.jsonl"]).ToList();
         Assert.Equal(2, rows.Count);
         Assert.Equal(["system", "user", "assistant", "user", "assistant"], rows[0].Messages.Select(m => m.Role));
-        Assert.Equal(("Rhyme.", "one", "<|im_end|> two"), (rows[0].Messages[0].Content, rows[0].Messages[1].Content, rows[0].Messages[3].Content));
+        Assert.Equal(
+            ("Rhyme.", "one", "<|im_end|> two"),
+            (rows[0].Messages[0].Content, rows[0].Messages[1].Content, rows[0].Messages[3].Content));
         Assert.Equal([.. rows[0].Messages.Skip(1), new ChatMessage("user", "/three")], rows[1].Messages.Take(5));
 
         // What the model says to these messages, with the numbers that the second answer draws.
@@ -45,7 +53,8 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     [Fact]
     public void UndoResetAndRegenerate_ChangeTheConversation()
     {
-        Chat("--seed 4", "one\ntwo\n/undo\n/save undone.jsonl\n/regenerate\n/save again.jsonl\n/reset\nthree\n/save reset.jsonl\n");
+        Chat("--seed 4",
+            "one\ntwo\n/undo\n/save undone.jsonl\n/regenerate\n/save again.jsonl\n/reset\nthree\n/save reset.jsonl\n");
         var undone = Saved("undone.jsonl");
         var again = Saved("again.jsonl");
         Assert.Equal(["one"], Users(undone));
@@ -59,7 +68,8 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     [Fact]
     public void WhatCannotBeDone_IsOneLine_AndTheChatGoesOn()
     {
-        var result = Chat("--seed 4", "/undo\n/regenerate\n/good\n/bad\n/compare\n/save\n/save x.jsonl\n/what is this\ncat\n/save no/such/x.jsonl\n/good\n/good\n", "--preferences", "once.jsonl");
+        var result = Chat("--seed 4", "/undo\n/regenerate\n/good\n/bad\n/compare\n/save\n/save x.jsonl\n/what is "
+            + "this\ncat\n/save no/such/x.jsonl\n/good\n/good\n", "--preferences", "once.jsonl");
         Assert.Equal(10, result.ErrorLines.Length);
         foreach (string command in new[] { "/undo", "/regenerate", "/good", "/bad", "/compare" })
             Assert.Contains($"{command}: nothing was asked yet; ask something first.", result.ErrorLines);
@@ -78,11 +88,13 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
         Chat("--seed 4 --system S", "cat\n/bad\n/regenerate\n/good\n", "--preferences", "rated.jsonl");
         var rows = Rows("rated.jsonl");
         Assert.Equal(3, rows.Length);
-        string[] answers = [.. new uint[] { 0, 1 }.Select(number => Answer([new ChatMessage("system", "S"), new ChatMessage("user", "cat")], 4, number))];
+        string[] answers = [.. new uint[] { 0, 1 }.Select(
+            number => Answer([new ChatMessage("system", "S"), new ChatMessage("user", "cat")], 4, number))];
         Assert.All(rows, row => Assert.Equal([("system", "S"), ("user", "cat")], Messages(row, "prompt")));
         Assert.Equal([("assistant", answers[0])], Messages(rows[0], "completion"));
         Assert.Equal([("assistant", answers[1])], Messages(rows[1], "completion"));
-        Assert.Equal((false, true), (rows[0].GetProperty("label").GetBoolean(), rows[1].GetProperty("label").GetBoolean()));
+        Assert.Equal(
+            (false, true), (rows[0].GetProperty("label").GetBoolean(), rows[1].GetProperty("label").GetBoolean()));
         Assert.Equal([("assistant", answers[1])], Messages(rows[2], "chosen"));
         Assert.Equal([("assistant", answers[0])], Messages(rows[2], "rejected"));
     }
@@ -90,9 +102,13 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     [Fact]
     public void Compare_GoesOnWithThePick_AndWritesItDown()
     {
-        var result = Chat("--seed 4", "/compare cat\nx\nB\n/save first.jsonl\n/compare\na\n/save second.jsonl\n/compare dog\n\n/save third.jsonl\n/compare\n", "--preferences", "compared.jsonl");
-        string[] answers = [.. new uint[] { 0, 1, 2, 3 }.Select(number => Answer([new ChatMessage("user", "cat")], 4, number))];
-        Assert.StartsWith($"A: {answers[0]}\nB: {answers[1]}\nA: {answers[2]}\nB: {answers[3]}\n", result.Text, StringComparison.Ordinal);
+        var result = Chat("--seed 4", "/compare cat\nx\nB\n/save first.jsonl\n/compare\na\n/save "
+            + "second.jsonl\n/compare dog\n\n/save third.jsonl\n/compare\n", "--preferences", "compared.jsonl");
+        string[] answers =
+            [.. new uint[] { 0, 1, 2, 3 }.Select(number => Answer([new ChatMessage("user", "cat")], 4, number))];
+        Assert.StartsWith(
+            $"A: {answers[0]}\nB: {answers[1]}\nA: {answers[2]}\nB: {answers[3]}\n", result.Text,
+            StringComparison.Ordinal);
         Assert.Equal([new("user", "cat"), new("assistant", answers[1])], Saved("first.jsonl"));
         Assert.Equal([new("user", "cat"), new("assistant", answers[2])], Saved("second.jsonl"));
 
@@ -105,7 +121,10 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
         Assert.Equal([("assistant", answers[2])], Messages(rows[1], "chosen"));
 
         // Two that are the same are nothing to choose from.
-        Assert.Contains("the same", Chat("--temperature 0", "/compare cat\n/save same.jsonl\n", "--preferences", "none.jsonl").Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "the same", Chat(
+            "--temperature 0", "/compare cat\n/save same.jsonl\n", "--preferences", "none.jsonl").Error,
+            StringComparison.Ordinal);
         Assert.Equal(["cat"], Users(Saved("same.jsonl")));
         Assert.False(File.Exists(run["none.jsonl"]));
     }
@@ -114,8 +133,12 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     public void ALongConversation_LosesItsOldestTurns_AndALongQuestionIsRefused()
     {
         string turns = string.Concat(Enumerable.Range(0, 9).Select(i => $"question {i}\n"));
-        var result = Chat("--seed 4", turns + "/save all.jsonl\n/good\n" + new string('x', 300) + "\n", "--preferences", "window.jsonl");
-        Assert.Contains(result.ErrorLines, line => line.Contains("no longer sees the first question and", StringComparison.Ordinal));
+        var result = Chat(
+            "--seed 4", turns + "/save all.jsonl\n/good\n" + new string('x', 300) + "\n", "--preferences",
+            "window.jsonl");
+        Assert.Contains(
+            result.ErrorLines, line =>
+            line.Contains("no longer sees the first question and", StringComparison.Ordinal));
         Assert.Contains("the question takes 319 of the 256 tokens", result.ErrorLines[^1], StringComparison.Ordinal);
 
         // All of it is kept; what the model saw is what a rating speaks of.
@@ -127,7 +150,8 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
         Assert.Equal(Answer(all.SkipLast(1).TakeLast(prompt.Length), 4, 8), all[^1].Content);
 
         // The context ends an answer, too.
-        Assert.Contains("The answer ends here", Chat("--temperature 0 --max-tokens 500", "cat\n").Error, StringComparison.Ordinal);
+        Assert.Contains(
+            "The answer ends here", Chat("--temperature 0 --max-tokens 500", "cat\n").Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -135,7 +159,8 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     {
         string tokenizer = Path.Combine(AppContext.BaseDirectory, "Golden", "tokenizers", "gpt2");
         string sizes = SmallRun.Sizes.Replace("--tokenizer byte", "", StringComparison.Ordinal);
-        run.Succeed($"pretrain --data text.txt {sizes} --context 16 --batch-size 1 --steps 1 --sample-every 0 --out unmarked", "--tokenizer", tokenizer);
+        run.Succeed($"pretrain --data text.txt {sizes} --context 16 --batch-size 1 --steps 1 --sample-every 0 --out "
+            + "unmarked", "--tokenizer", tokenizer);
         run.Refuse("chat --model unmarked --threads 1", "unmarked", "<|im_start|>");
         run.Refuse("chat --model nowhere", "nowhere");
         run.Refuse("chat --model long --max-tokens 0", "--max-tokens 0");
@@ -145,15 +170,19 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     public void CtrlC_StopsTheAnswer_AndTwiceTheChat()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
-        Assert.SkipWhen(InterruptionTests.IsIgnored(2), "SIGINT is ignored by whoever started the tests, and so by the programs that they start.");
-        using var command = run.CommandLine.Start("chat --model endless --threads 1 --temperature 0 --max-tokens 100000");
+        Assert.SkipWhen(InterruptionTests.IsIgnored(2), "SIGINT is ignored by whoever started the tests, and so by "
+            + "the programs that they start.");
+        using var command =
+            run.CommandLine.Start("chat --model endless --threads 1 --temperature 0 --max-tokens 100000");
         command.Send("cat\n");
         command.WaitForOutput(20);
         command.Signal(2);
 
         // It goes on, with the answer as far as it came.
         command.Send("/save stopped.jsonl\n");
-        command.WaitFor(() => File.Exists(run["stopped.jsonl"]) && new FileInfo(run["stopped.jsonl"]).Length > 0, "a saved conversation");
+        command.WaitFor(
+            () => File.Exists(run["stopped.jsonl"])
+            && new FileInfo(run["stopped.jsonl"]).Length > 0, "a saved conversation");
         var stopped = Saved("stopped.jsonl");
         Assert.Equal(["cat"], Users(stopped));
         Assert.InRange(stopped[1].Content.Length, 10, 8000);
@@ -169,7 +198,8 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
     private CommandResult Chat(string options, string input, params string[] more)
     {
         string sizes = options.Contains("--max-tokens", StringComparison.Ordinal) ? "" : "--max-tokens 12";
-        var result = run.CommandLine.Run(Encoding.UTF8.GetBytes(input), $"chat --model long --threads 1 {sizes} {options}", more);
+        var result = run.CommandLine.Run(
+            Encoding.UTF8.GetBytes(input), $"chat --model long --threads 1 {sizes} {options}", more);
         Assert.True(result.ExitCode == 0, result.Error);
         Assert.DoesNotContain(result.Error, c => char.IsControl(c) && c != '\n');
         Strict.GetString(result.Output);
@@ -184,7 +214,8 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
         using var owner = model;
         using var generator = new Generator(model);
         var bytes = new List<byte>();
-        var sampler = new Sampler(new SamplerSettings { Temperature = 0.8f }, seed, model.Config.VocabularySize, number);
+        var sampler =
+            new Sampler(new SamplerSettings { Temperature = 0.8f }, seed, model.Config.VocabularySize, number);
         generator.Generate(ChatTemplate.EncodePrompt(tokenizer, [.. messages]), 12, sampler, token =>
         {
             if (tokenizer.EndsText(token))
@@ -197,19 +228,23 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
 
     private IReadOnlyList<ChatMessage> Saved(string name) => ChatRows.Read(run[name]).Last().Messages;
 
-    private static IEnumerable<string> Users(IEnumerable<ChatMessage> messages) => messages.Where(m => m.Role == "user").Select(m => m.Content);
+    private static IEnumerable<string> Users(IEnumerable<ChatMessage> messages) =>
+        messages.Where(m => m.Role == "user").Select(m => m.Content);
 
-    private JsonElement[] Rows(string name) => [.. File.ReadLines(run[name]).Select(line => JsonDocument.Parse(line).RootElement)];
+    private JsonElement[] Rows(string name) =>
+        [.. File.ReadLines(run[name]).Select(line => JsonDocument.Parse(line).RootElement)];
 
     private static (string, string)[] Messages(JsonElement row, string field) =>
-        [.. row.GetProperty(field).EnumerateArray().Select(m => (m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!))];
+        [.. row.GetProperty(field).EnumerateArray()
+        .Select(m => (m.GetProperty("role").GetString()!, m.GetProperty("content").GetString()!))];
 
     public sealed class Fixture : IDisposable
     {
         public Fixture()
         {
             Run = new SmallRun();
-            string common = $"pretrain --data text.txt {SmallRun.Sizes} --batch-size 1 --steps 1 --sample-every 0 --eval-batches 1";
+            string common = $"pretrain --data text.txt {SmallRun.Sizes} --batch-size 1 --steps 1 --sample-every 0 "
+                + "--eval-batches 1";
             Run.Succeed($"{common} --context 256 --out long");
             Run.Folder.Write("much.txt", SmallRun.Text(200_000));
             Run.Succeed($"{common.Replace("text.txt", "much.txt")} --context 8192 --out endless");

@@ -23,7 +23,8 @@ public sealed class DataCommandTests : IDisposable
         Assert.Matches(@"\n +list .*\n +get ", commandLine.Run("data --help").Text);
         var help = commandLine.Run("data get --help");
         Assert.Equal((0, ""), (help.ExitCode, help.Error));
-        foreach (string part in new[] { "tinyllm data get <NAME>", "--out <DIR>", "datasets/NAME", "--url-base <URL>", "--accept-new" })
+        foreach (string part in new[] { "tinyllm data get <NAME>", "--out <DIR>", "datasets/NAME", "--url-base <URL>",
+            "--accept-new" })
             Assert.Contains(part, help.Text, StringComparison.Ordinal);
     }
 
@@ -50,13 +51,17 @@ public sealed class DataCommandTests : IDisposable
         using var server = new LoopbackServer(request => LoopbackAnswer.File(request, Text));
         var got = commandLine.Run($"data get tinystories-instruct --url-base {server.Address}");
         Assert.True(got.ExitCode == 0, got.Error);
-        string train = Path.Combine("datasets", "tinystories-instruct", "TinyStories-Instruct-train.txt"), valid = train.Replace("train", "valid", StringComparison.Ordinal);
-        Assert.StartsWith($"tinystories-instruct is now in {Path.Combine("datasets", "tinystories-instruct")}: TinyStories-Instruct-train.txt, ", got.Text, StringComparison.Ordinal);
+        string train = Path.Combine("datasets", "tinystories-instruct", "TinyStories-Instruct-train.txt"),
+            valid = train.Replace("train", "valid", StringComparison.Ordinal);
+        Assert.StartsWith($"tinystories-instruct is now in {Path.Combine("datasets", "tinystories-instruct")}: "
+            + "TinyStories-Instruct-train.txt, ", got.Text, StringComparison.Ordinal);
         Assert.EndsWith($" pretrain --data {train} --val-data {valid}\n", got.Text, StringComparison.Ordinal);
         Assert.Equal(Text, File.ReadAllBytes(folder[train]));
         Assert.Contains("TinyStories-Instruct-train.txt: 33 B of 33 B (100%)", got.Error, StringComparison.Ordinal);
         Assert.DoesNotContain(got.Error, c => char.IsControl(c) && c != '\n');
-        Assert.All(server.Requests, request => Assert.StartsWith("/datasets/roneneldan/TinyStoriesInstruct/resolve/", request.Path, StringComparison.Ordinal));
+        Assert.All(server.Requests,
+            request => Assert.StartsWith(
+            "/datasets/roneneldan/TinyStoriesInstruct/resolve/", request.Path, StringComparison.Ordinal));
 
         // Offline from here on: nothing is asked for.
         var again = commandLine.Run($"data get tinystories-instruct --url-base {server.Address}");
@@ -71,8 +76,12 @@ public sealed class DataCommandTests : IDisposable
         using var server = new LoopbackServer(request => LoopbackAnswer.File(request, Text));
         var got = commandLine.Run($"data get gsm8k --out here --accept-new --url-base {server.Address}");
         Assert.True(got.ExitCode == 0, got.Error);
-        Assert.EndsWith($" finetune --model DIR --data {Path.Combine("here", "gsm8k-train.jsonl")}\n", got.Text, StringComparison.Ordinal);
-        Assert.Equal([".sums.json", "gsm8k-test.jsonl", "gsm8k-train.jsonl"], FolderContent.Of(folder["here"]).Select(line => line.Split(' ')[0]));
+        Assert.EndsWith(
+            $" finetune --model DIR --data {Path.Combine("here", "gsm8k-train.jsonl")}\n", got.Text,
+            StringComparison.Ordinal);
+        Assert.Equal(
+            [".sums.json", "gsm8k-test.jsonl", "gsm8k-train.jsonl"],
+            FolderContent.Of(folder["here"]).Select(line => line.Split(' ')[0]));
     }
 
     [Fact]
@@ -82,7 +91,9 @@ public sealed class DataCommandTests : IDisposable
         byte[] big = new byte[1_000_000];
         new Random(4).NextBytes(big);
         bool stalls = true;
-        using var server = new LoopbackServer(request => LoopbackAnswer.File(request, big) is var whole && stalls ? whole with { Sends = 400_000, Stalls = true } : whole);
+        using var server = new LoopbackServer(
+            request => LoopbackAnswer.File(request, big) is var whole && stalls
+            ? whole with { Sends = 400_000, Stalls = true } : whole);
 
         using var command = commandLine.Start($"data get tinystories-instruct --url-base {server.Address}");
         string part = folder[Path.Combine("datasets", "tinystories-instruct", "TinyStories-Instruct-train.txt.part")];
@@ -90,7 +101,9 @@ public sealed class DataCommandTests : IDisposable
         command.Signal(15);
         var interrupted = command.Finish();
         Assert.Equal((130, ""), (interrupted.ExitCode, interrupted.Text));
-        Assert.Equal("Interrupted; 400.0 kB of TinyStories-Instruct-train.txt are kept. The same command goes on.", interrupted.ErrorLines[^1]);
+        Assert.Equal(
+            "Interrupted; 400.0 kB of TinyStories-Instruct-train.txt are kept. The same command goes on.",
+            interrupted.ErrorLines[^1]);
         Assert.Equal(400_000, new FileInfo(part).Length);
         Assert.Matches(@"\ntinystories-instruct .* in part: ", commandLine.Run("data list").Text);
 
@@ -117,13 +130,17 @@ public sealed class DataCommandTests : IDisposable
     [InlineData("data")]
     [InlineData("data get gsm8k dolly")]
     [InlineData("data list gsm8k")]
-    public void TheParser_RefusesTooFewAndTooManyWords(string words) => SmallRun.CheckRefused(commandLine.Run(words), 1);
+    public void TheParser_RefusesTooFewAndTooManyWords(string words) =>
+        SmallRun.CheckRefused(commandLine.Run(words), 1);
 
     [Fact]
     public void Get_FailsWithOneLine_AndLeavesNothing()
     {
         using var server = new LoopbackServer(_ => new LoopbackAnswer(404, []));
-        SmallRun.CheckRefused(commandLine.Run($"data get tinyshakespeare --url-base {server.Address}"), 2, $"{server.Address}karpathy/char-rnn/", "there is no such file (HTTP 404)", "https://github.com/karpathy/char-rnn");
+        SmallRun.CheckRefused(
+            commandLine.Run($"data get tinyshakespeare --url-base {server.Address}"), 2,
+            $"{server.Address}karpathy/char-rnn/", "there is no such file (HTTP 404)",
+            "https://github.com/karpathy/char-rnn");
         Assert.Empty(folder.Names);
     }
 
@@ -133,11 +150,14 @@ public sealed class DataCommandTests : IDisposable
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux mounts a small disk so easily.");
         Directory.CreateDirectory(folder["disk"]);
         var mounted = commandLine.RunInShell("mount -t tmpfs -o size=64k tmpfs disk");
-        Assert.SkipWhen(mounted.ExitCode != 0, $"Mounting a small disk needs rights that the tests have not: {mounted.Error.Trim()}");
+        Assert.SkipWhen(mounted.ExitCode != 0, "Mounting a small disk needs rights that the tests have not: "
+            + $"{mounted.Error.Trim()}");
         try
         {
             using var server = new LoopbackServer(request => LoopbackAnswer.File(request, Text));
-            SmallRun.CheckRefused(commandLine.Run($"data get tinyshakespeare --out disk/set --url-base {server.Address}"), 2, "needs 1,115,394 bytes more, and its disk has 65,536 free");
+            SmallRun.CheckRefused(
+                commandLine.Run($"data get tinyshakespeare --out disk/set --url-base {server.Address}"), 2,
+                "needs 1,115,394 bytes more, and its disk has 65,536 free");
             Assert.Empty(server.Requests);
             Assert.Empty(Directory.GetFileSystemEntries(folder["disk"]));
         }

@@ -15,16 +15,27 @@ public class DataStatsCommandTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("a.txt", "One line.\nTwo l\u00efnes.");
-        folder.Write("b.jsonl", "{\"text\": \"same\"}\nbad\n{\"text\": \"same\"}\n\n{\"text\": \"\"}\n{\"text\": \"other\\n\"}\n");
+        folder.Write("b.jsonl", "{\"text\": \"same\"}\nbad\n{\"text\": \"same\"}\n\n{\"text\": \"\"}\n{\"text\": "
+            + "\"other\\n\"}\n");
         using var json = Run(folder, "--data", folder["a.txt"], "--data", folder["*.jsonl"]);
         var all = json.RootElement;
 
-        Assert.Equal((4, 35, 34, 5), (Number(all, "documents"), Number(all, "bytes"), Number(all, "characters"), Number(all, "lines")));
-        Assert.Equal((1, 1, 0, 1), (Number(all, "empty_documents"), Number(all, "duplicate_documents"), Number(all, "documents_not_utf8"), Number(all, "bad_lines")));
-        Assert.Equal((folder["b.jsonl"], 2), (all.GetProperty("first_bad_lines")[0].GetProperty("file").GetString(), Number(all.GetProperty("first_bad_lines")[0], "line")));
+        Assert.Equal(
+            (4, 35, 34, 5),
+            (Number(all, "documents"), Number(all, "bytes"), Number(all, "characters"), Number(all, "lines")));
+        Assert.Equal(
+            (1, 1, 0, 1),
+            (Number(all, "empty_documents"), Number(all, "duplicate_documents"), Number(all, "documents_not_utf8"),
+            Number(all, "bad_lines")));
+        Assert.Equal(
+            (folder["b.jsonl"], 2),
+            (all.GetProperty("first_bad_lines")[0].GetProperty("file").GetString(),
+            Number(all.GetProperty("first_bad_lines")[0], "line")));
         Assert.Equal(JsonValueKind.Null, all.GetProperty("tokens").ValueKind);
         Assert.Equal([1, 3], all.GetProperty("sources").EnumerateArray().Select(source => Number(source, "documents")));
-        Assert.Equal(["4-7: 3", "8-15: 0", "16-31: 1"], all.GetProperty("document_bytes").GetProperty("histogram").EnumerateArray()
+        Assert.Equal(
+            ["4-7: 3", "8-15: 0", "16-31: 1"],
+            all.GetProperty("document_bytes").GetProperty("histogram").EnumerateArray()
             .Select(bar => $"{Number(bar, "from")}-{Number(bar, "to")}: {Number(bar, "documents")}"));
     }
 
@@ -41,7 +52,10 @@ public class DataStatsCommandTests
         int[] expected = [.. texts.Select(text => tokenizer.Encode(text).Length)];
         Assert.Equal(expected.Sum(), Number(json.RootElement, "tokens"));
         Assert.Equal(20.0 / expected.Sum(), json.RootElement.GetProperty("bytes_per_token").GetDouble());
-        Assert.Equal((expected.Min(), expected.Max()), (Number(json.RootElement.GetProperty("document_tokens"), "shortest"), Number(json.RootElement.GetProperty("document_tokens"), "longest")));
+        Assert.Equal(
+            (expected.Min(), expected.Max()),
+            (Number(json.RootElement.GetProperty("document_tokens"), "shortest"),
+            Number(json.RootElement.GetProperty("document_tokens"), "longest")));
     }
 
     [Fact]
@@ -65,7 +79,10 @@ public class DataStatsCommandTests
     private static JsonDocument Run(TemporaryFolder folder, params string[] words)
     {
         string file = folder["stats.json"];
-        Assert.Equal(ExitCode.Done, DataStatsCommand.Create().Parse([.. words, "--json", file]).Invoke(new() { EnableDefaultExceptionHandler = false }));
+        Assert.Equal(
+            ExitCode.Done,
+            DataStatsCommand.Create().Parse([.. words, "--json", file])
+            .Invoke(new() { EnableDefaultExceptionHandler = false }));
         return JsonDocument.Parse(File.ReadAllText(file));
     }
 

@@ -10,7 +10,9 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
 {
     private readonly SmallRun run = fixture.Run;
 
-    /// <summary>A model of sentences finds a word of them likelier than noise, and one that has seen nothing does not.</summary>
+    /// <summary>
+    /// A model of sentences finds a word of them likelier than noise, and one that has seen nothing does not.
+    /// </summary>
     [Fact]
     public void MultipleChoice_IsScoredByLikelihood()
     {
@@ -32,7 +34,9 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
         run.Folder.Write("some.jsonl", Row("the cat", "on", 0) + Row(new string('x', 80), "on", 1));
         string text = Eval("--model trained --data some.jsonl");
         Assert.Matches(@"some\.jsonl: acc \d of 1, ", text);
-        Assert.Contains("some.jsonl: 1 rows are longer than the context of trained, 64 tokens; they are left out\n", text, StringComparison.Ordinal);
+        Assert.Contains(
+            "some.jsonl: 1 rows are longer than the context of trained, 64 tokens; they are left out\n", text,
+            StringComparison.Ordinal);
         run.Folder.Write("long.jsonl", Row(new string('x', 80), "on", 1));
         run.Refuse("eval --model trained --data long.jsonl --threads 1", "None of the 1", "context of 64 tokens");
     }
@@ -46,30 +50,42 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
         run.Refuse("eval --model trained --data other.jsonl --threads 1", "other.jsonl, line 2", "\"choices\"");
         run.Folder.Write("range.jsonl", Row("a", "b", 3));
         run.Refuse("eval --model trained --data range.jsonl --threads 1", "range.jsonl, line 1", "\"answer\" is 3");
-        run.Refuse("eval --model trained --data choices.jsonl --exact-match --threads 1", "--exact-match", "choices.jsonl holds no conversations");
-        run.Refuse("eval --model trained --data rows.jsonl --chat --threads 1", "--chat", "rows.jsonl holds no multiple-choice rows");
-        run.Refuse("eval --model trained --compare fresh nowhere --data choices.jsonl --threads 1", "nowhere", "no such folder");
+        run.Refuse("eval --model trained --data choices.jsonl --exact-match --threads 1", "--exact-match",
+            "choices.jsonl holds no conversations");
+        run.Refuse("eval --model trained --data rows.jsonl --chat --threads 1", "--chat",
+            "rows.jsonl holds no multiple-choice rows");
+        run.Refuse("eval --model trained --compare fresh nowhere --data choices.jsonl --threads 1", "nowhere",
+            "no such folder");
     }
 
     [Fact]
     public void Compare_PutsModelsSideBySide()
     {
-        string text = Eval("--model fresh --compare trained fresh --data text.txt --data choices.jsonl --data rows.jsonl");
-        string[][] tables = [.. text.Split("\n\n").Select(table => table.Split('\n', StringSplitOptions.RemoveEmptyEntries))];
+        string text =
+            Eval("--model fresh --compare trained fresh --data text.txt --data choices.jsonl --data rows.jsonl");
+        string[][] tables =
+            [.. text.Split("\n\n").Select(table => table.Split('\n', StringSplitOptions.RemoveEmptyEntries))];
         Assert.Equal(["text.txt:", "choices.jsonl:", "rows.jsonl:"], tables.Select(table => table[0]));
-        Assert.All(tables, table => Assert.Equal(["model", "fresh", "trained", "fresh"], table.Skip(1).Select(line => line.Split(' ')[0])));
+        Assert.All(tables,
+            table => Assert.Equal(
+            ["model", "fresh", "trained", "fresh"], table.Skip(1).Select(line => line.Split(' ')[0])));
         Assert.Equal(tables[0][2], tables[0][4]);
 
         // The figures of each alone, with intervals that hold them.
-        Assert.Equal(["model", "loss", "perplexity", "bits/byte"], tables[0][1].Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        var alone = Regex.Match(Eval("--model trained --data text.txt"), @"loss (\S+)  perplexity (\S+)  (\S+) bits/byte");
+        Assert.Equal(
+            ["model", "loss", "perplexity", "bits/byte"],
+            tables[0][1].Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        var alone = Regex.Match(
+            Eval("--model trained --data text.txt"), @"loss (\S+)  perplexity (\S+)  (\S+) bits/byte");
         var figures = Figure().Matches(tables[0][3]);
         Assert.Equal(3, figures.Count);
         for (int i = 0; i < 3; i++)
         {
             Assert.Equal(alone.Groups[i + 1].Value, figures[i].Groups[1].Value);
-            double[] values = [.. Enumerable.Range(1, 3).Select(group => double.Parse(figures[i].Groups[group].Value, CultureInfo.InvariantCulture))];
-            Assert.True(values[1] < values[0] && values[0] < values[2] && values[2] < 1.5 * values[1], figures[i].Value);
+            double[] values = [.. Enumerable.Range(1, 3)
+                .Select(group => double.Parse(figures[i].Groups[group].Value, CultureInfo.InvariantCulture))];
+            Assert.True(
+                values[1] < values[0] && values[0] < values[2] && values[2] < 1.5 * values[1], figures[i].Value);
         }
 
         // Shares: the trained one is better, by an interval without 0; a model does not differ from itself.
@@ -95,9 +111,11 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
 
     private string Eval(string options) => run.Succeed($"eval {options} --threads 1").Text;
 
-    private static string Row(string context, string right, int answer) => $"{{\"context\": \"{context}\", \"choices\": [\"{right}\", \"qzx\"], \"answer\": {answer}}}\n";
+    private static string Row(string context, string right, int answer) =>
+        $"{{\"context\": \"{context}\", \"choices\": [\"{right}\", \"qzx\"], \"answer\": {answer}}}\n";
 
-    [GeneratedRegex(@"^choices\.jsonl: acc (?<right>\d+) of (?<all>\d+), [\d.]+% \[[\d.]+, [\d.]+\]\nchoices\.jsonl: acc_norm \d+ of (?<allNorm>\d+), [\d.]+% \[[\d.]+, [\d.]+\]\n$")]
+    [GeneratedRegex(
+        @"^choices\.jsonl: acc (?<right>\d+) of (?<all>\d+), [\d.]+% \[[\d.]+, [\d.]+\]\nchoices\.jsonl: acc_norm \d+ of (?<allNorm>\d+), [\d.]+% \[[\d.]+, [\d.]+\]\n$")]
     private static partial Regex Accuracies();
 
     [GeneratedRegex(@"([\d.]+) \[([\d.]+), ([\d.]+)\]")]
@@ -108,7 +126,8 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
         public Fixture()
         {
             Run = new SmallRun();
-            string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 4 --sample-every 0 --eval-every 0";
+            string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 4 --sample-every 0 "
+                + "--eval-every 0";
             Run.Succeed($"{common} --steps 300 --out trained");
             Run.Succeed($"{common} --steps 1 --out fresh");
             string[] words = ["cat", "sat", "mat", "and", "dog", "red"];
@@ -116,10 +135,13 @@ public sealed partial class EvalCommandTests(EvalCommandTests.Fixture fixture) :
             Run.Folder.Write("choices.jsonl", string.Concat(Enumerable.Range(0, 40).Select(i =>
             {
                 // The answer is first or last, and of the same length as the noise.
-                string word = words[random.Next(words.Length)], noise = new([.. Enumerable.Range(0, 3).Select(_ => "QZXJKV"[random.Next(6)])]);
+                string word = words[random.Next(words.Length)],
+                    noise = new([.. Enumerable.Range(0, 3).Select(_ => "QZXJKV"[random.Next(6)])]);
                 return i % 2 == 0
-                    ? $"{{\"context\": \"the {words[random.Next(words.Length)]}\", \"choices\": [\"{word}\", \"{noise}\"], \"answer\": 0}}\n"
-                    : $"{{\"question\": \"the {words[random.Next(words.Length)]}\", \"choices\": [\"{noise}\", \"{word}\"], \"answer\": \"{word}\"}}\n";
+                    ? $"{{\"context\": \"the {words[random.Next(words.Length)]}\", \"choices\": [\"{word}\", "
+                        + $"\"{noise}\"], \"answer\": 0}}\n"
+                    : $"{{\"question\": \"the {words[random.Next(words.Length)]}\", \"choices\": [\"{noise}\", "
+                        + $"\"{word}\"], \"answer\": \"{word}\"}}\n";
             })));
         }
 

@@ -3,12 +3,16 @@ using Xunit;
 
 namespace TinyLlm.Tests.Cli;
 
-/// <summary>A disk that is full, or a file that may not grow, in the middle of a checkpoint: nothing good is lost.</summary>
+/// <summary>
+/// A disk that is full, or a file that may not grow, in the middle of a checkpoint: nothing good is lost.
+/// </summary>
 [Trait("Speed", "Slow")]
 public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture<FullDiskTests.Fixture>
 {
-    private const string Run = $"pretrain --data text.txt --preset tiny --layers 1 --width 64 --heads 2 --context 16 --tokenizer byte --threads 1 --batch-size 2 "
-        + "--steps 6 --sample-every 0 --checkpoint-every 1 --eval-every 2 --optimizer adamw"; // whose state is the largest file
+    private const string Run =
+        "pretrain --data text.txt --preset tiny --layers 1 --width 64 --heads 2 --context 16 --tokenizer byte "
+        + "--threads 1 --batch-size 2 "
+        + "--steps 6 --sample-every 0 --checkpoint-every 1 --eval-every 2 --optimizer adamw";
 
     private readonly SmallRun run = fixture.Run;
 
@@ -25,11 +29,14 @@ public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture
         string disk = $"disk-{kilobytes}";
         Directory.CreateDirectory(run[disk]);
         var mounted = run.CommandLine.RunInShell($"mount -t tmpfs -o size={kilobytes}k tmpfs {disk}");
-        Assert.SkipWhen(mounted.ExitCode != 0, $"Mounting a small disk needs rights that the tests have not: {mounted.Error.Trim()}");
+        Assert.SkipWhen(mounted.ExitCode != 0, "Mounting a small disk needs rights that the tests have not: "
+            + $"{mounted.Error.Trim()}");
         try
         {
             CheckFailed(run.CommandLine.Run($"{Run} --out {disk}/run"), "the disk is full");
-            CheckGoesOn($"{disk}/run", () => Assert.Equal(0, run.CommandLine.RunInShell($"mount -o remount,size=20m {disk}").ExitCode));
+            CheckGoesOn(
+                $"{disk}/run", () =>
+                Assert.Equal(0, run.CommandLine.RunInShell($"mount -o remount,size=20m {disk}").ExitCode));
         }
         finally
         {
@@ -40,11 +47,14 @@ public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture
     [Fact]
     public void AFileThatMayNotGrow_EndsTheRunWithOneLine_AndLosesNothing()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux is known to report this limit as an error of the write.");
+        Assert.SkipUnless(
+            OperatingSystem.IsLinux(), "Only Linux is known to report this limit as an error of the write.");
         run.Succeed($"{Run} --out limited --stop-after 2");
 
-        // 512 kB a file, which the optimiser's state passes. The runtime maps its code into a file of its own, unless it is told not to.
-        var result = run.CommandLine.RunInShell("trap '' XFSZ; ulimit -f 1024; DOTNET_EnableWriteXorExecute=0 exec \"$TINYLLM\" pretrain --out limited --resume");
+        // 512 kB a file, which the optimiser's state passes. The runtime maps its code into a file of its own, unless
+        // it is told not to.
+        var result = run.CommandLine.RunInShell("trap '' XFSZ; ulimit -f 1024; DOTNET_EnableWriteXorExecute=0 exec "
+            + "\"$TINYLLM\" pretrain --out limited --resume");
 
         CheckFailed(result, "the file is larger than");
         Assert.Equal("step-00000002", Path.GetFileName(run.Checkpoint("limited")));
@@ -60,12 +70,14 @@ public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture
         Assert.Contains(part, line, StringComparison.Ordinal);
     }
 
-    // The last checkpoint is whole, nothing half-written lies about, and with room the run ends as the undisturbed one did.
+    // The last checkpoint is whole, nothing half-written lies about, and with room the run ends as the undisturbed one
+    // did.
     private void CheckGoesOn(string name, Action makeRoom)
     {
         bool begun = run.Checkpoint(name) is not null;
         if (Directory.Exists(run[name]))
-            Assert.DoesNotContain(FolderContent.Of(run[name]), line => line.Contains(".tinyllm-", StringComparison.Ordinal));
+            Assert.DoesNotContain(
+                FolderContent.Of(run[name]), line => line.Contains(".tinyllm-", StringComparison.Ordinal));
         if (begun)
             run.Succeed($"generate --model {run.Checkpoint(name)} --prompt a --max-tokens 2 --threads 1");
         makeRoom();

@@ -6,9 +6,11 @@ using Xunit;
 namespace TinyLlm.Tests.Cli;
 
 /// <summary>What generate writes, from a model whose text is noise: any byte can come.</summary>
-public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fixture) : IClassFixture<GenerateCommandTests.Fixture>
+public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fixture)
+    : IClassFixture<GenerateCommandTests.Fixture>
 {
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    private static readonly UTF8Encoding Strict =
+        new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly SmallRun run = fixture.Run;
 
@@ -24,7 +26,8 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         Assert.NotEqual(Generate("--prompt cat --max-tokens 30"), Generate("--prompt cat --max-tokens 30"));
 
         // Greedily the seed does not count.
-        Assert.Equal(Generate("--prompt cat --temperature 0 --seed 1"), Generate("--prompt cat --temperature 0 --seed 2"));
+        Assert.Equal(
+            Generate("--prompt cat --temperature 0 --seed 1"), Generate("--prompt cat --temperature 0 --seed 2"));
     }
 
     [Fact]
@@ -54,7 +57,8 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
     public void Samples_DependNeitherOnTheirNumberNorOnEachOther()
     {
         const string options = "--prompt cat --seed 7 --max-tokens 24 --temperature 1.5 --stop e";
-        string[] many = Generate($"{options} --count 19")[..^1].Split("\n---\n"), few = Generate($"{options} --count 4 --threads 2")[..^1].Split("\n---\n");
+        string[] many = Generate($"{options} --count 19")[..^1].Split("\n---\n"),
+            few = Generate($"{options} --count 4 --threads 2")[..^1].Split("\n---\n");
         Assert.Equal((19, 4), (many.Length, few.Length));
         Assert.Equal(many[..4], few);
         Assert.True(many.Select(sample => sample.Length).Distinct().Count() > 3);
@@ -67,12 +71,17 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         Assert.StartsWith("cat", first, StringComparison.Ordinal);
         Assert.InRange(first.Length, 20, 40);
         Assert.Equal(first, Generate("--prompt cat --seed 7 --max-tokens 30 --weights int8 --device cpu --threads 2"));
-        Assert.Equal(first[..^1], Generate("--prompt cat --seed 7 --max-tokens 30 --weights int8 --count 3").Split("\n---\n")[0]);
-        Assert.Equal(Generate("--prompt cat --seed 7 --max-tokens 30"), Generate("--prompt cat --seed 7 --max-tokens 30 --weights fp32"));
+        Assert.Equal(
+            first[..^1],
+            Generate("--prompt cat --seed 7 --max-tokens 30 --weights int8 --count 3").Split("\n---\n")[0]);
+        Assert.Equal(
+            Generate("--prompt cat --seed 7 --max-tokens 30"),
+            Generate("--prompt cat --seed 7 --max-tokens 30 --weights fp32"));
 
         // Before the model is looked at.
         foreach (string command in new[] { "generate --prompt cat", "eval --data text.txt" })
-            run.Refuse($"{command} --model nowhere --device simulated --weights int8", "--weights int8", "--device simulated", "--device cpu");
+            run.Refuse($"{command} --model nowhere --device simulated --weights int8", "--weights int8",
+                "--device simulated", "--device cpu");
     }
 
     [Fact]
@@ -83,8 +92,13 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         Assert.Equal(2, stop.Length);
         int place = whole.IndexOf(stop, StringComparison.Ordinal);
 
-        Assert.Equal("cat" + whole[..place] + "\n", Generate("--prompt cat --seed 3 --max-tokens 60 --top-k 20", "--stop", stop));
-        Assert.Equal("cat" + whole[..place] + "\n", Generate("--prompt cat --seed 3 --max-tokens 60 --top-k 20", "--stop", "nowhere in the text", "--stop", stop));
+        Assert.Equal(
+            "cat" + whole[..place] + "\n",
+            Generate("--prompt cat --seed 3 --max-tokens 60 --top-k 20", "--stop", stop));
+        Assert.Equal(
+            "cat" + whole[..place] + "\n",
+            Generate("--prompt cat --seed 3 --max-tokens 60 --top-k 20", "--stop", "nowhere in the text", "--stop",
+            stop));
     }
 
     [Fact]
@@ -153,7 +167,9 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
             Assert.NotEqual(plain, Generate($"--prompt cat --seed 2 --max-tokens 40 {setting}"));
 
         // One candidate is the likeliest.
-        Assert.Equal(Generate("--prompt cat --temperature 0 --max-tokens 40"), Generate("--prompt cat --top-k 1 --seed 9 --max-tokens 40"));
+        Assert.Equal(
+            Generate("--prompt cat --temperature 0 --max-tokens 40"),
+            Generate("--prompt cat --top-k 1 --seed 9 --max-tokens 40"));
     }
 
     [Fact]

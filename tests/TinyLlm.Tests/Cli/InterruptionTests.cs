@@ -10,7 +10,8 @@ namespace TinyLlm.Tests.Cli;
 
 /// <summary>Runs that end early: by a signal, by a kill at any moment, by weights that leave the numbers.</summary>
 [Trait("Speed", "Slow")]
-public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture) : IClassFixture<InterruptionTests.Fixture>
+public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
+    : IClassFixture<InterruptionTests.Fixture>
 {
     private const int HangUp = 1, Interrupt = 2, Kill = 9, Terminate = 15;
     private const string Long = $"{SmallRun.Pretrain} --steps 3000";
@@ -22,7 +23,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
     public void ASignal_EndsTheRunWithACheckpoint_FromWhichItGoesOnToTheSameBits(int signal)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
-        Assert.SkipWhen(IsIgnored(signal), "The signal is ignored by whoever started the tests, and so by the programs that they start.");
+        Assert.SkipWhen(IsIgnored(signal), "The signal is ignored by whoever started the tests, and so by the "
+            + "programs that they start.");
         var run = fixture.Run;
         string name = $"run-{signal}";
 
@@ -64,14 +66,16 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
         int seed = Environment.TickCount;
         var random = new Random(seed);
         using var run = new SmallRun();
-        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 --steps 1200 --eval-every 30 --eval-batches 1";
+        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 "
+            + "--steps 1200 --eval-every 30 --eval-batches 1";
         run.Succeed($"{common} --checkpoint-every 0 --out whole");
 
         int last = -1;
         for (int round = 0; round < 9; round++)
         {
             string about = $"round {round}, random seed {seed}";
-            using var command = run.CommandLine.Start(round == 0 ? $"{common} --checkpoint-every 1 --out run" : "pretrain --out run --resume");
+            using var command = run.CommandLine.Start(
+                round == 0 ? $"{common} --checkpoint-every 1 --out run" : "pretrain --out run --resume");
             if (round == 0)
                 command.WaitFor(() => run.Checkpoint("run") is not null, "a checkpoint");
             else
@@ -88,7 +92,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
         FolderContent.SameFile(run["whole/model.safetensors"], run["run/model.safetensors"]);
         FolderContent.SameFile(run["whole/best/model.safetensors"], run["run/best/model.safetensors"]);
         Assert.Equal(run.Metrics("whole"), run.Metrics("run"));
-        Assert.DoesNotContain(FolderContent.Of(run["run"]), line => line.Contains(".tinyllm-", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            FolderContent.Of(run["run"]), line => line.Contains(".tinyllm-", StringComparison.Ordinal));
         Assert.Single(Directory.GetDirectories(run["run/checkpoints"]));
     }
 
@@ -98,7 +103,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
     public void ARunThatDiverges_StopsAtItsStep_AndKeepsTheLastGoodCheckpoint(string settings)
     {
         using var run = new SmallRun();
-        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 --eval-every 0 --steps 60 --schedule constant";
+        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 "
+            + "--eval-every 0 --steps 60 --schedule constant";
 
         var result = run.CommandLine.Run($"{common} {settings} --checkpoint-every 1 --out run");
 
@@ -110,7 +116,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
         Assert.True(match.Success, line);
         int broken = int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture);
 
-        // The step whose update broke the weights has no checkpoint; the one before it, if there was one, does, and is good.
+        // The step whose update broke the weights has no checkpoint; the one before it, if there was one, does, and is
+        // good.
         if (broken == 1)
         {
             Assert.Null(run.Checkpoint("run"));
@@ -132,7 +139,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
     public void ALossThatLeavesTheNumbersLater_LeavesTheCheckpointBefore()
     {
         using var run = new SmallRun();
-        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 --steps 40 --schedule constant --clip 0 --lr 1e3";
+        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 "
+            + "--steps 40 --schedule constant --clip 0 --lr 1e3";
 
         // The warm-up's first step is gentle enough for a checkpoint; later ones are not.
         var result = run.CommandLine.Run($"{common} --warmup 30 --eval-every 0 --checkpoint-every 1 --out run");
@@ -148,7 +156,8 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
         Assert.Single(result.ErrorLines, l => l.StartsWith("tinyllm: ", StringComparison.Ordinal));
     }
 
-    // What a kill left: a checkpoint that loads, in which no step is lost, a model folder that loads, a log that can be read.
+    // What a kill left: a checkpoint that loads, in which no step is lost, a model folder that loads, a log that can be
+    // read.
     private static int CheckWhole(SmallRun run, int last, string about)
     {
         string checkpoint = run.Checkpoint("run")!;
@@ -168,12 +177,15 @@ public sealed partial class InterruptionTests(InterruptionTests.Fixture fixture)
         using var backend = Backend.Create("cpu", 1);
         var (model, _) = ModelFolder.Load(folder, backend);
         using (model)
-            Assert.All(model.Parameters.All, p => Assert.DoesNotContain(ModelRun.Read(p.Value), v => !float.IsFinite(v)));
+            Assert.All(model.Parameters.All,
+                p => Assert.DoesNotContain(ModelRun.Read(p.Value), v => !float.IsFinite(v)));
     }
 
-    // Signals that a parent ignores are ignored by its children: a shell ignores SIGINT in what it runs in the background.
+    // Signals that a parent ignores are ignored by its children: a shell ignores SIGINT in what it runs in the
+    // background.
     internal static bool IsIgnored(int signal) => File.Exists("/proc/self/status")
-        && File.ReadLines("/proc/self/status").First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is { } line
+        && File.ReadLines("/proc/self/status")
+        .First(line => line.StartsWith("SigIgn:", StringComparison.Ordinal)) is { } line
         && (Convert.ToUInt64(line["SigIgn:".Length..].Trim(), 16) >> (signal - 1) & 1) == 1;
 
     [GeneratedRegex(@"^tinyllm: After step (\d+): the loss is \S+ and the gradient's norm \S+; .*The run has stopped")]

@@ -9,7 +9,8 @@ using Xunit;
 namespace TinyLlm.Tests.Cli;
 
 /// <summary>tokenizer, eval, info, devices and help; and what goes to stdout and what to stderr.</summary>
-public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture) : IClassFixture<OtherCommandTests.Fixture>
+public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
+    : IClassFixture<OtherCommandTests.Fixture>
 {
     private readonly SmallRun run = fixture.Run;
 
@@ -20,7 +21,9 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     public void Tokenizer_TrainsEachKind_AndRoundTrips(string kind, string size, string part)
     {
         string folder = $"tokenizer-{kind}";
-        Assert.Contains(part, run.Succeed($"tokenizer train --data text.txt --tokenizer {kind} {size} --out {folder}").Text, StringComparison.Ordinal);
+        Assert.Contains(
+            part, run.Succeed($"tokenizer train --data text.txt --tokenizer {kind} {size} --out {folder}").Text,
+            StringComparison.Ordinal);
         RoundTrip(folder, File.ReadAllBytes(run["text.txt"]));
         if (kind == "char")
             return;
@@ -41,7 +44,9 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         string ids = run.Succeed("tokenizer encode --tokenizer base --input text.txt").Text;
         Assert.Equal(string.Join(' ', File.ReadAllBytes(run["text.txt"])) + "\n", ids);
         run.Folder.Write("text.ids", ids.Replace(" ", "\r\n\t ", StringComparison.Ordinal));
-        Assert.Equal(File.ReadAllBytes(run["text.txt"]), run.Succeed("tokenizer decode --tokenizer base --input text.ids").Output);
+        Assert.Equal(
+            File.ReadAllBytes(run["text.txt"]),
+            run.Succeed("tokenizer decode --tokenizer base --input text.ids").Output);
     }
 
     [Fact]
@@ -71,7 +76,10 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Eval_OfEightBitWeights_IsNearThatOfFloats()
     {
-        double[] losses = [.. new[] { "fp32", "int8" }.Select(type => Number(EvalLine().Match(run.Succeed($"eval --model base --data text.txt --threads 1 --weights {type}").Text), "loss"))];
+        double[] losses = [.. new[] { "fp32", "int8" }.Select(
+            type => Number(
+            EvalLine().Match(run.Succeed($"eval --model base --data text.txt --threads 1 --weights {type}").Text),
+            "loss"))];
         Assert.NotEqual(losses[0], losses[1]);
         Assert.Equal(losses[0], losses[1], 0.01);
     }
@@ -87,16 +95,24 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Eval_OfJsonLines_LooksAtTheFirstRow()
     {
-        run.Folder.Write("texts.jsonl", "{\"text\": \"the cat sat on a mat.\"}\n{\"text\": \"and saw one small dog.\"}\n");
-        run.Folder.Write("bodies.jsonl", "{\"body\": \"the cat sat on a mat.\"}\n{\"body\": \"and saw one small dog.\"}\n");
+        run.Folder.Write(
+            "texts.jsonl", "{\"text\": \"the cat sat on a mat.\"}\n{\"text\": \"and saw one small dog.\"}\n");
+        run.Folder.Write(
+            "bodies.jsonl", "{\"body\": \"the cat sat on a mat.\"}\n{\"body\": \"and saw one small dog.\"}\n");
         string texts = run.Succeed("eval --model base --data texts.jsonl --threads 1").Text;
-        Assert.Equal(texts.Replace("texts", "bodies"), run.Succeed("eval --model base --data bodies.jsonl --text-field body --threads 1").Text);
-        run.Refuse("eval --model base --data bodies.jsonl --threads 1", "bodies.jsonl, line 1", "\"text\"", "fields are: body", "--text-field");
-        run.Refuse("eval --model base --data texts.jsonl --exact-match --threads 1", "--exact-match", "texts.jsonl holds no conversations");
+        Assert.Equal(
+            texts.Replace("texts", "bodies"),
+            run.Succeed("eval --model base --data bodies.jsonl --text-field body --threads 1").Text);
+        run.Refuse("eval --model base --data bodies.jsonl --threads 1", "bodies.jsonl, line 1", "\"text\"",
+            "fields are: body", "--text-field");
+        run.Refuse("eval --model base --data texts.jsonl --exact-match --threads 1", "--exact-match",
+            "texts.jsonl holds no conversations");
 
         run.Folder.Write("rows.jsonl.gz", SourceReading.Compress(File.ReadAllBytes(run["rows.jsonl"]), ".gz"));
         string rows = run.Succeed("eval --model long --data rows.jsonl --threads 1").Text;
-        Assert.Equal(rows.Replace("rows.jsonl", "rows.jsonl.gz"), run.Succeed("eval --model long --data rows.jsonl.gz --threads 1").Text);
+        Assert.Equal(
+            rows.Replace("rows.jsonl", "rows.jsonl.gz"),
+            run.Succeed("eval --model long --data rows.jsonl.gz --threads 1").Text);
     }
 
     [Fact]
@@ -104,36 +120,52 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     {
         foreach (string ending in new[] { "", ".gz", ".zst" })
         {
-            run.Folder.Write("same.jsonl" + ending, SourceReading.Compress(File.ReadAllBytes(run["rows.jsonl"]), ending));
-            run.Succeed($"finetune --model long --data same.jsonl{ending} --batch-size 2 --steps 2 --sample-every 0 --threads 1 --out same{ending}");
-            Assert.Equal(File.ReadAllBytes(run["same/model.safetensors"]), File.ReadAllBytes(run[$"same{ending}/model.safetensors"]));
+            run.Folder.Write(
+                "same.jsonl" + ending, SourceReading.Compress(File.ReadAllBytes(run["rows.jsonl"]), ending));
+            run.Succeed($"finetune --model long --data same.jsonl{ending} --batch-size 2 --steps 2 --sample-every 0 "
+                + $"--threads 1 --out same{ending}");
+            Assert.Equal(
+                File.ReadAllBytes(run["same/model.safetensors"]),
+                File.ReadAllBytes(run[$"same{ending}/model.safetensors"]));
         }
 
         run.Folder.Write("rows.zip", "PK");
-        run.Refuse("finetune --model long --data rows.zip --steps 2 --out zip", "rows.zip", "a ZIP archive", "Unpack it");
+        run.Refuse("finetune --model long --data rows.zip --steps 2 --out zip", "rows.zip", "a ZIP archive",
+            "Unpack it");
     }
 
     [Fact]
     public void Finetune_TakesRows_WithAndWithoutAUser()
     {
-        run.Folder.Write("alone.jsonl", string.Concat(Enumerable.Range(0, 12).Select(i => $"{{\"messages\": [{{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
+        run.Folder.Write(
+            "alone.jsonl",
+            string.Concat(
+            Enumerable.Range(0, 12)
+            .Select(i => $"{{\"messages\": [{{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
         run.Folder.Write("system.jsonl", string.Concat(Enumerable.Range(0, 12).Select(i =>
-            $"{{\"messages\": [{{\"role\": \"system\", \"content\": \"Be\"}}, {{\"role\": \"user\", \"content\": \"a\"}}, {{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
+            $"{{\"messages\": [{{\"role\": \"system\", \"content\": \"Be\"}}, {{\"role\": \"user\", \"content\": "
+            + $"\"a\"}}, {{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
         foreach (string rows in new[] { "alone", "system" })
-            run.Succeed($"finetune --model long --data {rows}.jsonl --batch-size 2 --steps 2 --sample-every 1 --threads 1 --out chat-{rows}");
+            run.Succeed($"finetune --model long --data {rows}.jsonl --batch-size 2 --steps 2 --sample-every 1 "
+                + $"--threads 1 --out chat-{rows}");
 
         // A system's turn alone is longer than what a context of 16 tokens has: said, not crashed.
-        run.Refuse("finetune --model base --data system.jsonl --steps 2 --out new", "no row with an assistant's answer");
+        run.Refuse("finetune --model base --data system.jsonl --steps 2 --out new",
+            "no row with an assistant's answer");
     }
 
     [Fact]
     public void Info_TellsWhatAModelIs_AndHowItWasTrained()
     {
         string text = run.Succeed("info --model base").Text;
-        // 259 x 32 token table, 4 projections of 32 x 32, an MLP of 3 x 32 x 128, two norms and the last, two norms of heads of 16.
+        // 259 x 32 token table, 4 projections of 32 x 32, an MLP of 3 x 32 x 128, two norms and the last, two norms of
+        // heads of 16.
         const int Parameters = 259 * 32 + 4 * 32 * 32 + 3 * 32 * 128 + 3 * 32 + 2 * 16;
-        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"parameters    {Parameters:N0}\n"), text, StringComparison.Ordinal);
-        foreach (string part in new[] { "qwen3", "16 tokens", "byte, 259 tokens", "pretrain: 40 steps", "--data text.txt" })
+        Assert.Contains(
+            string.Create(CultureInfo.InvariantCulture, $"parameters    {Parameters:N0}\n"), text,
+            StringComparison.Ordinal);
+        foreach (string part in new[] { "qwen3", "16 tokens", "byte, 259 tokens", "pretrain: 40 steps",
+            "--data text.txt" })
             Assert.Contains(part, text, StringComparison.Ordinal);
     }
 
@@ -173,7 +205,8 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Help_OfEveryCommand_IsOnStdout()
     {
-        foreach (string command in new[] { "", "pretrain ", "finetune ", "generate ", "chat ", "eval ", "info ", "tokenizer ", "tokenizer train ", "tokenizer encode ", "tokenizer decode ", "devices " })
+        foreach (string command in new[] { "", "pretrain ", "finetune ", "generate ", "chat ", "eval ", "info ",
+            "tokenizer ", "tokenizer train ", "tokenizer encode ", "tokenizer decode ", "devices " })
         {
             var result = run.Succeed(command + "--help");
             Assert.Equal("", result.Error);
@@ -184,24 +217,30 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
 
         string overview = run.Succeed("").Text;
         Assert.Contains("Usage:", overview, StringComparison.Ordinal);
-        Assert.All(new[] { "pretrain", "finetune", "generate", "chat", "eval", "info", "tokenizer", "devices" }, command => Assert.Matches($@"\n +{command} ", overview));
+        Assert.All(new[] { "pretrain", "finetune", "generate", "chat", "eval", "info", "tokenizer", "devices" },
+            command => Assert.Matches($@"\n +{command} ", overview));
         Assert.Matches(@"^\d+\.\d+\.\d+", run.Succeed("--version").Text);
     }
 
     [Fact]
     public void Devices_NamesTheOneThatAutoTakes() =>
-        Assert.Contains("<- auto", Assert.Single(run.Succeed("devices").Text.Split('\n'), line => line.StartsWith("cpu", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(
+        "<- auto", Assert.Single(
+        run.Succeed("devices").Text.Split('\n'), line => line.StartsWith("cpu", StringComparison.Ordinal)),
+        StringComparison.Ordinal);
 
     [Fact]
     public void Training_WritesResultsToStdout_AndPlainProgressLinesToStderr()
     {
-        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --steps 6 --sample-every 2 --eval-every 3 --out streams";
+        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --steps 6 "
+            + "--sample-every 2 --eval-every 3 --out streams";
         var result = run.Succeed(common);
 
         Assert.StartsWith("Done: 6 steps, 192 tokens", result.Text, StringComparison.Ordinal);
         Assert.Contains("generate --model streams", result.Text, StringComparison.Ordinal);
         Assert.DoesNotContain("step ", result.Text, StringComparison.Ordinal);
-        foreach (string part in new[] { "data", "model", "memory", "device", "run      streams", "step      1/6", "validation loss", "bits/byte", "tokens/s", "sample at step 2:" })
+        foreach (string part in new[] { "data", "model", "memory", "device", "run      streams", "step      1/6",
+            "validation loss", "bits/byte", "tokens/s", "sample at step 2:" })
             Assert.Contains(part, result.Error, StringComparison.Ordinal);
 
         // No escape codes, no control characters of an untrained model's samples, no live display.
@@ -226,7 +265,8 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         run.Folder.Write("forced/notes.txt", "mine");
         run.Succeed($"{SmallRun.Pretrain} --steps 2 --seed 2 --out forced --force");
 
-        Assert.Equal("step-00000002", Path.GetFileName(Assert.Single(Directory.GetDirectories(run["forced/checkpoints"]))));
+        Assert.Equal(
+            "step-00000002", Path.GetFileName(Assert.Single(Directory.GetDirectories(run["forced/checkpoints"]))));
         Assert.Equal("mine", File.ReadAllText(run["forced/notes.txt"]));
         Assert.Equal(2, RunLog.Read(run["forced/metrics.jsonl"])[^1].Step);
     }
@@ -234,8 +274,12 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Keep_IsTheNumberOfCheckpoints()
     {
-        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 --eval-every 0 --steps 5 --checkpoint-every 1 --keep 3 --out kept");
-        Assert.Equal(["step-00000003", "step-00000004", "step-00000005"], Directory.GetDirectories(run["kept/checkpoints"]).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal));
+        run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --sample-every 0 "
+            + "--eval-every 0 --steps 5 --checkpoint-every 1 --keep 3 --out kept");
+        Assert.Equal(
+            ["step-00000003", "step-00000004", "step-00000005"],
+            Directory.GetDirectories(run["kept/checkpoints"]).Select(d => Path.GetFileName(d))
+            .Order(StringComparer.Ordinal));
     }
 
     private void RoundTrip(string folder, byte[] bytes)
@@ -248,9 +292,11 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         Assert.Equal(bytes, decoded.Output);
     }
 
-    private static double Number(Match match, string group) => double.Parse(match.Groups[group].Value, NumberStyles.Number, CultureInfo.InvariantCulture);
+    private static double Number(Match match, string group) =>
+        double.Parse(match.Groups[group].Value, NumberStyles.Number, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"^\S+: (?<tokens>[\d,]+) tokens  loss (?<loss>[\d.]+)  perplexity (?<perplexity>[\d.]+)  (?<bits>[\d.]+) bits/byte\r?\n")]
+    [GeneratedRegex(
+        @"^\S+: (?<tokens>[\d,]+) tokens  loss (?<loss>[\d.]+)  perplexity (?<perplexity>[\d.]+)  (?<bits>[\d.]+) bits/byte\r?\n")]
     private static partial Regex EvalLine();
 
     public sealed class Fixture : IDisposable
@@ -259,7 +305,8 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         {
             Run = new SmallRun();
             Run.Succeed($"{SmallRun.Pretrain} --steps 40 --out base");
-            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 --sample-every 0 --out long");
+            Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 1 "
+                + "--sample-every 0 --out long");
         }
 
         public SmallRun Run { get; }

@@ -4,7 +4,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Cli;
 
-/// <summary>N steps equal N/2 steps, a resume and N/2 more, bit for bit; and the number of threads changes no bit.</summary>
+/// <summary>
+/// N steps equal N/2 steps, a resume and N/2 more, bit for bit; and the number of threads changes no bit.
+/// </summary>
 [Trait("Speed", "Slow")]
 public class ResumeTests
 {
@@ -16,7 +18,8 @@ public class ResumeTests
     public void Pretrain_InHalves_GivesTheSameBits(string architecture, string optimizer)
     {
         using var run = new SmallRun();
-        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --arch {architecture} --optimizer {optimizer} --dropout 0.1 --accumulate 2 " +
+        string common = $"pretrain --data text.txt {SmallRun.Sizes} --context 16 --batch-size 2 --arch {architecture} "
+            + $"--optimizer {optimizer} --dropout 0.1 --accumulate 2 " +
             "--steps 26 --eval-every 9 --sample-every 13 --checkpoint-every 9";
 
         run.Succeed($"{common} --out whole");
@@ -42,13 +45,15 @@ public class ResumeTests
     {
         using var run = new SmallRun();
         run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
-        string common = $"finetune --model base --data rows.jsonl --optimizer {optimizer} --batch-size 4 --accumulate 2 --dropout 0.1 --threads 1 --steps 12 --sample-every 4 {more}";
+        string common = $"finetune --model base --data rows.jsonl --optimizer {optimizer} --batch-size 4 --accumulate "
+            + $"2 --dropout 0.1 --threads 1 --steps 12 --sample-every 4 {more}";
 
         run.Succeed($"{common} --out whole");
         run.Succeed($"{common} --out halves --stop-after 5");
         run.Succeed("finetune --out halves --resume");
 
-        CheckSame(run, "whole", "halves", "step-00000012", more.StartsWith("--lora", StringComparison.Ordinal) ? AdapterFolder.WeightsName : WeightsFile.Name);
+        CheckSame(run, "whole", "halves", "step-00000012", more.StartsWith("--lora", StringComparison.Ordinal)
+            ? AdapterFolder.WeightsName : WeightsFile.Name);
         Assert.Equal(run.Metrics("whole"), run.Metrics("halves"));
     }
 
@@ -56,7 +61,8 @@ public class ResumeTests
     public void Threads_ChangeNoBit()
     {
         using var run = new SmallRun();
-        string common = "pretrain --data text.txt --preset tiny --layers 1 --width 32 --heads 2 --tokenizer byte --context 16 --batch-size 2 --dropout 0.1 --steps 8 --sample-every 0";
+        string common = "pretrain --data text.txt --preset tiny --layers 1 --width 32 --heads 2 --tokenizer byte "
+            + "--context 16 --batch-size 2 --dropout 0.1 --steps 8 --sample-every 0";
 
         run.Succeed($"{common} --threads 1 --out one");
         run.Succeed($"{common} --threads 3 --out three");
@@ -88,9 +94,12 @@ public class ResumeTests
         run.Succeed($"{SmallRun.Pretrain} --lr 0.003 --steps 4 --stop-after 2 --out run");
         run.Folder.Write("other.txt", SmallRun.Text(3000, seed: 4));
 
-        run.Refuse("pretrain --out run --resume --lr 0.5 --batch-size 7 --arch gpt2 --width 64 --data other.txt --dropout 0.5 --seed 9 --tokenizer char",
-            "--lr 0.5 (the run has 0.003)", "--batch-size 7 (the run has 2)", "--arch gpt2 (the run has qwen3)", "--width 64 (the run has 32)",
-            "--data other.txt (the run has text.txt)", "--dropout 0.5 (the run has 0)", "--seed 9 (the run has 1)", "--tokenizer char (the run has byte)");
+        run.Refuse("pretrain --out run --resume --lr 0.5 --batch-size 7 --arch gpt2 --width 64 --data other.txt "
+            + "--dropout 0.5 --seed 9 --tokenizer char",
+            "--lr 0.5 (the run has 0.003)", "--batch-size 7 (the run has 2)", "--arch gpt2 (the run has qwen3)",
+            "--width 64 (the run has 32)",
+            "--data other.txt (the run has text.txt)", "--dropout 0.5 (the run has 0)", "--seed 9 (the run has 1)",
+            "--tokenizer char (the run has byte)");
         run.Refuse("finetune --out run --resume", "was begun by pretrain");
         run.Refuse("pretrain --out run --resume --force", "--resume and --force");
 
@@ -106,7 +115,8 @@ public class ResumeTests
         run.Succeed($"{SmallRun.Pretrain} --steps 4 --stop-after 2 --out muon --optimizer muon");
 
         run.Refuse("pretrain --out adamw --resume --optimizer muon", "--optimizer muon (the run has adamw)");
-        run.Refuse("pretrain --out muon --resume --optimizer adamw --muon-lr 0.1", "--optimizer adamw (the run has muon)", "--muon-lr 0.1 (the run has 0.025)");
+        run.Refuse("pretrain --out muon --resume --optimizer adamw --muon-lr 0.1",
+            "--optimizer adamw (the run has muon)", "--muon-lr 0.1 (the run has 0.025)");
         run.Succeed("pretrain --out muon --resume --optimizer muon");
 
         // Momentum for the matrices, AdamW's two moments for the rest; a state of the other kind is not taken for it.
@@ -155,7 +165,9 @@ public class ResumeTests
 
     [Theory]
     [InlineData("trainer.json", "", "not a checkpoint's trainer.json")]
-    [InlineData("trainer.json", "{\"stage\": \"pretrain\", \"state\": null, \"options\": {}, \"data_hash\": \"\"}", "not a checkpoint's trainer.json")]
+    [InlineData(
+        "trainer.json", "{\"stage\": \"pretrain\", \"state\": null, \"options\": {}, \"data_hash\": \"\"}",
+        "not a checkpoint's trainer.json")]
     [InlineData("optimizer.safetensors", "", "optimizer.safetensors")]
     [InlineData("model.safetensors", "", "model.safetensors")]
     [InlineData("tokenizer.json", "", "tokenizer.json")]
@@ -169,11 +181,14 @@ public class ResumeTests
         var result = run.CommandLine.Run("pretrain --out run --resume --steps 4");
 
         Assert.Equal(2, result.ExitCode);
-        Assert.Contains(part, Assert.Single(result.ErrorLines, line => line.StartsWith("tinyllm: ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(
+            part, Assert.Single(result.ErrorLines, line => line.StartsWith("tinyllm: ", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
         Assert.Equal(before, FolderContent.Of(run.Folder.Path));
     }
 
-    private static void CheckSame(SmallRun run, string expected, string actual, string checkpoint, string weights = WeightsFile.Name)
+    private static void CheckSame(
+        SmallRun run, string expected, string actual, string checkpoint, string weights = WeightsFile.Name)
     {
         Assert.Equal(checkpoint, Path.GetFileName(run.Checkpoint(expected)));
         Assert.Equal(checkpoint, Path.GetFileName(run.Checkpoint(actual)));

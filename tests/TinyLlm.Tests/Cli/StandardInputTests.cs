@@ -49,7 +49,10 @@ public sealed class StandardInputTests(StandardInputTests.Fixture fixture) : ICl
     public void AnOpenPipe_CanBeInterrupted(string words, int signal)
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Only Linux tells what signals a process handles.");
-        Assert.SkipWhen(InterruptionTests.IsIgnored(signal) || InterruptionTests.IsIgnored(HangUp), "A signal is ignored by whoever started the tests, and so by the programs that they start.");
+        Assert.SkipWhen(
+            InterruptionTests.IsIgnored(signal)
+            || InterruptionTests.IsIgnored(HangUp),
+                "A signal is ignored by whoever started the tests, and so by the programs that they start.");
         using var command = run.CommandLine.Start(words);
         command.WaitForSignalHandlers();
         Thread.Sleep(200); // to where it waits for its input

@@ -6,7 +6,8 @@ using Xunit;
 namespace TinyLlm.Tests.Cli;
 
 /// <summary>tokenizer show, export and encode with foreign tokenizers, and models that have one.</summary>
-public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture) : IClassFixture<TokenizerCommandTests.Fixture>
+public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
+    : IClassFixture<TokenizerCommandTests.Fixture>
 {
     private readonly SmallRun run = fixture.Run;
 
@@ -16,7 +17,8 @@ public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
         byte[] text = [.. "Hello world\tx\n two"u8, 0xFF, 0x1B, 0x7F];
         var result = run.CommandLine.Run(text, "tokenizer show --tokenizer cl100k");
         Assert.Equal((0, ""), (result.ExitCode, result.Error));
-        Assert.Equal("Hello| world|\u2409x|\u240A\n9906 1917 10436 198\n two|<FF>|\u241B|\u2421\n1403 187 215 221\n21 bytes, 8 tokens, 2.62 bytes per token\n", result.Text);
+        Assert.Equal("Hello| world|\u2409x|\u240A\n9906 1917 10436 198\n two|<FF>|\u241B|\u2421\n1403 187 215 221\n21 "
+            + "bytes, 8 tokens, 2.62 bytes per token\n", result.Text);
     }
 
     [Fact]
@@ -25,7 +27,9 @@ public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
         string text = run.Succeed("tokenizer show --tokenizer words", "the\u202E zebra\u0085 fox").Text;
         Assert.Equal("the|<|unknown|>|<|unknown|>|<|unknown|>| fox", text.Split('\n')[0]);
         Assert.EndsWith(", 3 unknown\n", text, StringComparison.Ordinal);
-        Assert.StartsWith("\u4F60|<U+202E>|<U+0085>|<U+2028>|\u2400\n", run.Succeed("tokenizer show --tokenizer characters --input marks.txt").Text, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "\u4F60|<U+202E>|<U+0085>|<U+2028>|\u2400\n",
+            run.Succeed("tokenizer show --tokenizer characters --input marks.txt").Text, StringComparison.Ordinal);
         Assert.Equal("0 bytes, 0 tokens\n", run.Succeed("tokenizer show --tokenizer gpt2", "").Text);
     }
 
@@ -35,8 +39,12 @@ public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
         foreach (string command in (string[])["encode", "show"])
         {
             byte[] text = "a<|eot_id|>"u8.ToArray();
-            Assert.Contains("64 605", Output(run.CommandLine.Run(text, $"tokenizer {command} --tokenizer llama3 --special")), StringComparison.Ordinal);
-            Assert.DoesNotContain("605", Output(run.CommandLine.Run(text, $"tokenizer {command} --tokenizer llama3")), StringComparison.Ordinal);
+            Assert.Contains(
+                "64 605", Output(run.CommandLine.Run(text, $"tokenizer {command} --tokenizer llama3 --special")),
+                StringComparison.Ordinal);
+            Assert.DoesNotContain(
+                "605", Output(run.CommandLine.Run(text, $"tokenizer {command} --tokenizer llama3")),
+                StringComparison.Ordinal);
         }
     }
 
@@ -45,11 +53,15 @@ public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
     {
         foreach (string name in (string[])["gpt2", "llama3", "o200k"])
         {
-            Assert.Contains("bpe tokenizer with", run.Succeed($"tokenizer export --tokenizer {name} --out out-{name}").Text, StringComparison.Ordinal);
+            Assert.Contains(
+                "bpe tokenizer with", run.Succeed($"tokenizer export --tokenizer {name} --out out-{name}").Text,
+                StringComparison.Ordinal);
             string ids = run.Succeed($"tokenizer encode --tokenizer {name} --input text.txt").Text;
             Assert.Equal(ids, run.Succeed($"tokenizer encode --tokenizer out-{name} --input text.txt").Text);
             run.Folder.Write("some.ids", ids);
-            Assert.Equal(File.ReadAllBytes(run["text.txt"]), run.Succeed($"tokenizer decode --tokenizer {name} --input some.ids").Output);
+            Assert.Equal(
+                File.ReadAllBytes(run["text.txt"]),
+                run.Succeed($"tokenizer decode --tokenizer {name} --input some.ids").Output);
         }
     }
 
@@ -65,14 +77,16 @@ public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
         Assert.Equal(ends, generation["eos_token_id"]!.ToJsonString());
         run.Succeed($"generate --model model-{name} --prompt the --max-tokens 3 --threads 1");
         run.Succeed($"eval --model model-{name} --data text.txt --threads 1");
-        run.Refuse($"finetune --model model-{name} --data rows.jsonl --steps 1 --threads 1 --out tuned", "no token <|im_start|>", "which a chat needs");
+        run.Refuse($"finetune --model model-{name} --data rows.jsonl --steps 1 --threads 1 --out tuned",
+            "no token <|im_start|>", "which a chat needs");
     }
 
     [Fact]
     public void Pretrain_OnWords_CanBeTaughtToChat()
     {
         Train("word");
-        run.Succeed("finetune --model model-word --data rows.jsonl --steps 1 --threads 1 --sample-every 0 --out tuned-word");
+        run.Succeed(
+            "finetune --model model-word --data rows.jsonl --steps 1 --threads 1 --sample-every 0 --out tuned-word");
         Assert.Contains("word", run.Succeed("info --model tuned-word").Text, StringComparison.Ordinal);
     }
 
@@ -92,7 +106,8 @@ public sealed class TokenizerCommandTests(TokenizerCommandTests.Fixture fixture)
     }
 
     private void Train(string tokenizer) => run.Succeed(
-        $"pretrain --data text.txt --preset tiny --layers 1 --width 32 --heads 2 --tokenizer {tokenizer} --threads 1 --context 32 --batch-size 2 --steps 2 --sample-every 1 --out model-{tokenizer}");
+        $"pretrain --data text.txt --preset tiny --layers 1 --width 32 --heads 2 --tokenizer {tokenizer} --threads 1 "
+        + $"--context 32 --batch-size 2 --steps 2 --sample-every 1 --out model-{tokenizer}");
 
     public sealed class Fixture : IDisposable
     {

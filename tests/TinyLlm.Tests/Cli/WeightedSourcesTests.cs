@@ -6,7 +6,8 @@ namespace TinyLlm.Tests.Cli;
 /// <summary><c>tinyllm pretrain</c> on sources with weights: FILE=0.7.</summary>
 public class WeightedSourcesTests
 {
-    private const string Common = $"pretrain {SmallRun.Sizes} --context 16 --batch-size 4 --eval-every 0 --sample-every 0 --steps 6";
+    private const string Common = $"pretrain {SmallRun.Sizes} --context 16 --batch-size 4 --eval-every 0 "
+        + "--sample-every 0 --steps 6";
 
     [Fact]
     public void Weights_DecideWhatIsLearnt()
@@ -14,10 +15,13 @@ public class WeightedSourcesTests
         using var run = new SmallRun();
         run.Folder.Write("other.txt", SmallRun.Text(4000, seed: 4).ToUpperInvariant());
         var models = new List<byte[]>();
-        foreach (var (name, weights) in new[] { ("none", ("", "")), ("more", ("=0.7", "=0.3")), ("less", ("=0.3", "=0.7")), ("again", ("=0.7", "=0.3")) })
+        foreach (var (name, weights) in new[] { ("none", ("", "")), ("more", ("=0.7", "=0.3")),
+            ("less", ("=0.3", "=0.7")), ("again", ("=0.7", "=0.3")) })
         {
-            var result = run.Succeed($"{Common} --data text.txt{weights.Item1} --data other.txt{weights.Item2} --out {name}");
-            Assert.Contains($"text.txt{weights.Item1}, other.txt{weights.Item2}: ", result.Error, StringComparison.Ordinal);
+            var result =
+                run.Succeed($"{Common} --data text.txt{weights.Item1} --data other.txt{weights.Item2} --out {name}");
+            Assert.Contains(
+                $"text.txt{weights.Item1}, other.txt{weights.Item2}: ", result.Error, StringComparison.Ordinal);
             models.Add(File.ReadAllBytes(run[$"{name}/model.safetensors"]));
         }
 
@@ -38,7 +42,8 @@ public class WeightedSourcesTests
         run.Succeed($"{Common} --data text.txt=0.7 --data other.txt=0.3 --out halves --stop-after 3");
         run.Refuse("pretrain --out halves --resume --data text.txt=0.6 --data other.txt=0.4", "--data", "text.txt=0.7");
         run.Succeed("pretrain --out halves --resume");
-        Assert.Equal(File.ReadAllBytes(run["whole/model.safetensors"]), File.ReadAllBytes(run["halves/model.safetensors"]));
+        Assert.Equal(
+            File.ReadAllBytes(run["whole/model.safetensors"]), File.ReadAllBytes(run["halves/model.safetensors"]));
     }
 
     [Theory]

@@ -81,7 +81,8 @@ public sealed class ArenaTests : IDisposable
         arena.Add("small", (1024, 256));
         arena.Add("large", (1024, 1024));
         Assert.Equal(["activations: 5.0 MiB", "4.00 MiB  F32(1024, 1024)  large", "1.00 MiB  F32(1024, 256)  small"],
-            arena.Describe().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+            arena.Describe()
+            .Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
     }
 
     /// <summary>256 TiB, more than an address space has: refused with the size, not with a crash later.</summary>

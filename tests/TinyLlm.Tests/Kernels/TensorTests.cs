@@ -37,8 +37,11 @@ public sealed class TensorTests : IDisposable
     public void View_NeedsContiguousElementsOfTheSameNumber()
     {
         Assert.Equal(new Shape(6, 4), New(2, 3, 4).View((6, 4)).Shape);
-        Assert.Equal("View: (2, 3) cannot be seen as (7).", Assert.Throws<ArgumentException>(() => New(2, 3).View(7)).Message);
-        Assert.Equal("View: (2, 2) (strided) cannot be seen as (4).", Assert.Throws<ArgumentException>(() => New(2, 3).Slice(1, 0, 2).View(4)).Message);
+        Assert.Equal(
+            "View: (2, 3) cannot be seen as (7).", Assert.Throws<ArgumentException>(() => New(2, 3).View(7)).Message);
+        Assert.Equal(
+            "View: (2, 2) (strided) cannot be seen as (4).",
+            Assert.Throws<ArgumentException>(() => New(2, 3).Slice(1, 0, 2).View(4)).Message);
     }
 
     [Fact]

@@ -9,8 +9,13 @@ internal enum ReferenceArchitecture
     Qwen3,
 }
 
-/// <summary>Sizes of a <see cref="ReferenceModel"/>, and the names and shapes of its parameters as Hugging Face's files have them.</summary>
-internal sealed record ReferenceConfig(ReferenceArchitecture Architecture, int Layers, int Heads, int KvHeads, int HeadSize, int Width, int MlpWidth, int Context, int Vocabulary)
+/// <summary>
+/// Sizes of a <see cref="ReferenceModel"/>, and the names and shapes of its parameters as Hugging Face's files have
+/// them.
+/// </summary>
+internal sealed record ReferenceConfig(
+    ReferenceArchitecture Architecture, int Layers, int Heads, int KvHeads, int HeadSize, int Width, int MlpWidth,
+    int Context, int Vocabulary)
 {
     public double RopeBase { get; init; } = 10000;
 
@@ -33,7 +38,9 @@ internal sealed record ReferenceConfig(ReferenceArchitecture Architecture, int L
 
     public string Layer(int layer) => IsGpt2 ? $"transformer.h.{layer}." : $"model.layers.{layer}.";
 
-    /// <summary>Names and shapes: gpt2's linear weights are Conv1D, (in, out) with a bias; the others' are (out, in) without.</summary>
+    /// <summary>
+    /// Names and shapes: gpt2's linear weights are Conv1D, (in, out) with a bias; the others' are (out, in) without.
+    /// </summary>
     public IEnumerable<(string Name, int[] Shape)> Parameters()
     {
         yield return (TokenTable, [Vocabulary, Width]);
@@ -49,14 +56,18 @@ internal sealed record ReferenceConfig(ReferenceArchitecture Architecture, int L
             yield return ("lm_head.weight", [Vocabulary, Width]);
     }
 
-    /// <summary>Random parameters, large enough that every part of the model matters; norm weights around one.</summary>
+    /// <summary>
+    /// Random parameters, large enough that every part of the model matters; norm weights around one.
+    /// </summary>
     public Dictionary<string, double[]> RandomParameters(int seed)
     {
         var values = new RandomValues(seed);
         return Parameters().ToDictionary(p => p.Name, p =>
         {
             bool normWeight = p.Shape.Length == 1 && p.Name.EndsWith("weight", StringComparison.Ordinal);
-            return values.Gaussians(p.Shape.Aggregate(1, (a, b) => a * b), scale: p.Shape.Length == 1 ? 0.3 : 0.4, mean: normWeight ? 1 : 0);
+            return values.Gaussians(
+                p.Shape.Aggregate(1, (a, b) => a * b), scale: p.Shape.Length == 1 ? 0.3 : 0.4, mean: normWeight ? 1
+                : 0);
         });
     }
 
@@ -77,7 +88,8 @@ internal sealed record ReferenceConfig(ReferenceArchitecture Architecture, int L
         ("self_attn.k_proj.weight", [KvHeads * HeadSize, Width]),
         ("self_attn.v_proj.weight", [KvHeads * HeadSize, Width]),
         ("self_attn.o_proj.weight", [Width, Heads * HeadSize]),
-        .. HasHeadNorms ? ((string, int[])[])[("self_attn.q_norm.weight", [HeadSize]), ("self_attn.k_norm.weight", [HeadSize])] : [],
+        .. HasHeadNorms
+        ? ((string, int[])[])[("self_attn.q_norm.weight", [HeadSize]), ("self_attn.k_norm.weight", [HeadSize])] : [],
         ("post_attention_layernorm.weight", [Width]),
         ("mlp.gate_proj.weight", [MlpWidth, Width]),
         ("mlp.up_proj.weight", [MlpWidth, Width]),

@@ -14,13 +14,16 @@ internal sealed partial class ReferenceModel
         return s;
     }
 
-    private double[] BlockBackward(int layer, double[] dy, BlockState s, Batch batch, Dictionary<string, double[]> gradients)
+    private double[] BlockBackward(
+        int layer, double[] dy, BlockState s, Batch batch, Dictionary<string, double[]> gradients)
     {
         string name = config.Layer(layer);
         var dNorm2 = MlpBackward(name + "mlp.", Dropout(dy, 3 + 3 * layer), s, gradients);
-        var dMid = ReferenceOps.Add(dy, NormBackward(name + (config.IsGpt2 ? "ln_2" : "post_attention_layernorm"), dNorm2, s.Mid, gradients));
+        var dMid = ReferenceOps.Add(
+            dy, NormBackward(name + (config.IsGpt2 ? "ln_2" : "post_attention_layernorm"), dNorm2, s.Mid, gradients));
         var dNorm1 = AttentionBackward(layer, Dropout(dMid, 2 + 3 * layer), s, batch, gradients);
-        return ReferenceOps.Add(dMid, NormBackward(name + (config.IsGpt2 ? "ln_1" : "input_layernorm"), dNorm1, s.X, gradients));
+        return ReferenceOps.Add(
+            dMid, NormBackward(name + (config.IsGpt2 ? "ln_1" : "input_layernorm"), dNorm1, s.X, gradients));
     }
 
     private double[] AttentionForward(int layer, BlockState s, Batch batch)
@@ -41,18 +44,23 @@ internal sealed partial class ReferenceModel
             s.K = Rotate(config.HasHeadNorms ? Norm(name + "k_norm", s.RawK) : s.RawK, batch, config.KvHeads);
         }
 
-        s.Attention = ReferenceOps.Attention(s.Q, s.K, s.V, Sizes(batch), starts: batch.Starts, mask: ProbabilityMask(layer, batch)).Output;
+        s.Attention = ReferenceOps.Attention(
+            s.Q, s.K, s.V, Sizes(batch), starts: batch.Starts, mask: ProbabilityMask(layer, batch)).Output;
         return Linear(name + (config.IsGpt2 ? "c_proj" : "o_proj"), s.Attention, width, config.Width);
     }
 
-    private double[] AttentionBackward(int layer, double[] dy, BlockState s, Batch batch, Dictionary<string, double[]> gradients)
+    private double[] AttentionBackward(
+        int layer, double[] dy, BlockState s, Batch batch, Dictionary<string, double[]> gradients)
     {
         string name = config.Layer(layer) + (config.IsGpt2 ? "attn." : "self_attn.");
         int width = config.Heads * config.HeadSize, kvWidth = config.KvHeads * config.HeadSize;
-        var dAttention = LinearBackward(name + (config.IsGpt2 ? "c_proj" : "o_proj"), dy, s.Attention, width, config.Width, gradients);
-        var (dq, dk, dv) = ReferenceOps.AttentionBackward(dAttention, s.Q, s.K, s.V, Sizes(batch), starts: batch.Starts, mask: ProbabilityMask(layer, batch));
+        var dAttention = LinearBackward(
+            name + (config.IsGpt2 ? "c_proj" : "o_proj"), dy, s.Attention, width, config.Width, gradients);
+        var (dq, dk, dv) = ReferenceOps.AttentionBackward(
+            dAttention, s.Q, s.K, s.V, Sizes(batch), starts: batch.Starts, mask: ProbabilityMask(layer, batch));
         if (config.IsGpt2)
-            return LinearBackward(name + "c_attn", StackColumns(dq, dk, dv), s.Norm1, config.Width, 3 * width, gradients);
+            return LinearBackward(
+                name + "c_attn", StackColumns(dq, dk, dv), s.Norm1, config.Width, 3 * width, gradients);
 
         dq = Rotate(dq, batch, config.Heads, inverse: true);
         dk = Rotate(dk, batch, config.KvHeads, inverse: true);
@@ -77,8 +85,10 @@ internal sealed partial class ReferenceModel
         }
 
         // Each row holds its gates, then its ups.
-        double[] gate = Linear(name + "gate_proj", s.Norm2, config.Width, config.MlpWidth), up = Linear(name + "up_proj", s.Norm2, config.Width, config.MlpWidth);
-        s.MlpIn = [.. gate.Chunk(config.MlpWidth).Zip(up.Chunk(config.MlpWidth), (g, u) => (double[])[.. g, .. u]).SelectMany(row => row)];
+        double[] gate = Linear(name + "gate_proj", s.Norm2, config.Width, config.MlpWidth),
+            up = Linear(name + "up_proj", s.Norm2, config.Width, config.MlpWidth);
+        s.MlpIn = [.. gate.Chunk(config.MlpWidth).Zip(up.Chunk(config.MlpWidth), (g, u) => (double[])[.. g, .. u])
+            .SelectMany(row => row)];
         s.MlpOut = ReferenceOps.SwiGlu(s.MlpIn, config.MlpWidth);
         return Linear(name + "down_proj", s.MlpOut, config.MlpWidth, config.Width);
     }
@@ -88,25 +98,32 @@ internal sealed partial class ReferenceModel
         if (config.IsGpt2)
         {
             var dGelu = LinearBackward(name + "c_proj", dy, s.MlpOut, config.MlpWidth, config.Width, gradients);
-            return LinearBackward(name + "c_fc", ReferenceOps.GeluBackward(dGelu, s.MlpIn), s.Norm2, config.Width, config.MlpWidth, gradients);
+            return LinearBackward(
+                name + "c_fc", ReferenceOps.GeluBackward(dGelu, s.MlpIn), s.Norm2, config.Width, config.MlpWidth,
+                gradients);
         }
 
         var dProduct = LinearBackward(name + "down_proj", dy, s.MlpOut, config.MlpWidth, config.Width, gradients);
         var halves = ReferenceOps.SwiGluBackward(dProduct, s.MlpIn, config.MlpWidth).Chunk(config.MlpWidth).ToArray();
-        double[] dGate = [.. halves.Where((_, i) => i % 2 == 0).SelectMany(h => h)], dUp = [.. halves.Where((_, i) => i % 2 == 1).SelectMany(h => h)];
+        double[] dGate = [.. halves.Where((_, i) => i % 2 == 0).SelectMany(h => h)],
+            dUp = [.. halves.Where((_, i) => i % 2 == 1).SelectMany(h => h)];
         var dx = LinearBackward(name + "gate_proj", dGate, s.Norm2, config.Width, config.MlpWidth, gradients);
-        return ReferenceOps.Add(dx, LinearBackward(name + "up_proj", dUp, s.Norm2, config.Width, config.MlpWidth, gradients));
+        return ReferenceOps.Add(
+            dx, LinearBackward(name + "up_proj", dUp, s.Norm2, config.Width, config.MlpWidth, gradients));
     }
 
     private double[] Rotate(double[] x, Batch batch, int heads, bool inverse = false) =>
         ReferenceOps.Rope(x, batch.Positions, heads, config.HeadSize, config.RopeBase, inverse, config.RopeDivisor);
 
-    private AttentionSizes Sizes(Batch batch) => new(batch.B, batch.T, batch.T, config.Heads, config.KvHeads, config.HeadSize);
+    private AttentionSizes Sizes(Batch batch) =>
+        new(batch.B, batch.T, batch.T, config.Heads, config.KvHeads, config.HeadSize);
 
-    private double[]? ProbabilityMask(int layer, Batch batch) => DropoutMask?.Invoke(1 + 3 * layer, (long)batch.B * config.Heads * batch.T * batch.T);
+    private double[]? ProbabilityMask(int layer, Batch batch) =>
+        DropoutMask?.Invoke(1 + 3 * layer, (long)batch.B * config.Heads * batch.T * batch.T);
 
     // The third number `part` of each row of gpt2's stacked q, k, v.
-    private double[] Columns(double[] stacked, int part) => [.. stacked.Chunk(3 * config.Width).SelectMany(row => row.Skip(part * config.Width).Take(config.Width))];
+    private double[] Columns(double[] stacked, int part) =>
+        [.. stacked.Chunk(3 * config.Width).SelectMany(row => row.Skip(part * config.Width).Take(config.Width))];
 
     private double[] StackColumns(double[] q, double[] k, double[] v)
     {

@@ -3,12 +3,16 @@ using Xunit;
 
 namespace TinyLlm.Tests.Reference;
 
-/// <summary>The reference model against central differences of its own loss, and against what must hold of any causal language model.</summary>
+/// <summary>
+/// The reference model against central differences of its own loss, and against what must hold of any causal language
+/// model.
+/// </summary>
 public sealed class ReferenceModelTests
 {
     private const int B = 2, T = 5;
 
-    public static TheoryData<string> Models => new("gpt2", "llama", "llama untied", "llama grouped", "qwen3", "qwen3 untied", "qwen3 grouped, wide heads");
+    public static TheoryData<string> Models =>
+        new("gpt2", "llama", "llama untied", "llama grouped", "qwen3", "qwen3 untied", "qwen3 grouped, wide heads");
 
     [Theory]
     [MemberData(nameof(Models))]
@@ -42,7 +46,8 @@ public sealed class ReferenceModelTests
         var config = Config(name);
         var model = new ReferenceModel(config, config.RandomParameters(1));
         var tokens = Tokens(config, 1);
-        var packed = model.Logits(tokens, new[,] { { 0, 1, 0, 1, 2 }, { 0, 1, 2, 3, 4 } }, new[,] { { 0, 0, 2, 2, 2 }, { 0, 0, 0, 0, 0 } });
+        var packed = model.Logits(
+            tokens, new[,] { { 0, 1, 0, 1, 2 }, { 0, 1, 2, 3, 4 } }, new[,] { { 0, 0, 2, 2, 2 }, { 0, 0, 0, 0, 0 } });
         var alone = model.Logits(new[,] { { tokens[0, 2], tokens[0, 3], tokens[0, 4] } });
         for (int i = 0; i < alone.Length; i++)
             Assert.Equal(alone[i], packed[2 * config.Vocabulary + i], 1e-12);
@@ -53,12 +58,14 @@ public sealed class ReferenceModelTests
     {
         var config = Config("qwen3");
         var model = new ReferenceModel(config, config.RandomParameters(1));
-        var (loss, gradients) = model.LossAndGradients(Tokens(config, 1), new[,] { { -1, -1, -1, -1, -1 }, { -1, -1, -1, -1, -1 } }, Weights(1));
+        var (loss, gradients) = model.LossAndGradients(
+            Tokens(config, 1), new[,] { { -1, -1, -1, -1, -1 }, { -1, -1, -1, -1, -1 } }, Weights(1));
         Assert.Equal(0, loss);
         Assert.All(gradients.Values.SelectMany(g => g), g => Assert.Equal(0, g));
     }
 
-    private static void CheckGradients(string name, int[,]? positions, int[,]? starts, Func<int, long, double[]>? dropout)
+    private static void CheckGradients(
+        string name, int[,]? positions, int[,]? starts, Func<int, long, double[]>? dropout)
     {
         var config = Config(name);
         var parameters = config.RandomParameters(2);
@@ -78,7 +85,10 @@ public sealed class ReferenceModelTests
 
     private static ReferenceConfig Config(string name) => name switch
     {
-        "gpt2" => new(ReferenceArchitecture.Gpt2, Layers: 2, Heads: 2, KvHeads: 2, HeadSize: 3, Width: 6, MlpWidth: 8, Context: 7, Vocabulary: 9) { NormEpsilon = 1e-5 },
+        "gpt2" => new(
+            ReferenceArchitecture.Gpt2, Layers: 2, Heads: 2, KvHeads: 2, HeadSize: 3, Width: 6, MlpWidth: 8, Context: 7,
+            Vocabulary: 9)
+        { NormEpsilon = 1e-5 },
         "llama" => new(ReferenceArchitecture.Llama, 2, 2, 2, 4, 8, 6, 7, 9),
         "llama untied" => new(ReferenceArchitecture.Llama, 1, 2, 2, 4, 8, 6, 7, 9) { TiedHead = false },
         "llama grouped" => new(ReferenceArchitecture.Llama, 1, 4, 2, 2, 8, 6, 7, 9) { RopeBase = 100 },

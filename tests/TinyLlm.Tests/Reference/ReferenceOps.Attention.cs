@@ -13,15 +13,20 @@ internal sealed record AttentionSizes(int B, int Tq, int Tk, int H, int Hkv, int
 
 internal static partial class ReferenceOps
 {
-    /// <summary>Rotation of the pairs (x[i], x[i + D/2]) of x (B, T, H, D) by position / divisor * base^(-2i/D); by the opposite angle for the gradient.</summary>
-    public static double[] Rope(double[] x, int[] positions, int heads, int headSize, double ropeBase, bool inverse = false, double divisor = 1)
+    /// <summary>
+    /// Rotation of the pairs (x[i], x[i + D/2]) of x (B, T, H, D) by position / divisor * base^(-2i/D); by the opposite
+    /// angle for the gradient.
+    /// </summary>
+    public static double[] Rope(
+        double[] x, int[] positions, int heads, int headSize, double ropeBase, bool inverse = false, double divisor = 1)
     {
         var y = new double[x.Length];
         for (int row = 0; row < x.Length / headSize; row++)
         {
             for (int i = 0; i < headSize / 2; i++)
             {
-                double angle = positions[row / heads] / divisor * Math.Pow(ropeBase, -2.0 * i / headSize) * (inverse ? -1 : 1);
+                double angle = positions[row / heads] / divisor * Math.Pow(ropeBase, -2.0 * i / headSize)
+                    * (inverse ? -1 : 1);
                 int first = row * headSize + i, second = first + headSize / 2;
                 y[first] = x[first] * Math.Cos(angle) - x[second] * Math.Sin(angle);
                 y[second] = x[second] * Math.Cos(angle) + x[first] * Math.Sin(angle);
@@ -32,8 +37,8 @@ internal static partial class ReferenceOps
     }
 
     /// <summary>
-    /// Causal attention over the keys starts[b, i] to offsets[b] + i, with the probabilities multiplied by <paramref name="mask"/>
-    /// (B, H, Tq, Tk) where there is one.
+    /// Causal attention over the keys starts[b, i] to offsets[b] + i, with the probabilities multiplied by
+    /// <paramref name="mask"/> (B, H, Tq, Tk) where there is one.
     /// </summary>
     public static (double[] Output, double[] LogSumExp) Attention(double[] q, double[] k, double[] v, AttentionSizes s,
         int[]? offsets = null, int[]? starts = null, double[]? mask = null)
@@ -50,8 +55,11 @@ internal static partial class ReferenceOps
         return (output, logSumExp);
     }
 
-    /// <summary>Gradients of <see cref="Attention"/>, with the whole probability matrix and the Jacobian of softmax.</summary>
-    public static (double[] Dq, double[] Dk, double[] Dv) AttentionBackward(double[] dOutput, double[] q, double[] k, double[] v, AttentionSizes s,
+    /// <summary>
+    /// Gradients of <see cref="Attention"/>, with the whole probability matrix and the Jacobian of softmax.
+    /// </summary>
+    public static (double[] Dq, double[] Dk, double[] Dv) AttentionBackward(
+        double[] dOutput, double[] q, double[] k, double[] v, AttentionSizes s,
         int[]? offsets = null, int[]? starts = null, double[]? mask = null)
     {
         double[] dq = new double[q.Length], dk = new double[k.Length], dv = new double[v.Length];
@@ -82,7 +90,8 @@ internal static partial class ReferenceOps
         return (dq, dk, dv);
     }
 
-    private static double[] Probabilities(double[] q, double[] k, AttentionSizes s, int[]? offsets, int[]? starts, double[] logSumExp)
+    private static double[] Probabilities(
+        double[] q, double[] k, AttentionSizes s, int[]? offsets, int[]? starts, double[] logSumExp)
     {
         var scores = new double[s.B * s.H * s.Tq * s.Tk];
         Array.Fill(scores, double.NegativeInfinity);

@@ -1,8 +1,9 @@
 namespace TinyLlm.Tests.Reference;
 
 /// <summary>
-/// The ops in double precision, as plain as the formulas: what the real ones are held against. Arrays are row-major; every backward
-/// function returns the gradients alone, computed from the inputs and without anything that a forward pass saved.
+/// The ops in double precision, as plain as the formulas: what the real ones are held against. Arrays are row-major;
+/// every backward function returns the gradients alone, computed from the inputs and without anything that a forward
+/// pass saved.
 /// </summary>
 internal static partial class ReferenceOps
 {
@@ -58,7 +59,8 @@ internal static partial class ReferenceOps
         var y = new double[tokens.Length * c];
         for (int i = 0; i < tokens.Length; i++)
             for (int j = 0; j < c; j++)
-                y[i * c + j] = weight[tokens[i] * c + j] + (positionWeight is null ? 0 : positionWeight[positions[i] * c + j]);
+                y[i * c + j] = weight[tokens[i] * c + j]
+                    + (positionWeight is null ? 0 : positionWeight[positions[i] * c + j]);
         return y;
     }
 
@@ -72,11 +74,15 @@ internal static partial class ReferenceOps
         return dWeight;
     }
 
-    /// <summary>Log softmax of the first V logits at the targets (0 where negative), and the log of the sum of the exponentials.</summary>
-    public static (double[] LogProbabilities, double[] LogSumExp) LinearCrossEntropy(double[] hidden, double[] weight, int[] targets, int c, int vocabulary)
+    /// <summary>
+    /// Log softmax of the first V logits at the targets (0 where negative), and the log of the sum of the exponentials.
+    /// </summary>
+    public static (double[] LogProbabilities, double[] LogSumExp) LinearCrossEntropy(
+        double[] hidden, double[] weight, int[] targets, int c, int vocabulary)
     {
         int n = targets.Length;
-        double[] logits = MatMul(hidden, weight, null, n, vocabulary, c), logProbabilities = new double[n], logSumExp = new double[n];
+        double[] logits = MatMul(hidden, weight, null, n, vocabulary, c), logProbabilities = new double[n],
+            logSumExp = new double[n];
         for (int i = 0; i < n; i++)
         {
             var row = logits.AsSpan(i * vocabulary, vocabulary);
@@ -87,8 +93,12 @@ internal static partial class ReferenceOps
         return (logProbabilities, logSumExp);
     }
 
-    /// <summary>Gradients of -sum_n tokenWeights[n] logProbabilities[n]; dWeight has as many rows as weight, those from V on zero.</summary>
-    public static (double[] DHidden, double[] DWeight) LinearCrossEntropyBackward(double[] hidden, double[] weight, int[] targets, int c, int vocabulary,
+    /// <summary>
+    /// Gradients of -sum_n tokenWeights[n] logProbabilities[n]; dWeight has as many rows as weight, those from V on
+    /// zero.
+    /// </summary>
+    public static (double[] DHidden, double[] DWeight) LinearCrossEntropyBackward(
+        double[] hidden, double[] weight, int[] targets, int c, int vocabulary,
         double[] tokenWeights)
     {
         int n = targets.Length;
@@ -98,7 +108,8 @@ internal static partial class ReferenceOps
             var row = dLogits.AsSpan(i * vocabulary, vocabulary);
             double logSumExp = LogSumExp(row);
             for (int v = 0; v < vocabulary; v++)
-                row[v] = targets[i] < 0 ? 0 : tokenWeights[i] * (Math.Exp(row[v] - logSumExp) - (v == targets[i] ? 1 : 0));
+                row[v] = targets[i] < 0 ? 0
+                    : tokenWeights[i] * (Math.Exp(row[v] - logSumExp) - (v == targets[i] ? 1 : 0));
         }
 
         var dWeight = MatMulBackwardWeight(dLogits, hidden, n, vocabulary, c).DWeight;

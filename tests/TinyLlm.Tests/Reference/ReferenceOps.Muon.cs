@@ -2,7 +2,10 @@ namespace TinyLlm.Tests.Reference;
 
 internal static partial class ReferenceOps
 {
-    /// <summary>m = decay m + g' in place, for gradients scaled by min(1, clip / (norm + 1e-6)) where clip is not 0; returns g' + decay m.</summary>
+    /// <summary>
+    /// m = decay m + g' in place, for gradients scaled by min(1, clip / (norm + 1e-6)) where clip is not 0; returns g'
+    /// + decay m.
+    /// </summary>
     public static double[] MuonMomentum(double[] gradients, double[] momentum, double norm, double decay, double clip)
     {
         double scale = clip == 0 ? 1 : Math.Min(1, clip / (norm + 1e-6));
@@ -30,7 +33,8 @@ internal static partial class ReferenceOps
         [.. gram.Select((g, i) => (i / k == i % k ? a : 0) + b * g + c * square[i])];
 
     /// <summary>
-    /// Newton-Schulz of a (rows, columns) matrix by its definition, from the left whatever the shape: five times X = a X + b (X X^T) X + c (X X^T)^2 X.
+    /// Newton-Schulz of a (rows, columns) matrix by its definition, from the left whatever the shape: five times X = a
+    /// X + b (X X^T) X + c (X X^T)^2 X.
     /// </summary>
     public static double[] NewtonSchulz(double[] matrix, int rows, int columns, double a, double b, double c)
     {
@@ -50,15 +54,18 @@ internal static partial class ReferenceOps
     }
 
     /// <summary>
-    /// The singular values of a (rows, columns) matrix, as many as its smaller side has, the smallest first: columns are rotated against each other until all are orthogonal, and
-    /// their lengths are then the values (M. Hestenes, "Inversion of Matrices by Biorthogonalization and Related Results", 1958).
+    /// The singular values of a (rows, columns) matrix, as many as its smaller side has, the smallest first: columns
+    /// are rotated against each other until all are orthogonal, and their lengths are then the values (M. Hestenes,
+    /// "Inversion of Matrices by Biorthogonalization and Related Results", 1958).
     /// </summary>
     public static double[] SingularValues(double[] matrix, int rows, int columns)
     {
         // The smaller side as vectors.
         bool tall = rows > columns;
         int count = Math.Min(rows, columns), length = Math.Max(rows, columns);
-        var vectors = Enumerable.Range(0, count).Select(j => Enumerable.Range(0, length).Select(i => tall ? matrix[i * columns + j] : matrix[j * columns + i]).ToArray()).ToArray();
+        var vectors = Enumerable.Range(0, count)
+            .Select(j => Enumerable.Range(0, length)
+                .Select(i => tall ? matrix[i * columns + j] : matrix[j * columns + i]).ToArray()).ToArray();
         for (bool turned = true; turned;)
         {
             turned = false;
@@ -76,7 +83,8 @@ internal static partial class ReferenceOps
         double uu = SumSquares(u), vv = SumSquares(v), uv = Dot(u, v);
         if (Math.Abs(uv) <= 1e-14 * Math.Sqrt(uu * vv) || Math.Abs(uv) < 1e-30)
             return false;
-        double zeta = (vv - uu) / (2 * uv), t = (zeta < 0 ? -1 : 1) / (Math.Abs(zeta) + Math.Sqrt(1 + zeta * zeta)), cosine = 1 / Math.Sqrt(1 + t * t), sine = cosine * t;
+        double zeta = (vv - uu) / (2 * uv), t = (zeta < 0 ? -1 : 1) / (Math.Abs(zeta) + Math.Sqrt(1 + zeta * zeta)),
+            cosine = 1 / Math.Sqrt(1 + t * t), sine = cosine * t;
         for (int i = 0; i < u.Length; i++)
             (u[i], v[i]) = (cosine * u[i] - sine * v[i], sine * u[i] + cosine * v[i]);
         return true;

@@ -3,7 +3,8 @@ namespace TinyLlm.Tests.Reference;
 internal static partial class ReferenceOps
 {
     /// <summary>y = (x - mean) rstd weight + bias over rows of C = weight.Length elements.</summary>
-    public static (double[] Y, double[] Mean, double[] Rstd) LayerNorm(double[] x, double[] weight, double[] bias, double epsilon)
+    public static (double[] Y, double[] Mean, double[] Rstd) LayerNorm(
+        double[] x, double[] weight, double[] bias, double epsilon)
     {
         int c = weight.Length, rows = x.Length / c;
         double[] y = new double[x.Length], mean = new double[rows], rstd = new double[rows];
@@ -23,9 +24,11 @@ internal static partial class ReferenceOps
     }
 
     /// <summary>
-    /// Gradients of <see cref="LayerNorm"/>, by the chain rule through the variance and then the mean, rather than by the closed form.
+    /// Gradients of <see cref="LayerNorm"/>, by the chain rule through the variance and then the mean, rather than by
+    /// the closed form.
     /// </summary>
-    public static (double[] Dx, double[] DWeight, double[] DBias) LayerNormBackward(double[] dy, double[] x, double[] weight, double epsilon)
+    public static (double[] Dx, double[] DWeight, double[] DBias) LayerNormBackward(
+        double[] dy, double[] x, double[] weight, double epsilon)
     {
         int c = weight.Length, rows = x.Length / c;
         var (_, mean, rstd) = LayerNorm(x, weight, new double[c], epsilon);
@@ -44,13 +47,16 @@ internal static partial class ReferenceOps
 
             // The variance's own dependence on the mean is zero: the centred values sum to nothing.
             for (int j = 0; j < c; j++)
-                dx[i * c + j] = dy[i * c + j] * weight[j] * rstd[i] + dVariance * 2 * (x[i * c + j] - mean[i]) / c + dMean / c;
+                dx[i * c + j] = dy[i * c + j] * weight[j] * rstd[i] + dVariance * 2 * (x[i * c + j] - mean[i]) / c
+                    + dMean / c;
         }
 
         return (dx, dWeight, dBias);
     }
 
-    /// <summary>y = x rstd weight over rows of C = weight.Length elements, rstd = 1 / sqrt(mean(x^2) + epsilon).</summary>
+    /// <summary>
+    /// y = x rstd weight over rows of C = weight.Length elements, rstd = 1 / sqrt(mean(x^2) + epsilon).
+    /// </summary>
     public static (double[] Y, double[] Rstd) RmsNorm(double[] x, double[] weight, double epsilon)
     {
         int c = weight.Length, rows = x.Length / c;
@@ -69,7 +75,8 @@ internal static partial class ReferenceOps
     }
 
     /// <summary>Gradients of <see cref="RmsNorm"/>, by the chain rule through the mean square.</summary>
-    public static (double[] Dx, double[] DWeight) RmsNormBackward(double[] dy, double[] x, double[] weight, double epsilon)
+    public static (double[] Dx, double[] DWeight) RmsNormBackward(
+        double[] dy, double[] x, double[] weight, double epsilon)
     {
         int c = weight.Length, rows = x.Length / c;
         var (_, rstd) = RmsNorm(x, weight, epsilon);

@@ -65,7 +65,10 @@ internal static partial class ReferenceOps
         return y;
     }
 
-    /// <summary>Gradient of <see cref="Softmax"/>, by its whole Jacobian dy[i] / dx[j] = y[i] ((i == j) - y[j]), from what the forward pass gave.</summary>
+    /// <summary>
+    /// Gradient of <see cref="Softmax"/>, by its whole Jacobian dy[i] / dx[j] = y[i] ((i == j) - y[j]), from what the
+    /// forward pass gave.
+    /// </summary>
     public static double[] SoftmaxBackward(double[] dy, double[] y, int c)
     {
         var dx = new double[y.Length];
@@ -81,7 +84,8 @@ internal static partial class ReferenceOps
     public static double SumSquares(double[] x) => Dot(x, x);
 
     /// <summary>
-    /// One step of AdamW in place, gradients scaled by min(1, clip / (norm + 1e-6)) where clip is not 0; nothing where the norm is not finite.
+    /// One step of AdamW in place, gradients scaled by min(1, clip / (norm + 1e-6)) where clip is not 0; nothing where
+    /// the norm is not finite.
     /// </summary>
     public static void AdamW(double[] parameters, double[] gradients, double[] m, double[] v, double norm, int step,
         double learningRate, double beta1, double beta2, double epsilon, double weightDecay, double clip)
@@ -95,7 +99,8 @@ internal static partial class ReferenceOps
             m[i] = beta1 * m[i] + (1 - beta1) * g;
             v[i] = beta2 * v[i] + (1 - beta2) * g * g;
             double mean = m[i] / (1 - Math.Pow(beta1, step + 1)), meanSquare = v[i] / (1 - Math.Pow(beta2, step + 1));
-            parameters[i] = parameters[i] * (1 - learningRate * weightDecay) - learningRate * mean / (Math.Sqrt(meanSquare) + epsilon);
+            parameters[i] = parameters[i] * (1 - learningRate * weightDecay)
+                - learningRate * mean / (Math.Sqrt(meanSquare) + epsilon);
         }
     }
 

@@ -4,13 +4,14 @@ using TinyLlm.Kernels;
 namespace TinyLlm.Tests.Support;
 
 /// <summary>
-/// Base of the op tests, which are the same for every device: an abstract class for each op, closed for a device in one line.
-/// A test makes its tensors, runs an op with <see cref="Run"/>, and compares with the double-precision reference.
+/// Base of the op tests, which are the same for every device: an abstract class for each op, closed for a device in one
+/// line. A test makes its tensors, runs an op with <see cref="Run"/>, and compares with the double-precision reference.
 /// </summary>
 public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevice
 {
     // Another seed can be tried without a rebuild; failures print the one they ran with.
-    private static readonly int seed = int.TryParse(Environment.GetEnvironmentVariable("TINYLLM_TEST_SEED"), out int given) ? given : 1;
+    private static readonly int seed =
+        int.TryParse(Environment.GetEnvironmentVariable("TINYLLM_TEST_SEED"), out int given) ? given : 1;
 
     private readonly List<TestBlock> blocks = [];
     private readonly RandomValues random = new(seed);
@@ -27,7 +28,8 @@ public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevic
     }
 
     /// <summary>A tensor of Gaussian values: an input, or an output that an op accumulates into.</summary>
-    protected TestTensor Random(Shape shape, double scale = 1, double mean = 0, DType dtype = DType.F32) => Output(shape, dtype).Set(random.Floats(shape.Count, scale, mean));
+    protected TestTensor Random(Shape shape, double scale = 1, double mean = 0, DType dtype = DType.F32) =>
+        Output(shape, dtype).Set(random.Floats(shape.Count, scale, mean));
 
     /// <summary>A tensor of the given values.</summary>
     protected TestTensor Of(Shape shape, params float[] values) => Output(shape).Set(values);
@@ -36,13 +38,16 @@ public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevic
     protected TestTensor Of(Shape shape, double[] values) => Output(shape).Set(values);
 
     /// <summary>An I32 tensor.</summary>
-    protected TestTensor Integers(Shape shape, params int[] values) => New(shape, DType.I32).Set(MemoryMarshal.Cast<int, float>(values));
+    protected TestTensor Integers(Shape shape, params int[] values) =>
+        New(shape, DType.I32).Set(MemoryMarshal.Cast<int, float>(values));
 
     /// <summary>A tensor of NaN: whatever an op leaves out shows.</summary>
     protected TestTensor Output(Shape shape, DType dtype = DType.F32) => New(shape, dtype);
 
     /// <summary>The step state's buffer with these values; see <see cref="StepState"/>.</summary>
-    protected TestTensor State(ulong seed = 0x0123456789ABCDEF, int step = 7, int microStep = 0, float learningRate = 1e-3f, float beta1 = 0.9f, float beta2 = 0.99f)
+    protected TestTensor State(
+        ulong seed = 0x0123456789ABCDEF, int step = 7, int microStep = 0, float learningRate = 1e-3f,
+        float beta1 = 0.9f, float beta2 = 0.99f)
     {
         using var arena = new Arena(Backend, "step state");
         var state = new StepState(arena);
@@ -56,7 +61,8 @@ public abstract class BackendTests<TDevice> : IDisposable where TDevice : IDevic
     }
 
     /// <summary>
-    /// Runs an op and fails if it changed anything but <paramref name="written"/>: inputs, guard zones, gaps between the rows of strided views.
+    /// Runs an op and fails if it changed anything but <paramref name="written"/>: inputs, guard zones, gaps between
+    /// the rows of strided views.
     /// </summary>
     protected void Run(Action op, params TestTensor[] written)
     {

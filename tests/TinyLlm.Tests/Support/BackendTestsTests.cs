@@ -17,7 +17,8 @@ public sealed class BackendTestsTests : BackendTests<Cpu256>
     public void Close_FailsOn(double expected, float actual)
     {
         TestTensor tensor = Of(3, [2, 3, actual]);
-        var message = Assert.Throws<FailException>(() => Close("y", [2, 3, expected], tensor, expected == 0 ? 0 : 1e-7)).Message;
+        var message =
+            Assert.Throws<FailException>(() => Close("y", [2, 3, expected], tensor, expected == 0 ? 0 : 1e-7)).Message;
         Assert.StartsWith("y (3): at [2] expected", message);
         Assert.Contains("seed", message);
     }
@@ -29,7 +30,10 @@ public sealed class BackendTestsTests : BackendTests<Cpu256>
         var values = Enumerable.Repeat(1f, 10000).ToArray();
         values[77] = 1.00001f;
         TestTensor tensor = Of((100, 100), values);
-        Assert.Contains("at [0, 77]", Assert.Throws<FailException>(() => Close("y", Enumerable.Repeat(1.0, 10000).ToArray(), tensor, 1e-6)).Message);
+        Assert.Contains(
+            "at [0, 77]",
+            Assert.Throws<FailException>(
+            () => Close("y", Enumerable.Repeat(1.0, 10000).ToArray(), tensor, 1e-6)).Message);
     }
 
     [Theory]
@@ -38,7 +42,8 @@ public sealed class BackendTestsTests : BackendTests<Cpu256>
     [InlineData(32)]
     public void Run_FailsOnAWriteBesideTheOutput(int place)
     {
-        // Of 15 elements: -1 lies in the guard before them, 15 in the gap up to the next 128 bytes, 32 in the guard behind that.
+        // Of 15 elements: -1 lies in the guard before them, 15 in the gap up to the next 128 bytes, 32 in the guard
+        // behind that.
         var tensor = Output((3, 5));
         Tensor view = tensor;
         var beside = new Tensor(view.Storage, view.Offset + place, 1, DType.F32);
@@ -50,7 +55,8 @@ public sealed class BackendTestsTests : BackendTests<Cpu256>
     {
         TestTensor tensor = Random((3, 5)), view = tensor.Slice(1, 0, 4);
         Run(() => Backend.Fill(((Tensor)tensor).Slice(0, 1, 1).Slice(1, 3, 1), 9), view);
-        Assert.Throws<FailException>(() => Run(() => Backend.Fill(((Tensor)tensor).Slice(0, 1, 1).Slice(1, 4, 1), 9), view));
+        Assert.Throws<FailException>(
+            () => Run(() => Backend.Fill(((Tensor)tensor).Slice(0, 1, 1).Slice(1, 4, 1), 9), view));
     }
 
     [Fact]

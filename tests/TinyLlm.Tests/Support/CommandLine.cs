@@ -21,9 +21,13 @@ public sealed record CommandResult(int ExitCode, byte[] Output, string Error, lo
 /// <summary>Runs the built program, which lies beside the tests, in a folder as a user would.</summary>
 public sealed class CommandLine(string folder)
 {
-    private static readonly string Executable = Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "tinyllm.exe" : "tinyllm");
+    private static readonly string Executable =
+        Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "tinyllm.exe" : "tinyllm");
 
-    /// <summary>Runs a command to its end. <paramref name="words"/> are cut at spaces; <paramref name="more"/> are taken as they are.</summary>
+    /// <summary>
+    /// Runs a command to its end. <paramref name="words"/> are cut at spaces; <paramref name="more"/> are taken as they
+    /// are.
+    /// </summary>
     public CommandResult Run(string words, params string[] more) => Run([], words, more);
 
     /// <summary>Runs a command with this standard input.</summary>
@@ -35,7 +39,8 @@ public sealed class CommandLine(string folder)
     }
 
     /// <summary>Starts a command.</summary>
-    public RunningCommand Start(string words, params string[] more) => Launch(Executable, [.. words.Split(' ', StringSplitOptions.RemoveEmptyEntries), .. more]);
+    public RunningCommand Start(string words, params string[] more) =>
+        Launch(Executable, [.. words.Split(' ', StringSplitOptions.RemoveEmptyEntries), .. more]);
 
     /// <summary>Starts a command of a shell, in which $TINYLLM is the program.</summary>
     public RunningCommand StartInShell(string script) => Launch("/bin/sh", ["-c", script]);
@@ -120,7 +125,8 @@ public sealed class RunningCommand : IDisposable
         while (!condition())
         {
             if (process.HasExited && !condition())
-                throw new InvalidOperationException($"tinyllm {name} ended with exit code {process.ExitCode} before {what}: {Finish().Error}");
+                throw new InvalidOperationException(
+                    $"tinyllm {name} ended with exit code {process.ExitCode} before {what}: {Finish().Error}");
             Pause(what);
         }
     }
@@ -133,7 +139,9 @@ public sealed class RunningCommand : IDisposable
     }
 
     /// <summary>The files that it has in its memory so far, programs and libraries among them. Linux only.</summary>
-    public string[] MappedFiles => [.. File.ReadLines($"/proc/{process.Id}/maps").Where(line => line.Contains('/')).Select(line => Path.GetFileName(line)).Distinct()];
+    public string[] MappedFiles =>
+        [.. File.ReadLines($"/proc/{process.Id}/maps").Where(line => line.Contains('/'))
+            .Select(line => Path.GetFileName(line)).Distinct()];
 
     /// <summary>
     /// Waits until it handles SIGHUP, which the program does from the beginning of a command on that a signal cancels.
@@ -184,7 +192,8 @@ public sealed class RunningCommand : IDisposable
         }
 
         process.Kill();
-        throw new TimeoutException($"tinyllm {name} took more than {Limit.TotalSeconds} s without {what}; stderr: {error}");
+        throw new TimeoutException(
+            $"tinyllm {name} took more than {Limit.TotalSeconds} s without {what}; stderr: {error}");
     }
 
     private void Measure()

@@ -6,14 +6,17 @@ namespace TinyLlm.Tests.Support;
 /// <summary>Comparison with a double-precision reference. NaN never passes.</summary>
 internal static class Compare
 {
-    /// <summary>How much further the worst element may be off than the whole tensor, relative to the largest element.</summary>
+    /// <summary>
+    /// How much further the worst element may be off than the whole tensor, relative to the largest element.
+    /// </summary>
     private const double WorstElement = 5;
 
     /// <summary>
-    /// Fails unless |actual - expected| / |expected| in the L2 norm is within <paramref name="tolerance"/>, and no element is off by more
-    /// than five times that share of the largest expected one.
+    /// Fails unless |actual - expected| / |expected| in the L2 norm is within <paramref name="tolerance"/>, and no
+    /// element is off by more than five times that share of the largest expected one.
     /// </summary>
-    public static void Close(string what, double[] expected, ReadOnlySpan<float> actual, Shape shape, double tolerance, int seed)
+    public static void Close(
+        string what, double[] expected, ReadOnlySpan<float> actual, Shape shape, double tolerance, int seed)
     {
         Assert.Equal(expected.Length, actual.Length);
         double squaredError = 0, squaredNorm = 0, largest = 0, largestError = -1;
@@ -37,7 +40,8 @@ internal static class Compare
             return;
 
         int place = notFinite >= 0 ? notFinite : worst;
-        Assert.Fail($"{what} {shape}: at {Index(place, shape)} expected {expected[place]:R}, actual {actual[place]:R}; largest difference {largestError:E2}, " +
+        Assert.Fail($"{what} {shape}: at {Index(place, shape)} expected {expected[place]:R}, actual "
+            + $"{actual[place]:R}; largest difference {largestError:E2}, " +
             $"largest expected {largest:E2}, relative L2 error {relative:E2}, tolerance {tolerance:E2}, seed {seed}.");
     }
 

@@ -4,13 +4,17 @@ using TinyLlm.Kernels.Gpu;
 
 namespace TinyLlm.Tests.Support;
 
-/// <summary>A device that the op tests run on. A new backend adds one of these and a list of classes such as CpuOpTests.cs.</summary>
+/// <summary>
+/// A device that the op tests run on. A new backend adds one of these and a list of classes such as CpuOpTests.cs.
+/// </summary>
 public interface IDevice
 {
     static abstract Backend Create();
 }
 
-/// <summary>The CPU with 16-wide vectors, in software where the hardware has none, and threads that share the items.</summary>
+/// <summary>
+/// The CPU with 16-wide vectors, in software where the hardware has none, and threads that share the items.
+/// </summary>
 public sealed class Cpu512 : IDevice
 {
     public static Backend Create() => CpuBackend.Create(threads: 3, vectorBits: 512);

@@ -3,10 +3,15 @@ using Xunit;
 
 namespace TinyLlm.Tests.Support;
 
-/// <summary>Holds a gradient against differences of the loss along a random direction, for a whole parameter at once.</summary>
+/// <summary>
+/// Holds a gradient against differences of the loss along a random direction, for a whole parameter at once.
+/// </summary>
 internal static class DirectionalSlope
 {
-    /// <summary>Each parameter's gradient, as it lies there, and the central difference of the loss; the values are as before afterwards.</summary>
+    /// <summary>
+    /// Each parameter's gradient, as it lies there, and the central difference of the loss; the values are as before
+    /// afterwards.
+    /// </summary>
     /// <param name="parameters">With values and gradients.</param>
     /// <param name="loss">At the values as they are.</param>
     /// <param name="step">How far to go to either side.</param>
@@ -15,7 +20,8 @@ internal static class DirectionalSlope
         foreach (var parameter in parameters)
         {
             var backend = parameter.Value.Storage.Backend;
-            float[] values = ModelRun.Read(parameter.Value), gradient = ModelRun.Read(parameter.Gradient!.Value), direction = new RandomValues(7).Floats(values.Length);
+            float[] values = ModelRun.Read(parameter.Value), gradient = ModelRun.Read(parameter.Gradient!.Value),
+                direction = new RandomValues(7).Floats(values.Length);
             double slope = gradient.Zip(direction, (g, d) => (double)g * d).Sum();
             double Moved(float by)
             {
@@ -25,7 +31,8 @@ internal static class DirectionalSlope
 
             double measured = (Moved(step) - Moved(-step)) / (2 * step);
             backend.Write(parameter.Value, values);
-            Assert.True(Math.Abs(slope - measured) <= 2e-3 + 0.02 * Math.Abs(measured), $"{parameter.Name}: {slope}, measured {measured}");
+            Assert.True(Math.Abs(slope - measured) <= 2e-3 + 0.02 * Math.Abs(measured), $"{parameter.Name}: {slope}, "
+                + $"measured {measured}");
         }
     }
 }

@@ -3,7 +3,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Support;
 
-/// <summary>All files below a folder with the hashes of their bytes: what a command that failed must leave as it was.</summary>
+/// <summary>
+/// All files below a folder with the hashes of their bytes: what a command that failed must leave as it was.
+/// </summary>
 public static class FolderContent
 {
     /// <summary>One line a file or folder: its path and, of a file, the hash.</summary>
@@ -28,7 +30,8 @@ public static class FolderContent
     {
         byte[] a = File.ReadAllBytes(expected), b = File.ReadAllBytes(actual);
         int differing = a.Zip(b).Count(pair => pair.First != pair.Second);
-        Assert.True(a.AsSpan().SequenceEqual(b), $"{actual} differs from {expected}: {a.Length} and {b.Length} bytes, {differing} of them differ.");
+        Assert.True(a.AsSpan().SequenceEqual(b), $"{actual} differs from {expected}: {a.Length} and {b.Length} bytes, "
+            + $"{differing} of them differ.");
     }
 
     /// <summary>Copies a folder with all that is in it.</summary>

@@ -12,7 +12,9 @@ internal sealed class GoldenModel : IDisposable
 
     private readonly SafetensorsReader expected;
 
-    /// <summary>Opens the golden values of an architecture; <paramref name="values"/> names the file of what is expected.</summary>
+    /// <summary>
+    /// Opens the golden values of an architecture; <paramref name="values"/> names the file of what is expected.
+    /// </summary>
     public GoldenModel(string architecture, string values = "expected")
     {
         Folder = Path.Combine(AppContext.BaseDirectory, "Golden", "models", architecture);
@@ -66,10 +68,13 @@ internal sealed class GoldenModel : IDisposable
         double difference = Math.Sqrt(values.Zip(actual, (a, b) => ((double)a - b) * ((double)a - b)).Sum());
         double norm = Math.Sqrt(values.Sum(a => (double)a * a));
         if (!(difference <= Tolerance * norm))
-            Assert.Fail($"{name}: ||expected - actual|| / ||expected|| is {difference / norm:E2}; at most {Tolerance:E0} is allowed.");
+            Assert.Fail($"{name}: ||expected - actual|| / ||expected|| is {difference / norm:E2}; at most "
+                + $"{Tolerance:E0} is allowed.");
     }
 
-    /// <summary>The same for every gradient of a model, or every weight, by the names of its file behind a prefix.</summary>
+    /// <summary>
+    /// The same for every gradient of a model, or every weight, by the names of its file behind a prefix.
+    /// </summary>
     public void CloseAll(string prefix, Gpt model, Func<Parameter, Tensor> tensorOf)
     {
         foreach (var (name, values) in ModelRun.InFileLayout(model, tensorOf))
@@ -80,7 +85,8 @@ internal sealed class GoldenModel : IDisposable
                 continue;
             }
 
-            // A key's bias adds the same to all scores of a query, which softmax ignores: its gradient is zero but for rounding.
+            // A key's bias adds the same to all scores of a query, which softmax ignores: its gradient is zero but for
+            // rounding.
             float[] whole = Expected(prefix + name);
             int third = values.Length / 3;
             whole.AsSpan(third, third).CopyTo(values.AsSpan(third, third));

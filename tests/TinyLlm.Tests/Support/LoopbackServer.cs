@@ -13,7 +13,9 @@ namespace TinyLlm.Tests.Support;
 public sealed record LoopbackRequest(int Number, string Path, IReadOnlyDictionary<string, string> Headers)
 {
     /// <summary>The first byte that is wanted.</summary>
-    public int Start => Headers.TryGetValue("Range", out string? range) ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
+    public int Start =>
+        Headers.TryGetValue("Range", out string? range)
+            ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
 
     /// <summary>The version under which the rest is wanted.</summary>
     public string? IfRange => Headers.GetValueOrDefault("If-Range");
@@ -43,14 +45,21 @@ public sealed record LoopbackAnswer(int Status, byte[] Body)
     public bool Resets { get; init; }
 
     /// <summary>What a good server answers that has this file in this version.</summary>
-    public static LoopbackAnswer File(LoopbackRequest request, byte[] bytes, string? tag = "\"one\"", string? date = null)
+    public static LoopbackAnswer File(
+        LoopbackRequest request, byte[] bytes, string? tag = "\"one\"", string? date = null)
     {
-        string[] version = [.. new[] { tag is null ? null : $"ETag: {tag}", date is null ? null : $"Last-Modified: {date}" }.OfType<string>()];
+        string[] version = [.. new[] { tag is null ? null : $"ETag: {tag}", date is null ? null
+            : $"Last-Modified: {date}" }.OfType<string>()];
         if (request.Start == 0 || (request.IfRange is { } wanted && wanted != tag && wanted != date))
             return new LoopbackAnswer(200, bytes) { Headers = version };
         return request.Start >= bytes.Length
             ? new LoopbackAnswer(416, []) { Headers = [.. version, $"Content-Range: bytes */{bytes.Length}"] }
-            : new LoopbackAnswer(206, bytes[request.Start..]) { Headers = [.. version, $"Content-Range: bytes {request.Start}-{bytes.Length - 1}/{bytes.Length}"] };
+            : new LoopbackAnswer(
+                206, bytes[request.Start..])
+            {
+                Headers =
+                [.. version, $"Content-Range: bytes {request.Start}-{bytes.Length - 1}/{bytes.Length}"]
+            };
     }
 }
 
@@ -110,7 +119,9 @@ public sealed class LoopbackServer : IDisposable
             var reply = answer(request);
             string length = reply.Length < 0 ? "" : $"Content-Length: {reply.Length}\r\n";
             string headers = string.Concat(reply.Headers.Select(line => line + "\r\n"));
-            await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 {reply.Status} Answer\r\nConnection: close\r\n{length}{headers}\r\n"), stop.Token);
+            await stream.WriteAsync(
+                Encoding.ASCII.GetBytes(
+                $"HTTP/1.1 {reply.Status} Answer\r\nConnection: close\r\n{length}{headers}\r\n"), stop.Token);
             await SendAsync(stream, reply);
             if (reply.Stalls)
                 await Task.Delay(Timeout.Infinite, stop.Token);

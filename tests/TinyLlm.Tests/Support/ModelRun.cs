@@ -44,7 +44,8 @@ internal sealed class ModelRun : IDisposable
         Model.Logits(Activations.Hidden, LogitsTensor);
         int v = Model.Config.VocabularySize, padded = Model.Config.PaddedVocabulary;
         var all = Read(LogitsTensor);
-        return Enumerable.Range(0, all.Length / padded).SelectMany(row => all[(row * padded)..(row * padded + v)]).ToArray();
+        return Enumerable.Range(0, all.Length / padded).SelectMany(row => all[(row * padded)..(row * padded + v)])
+            .ToArray();
     }
 
     /// <summary>Gradients of the loss with these token weights, added to what is there.</summary>
@@ -83,7 +84,8 @@ internal sealed class ModelRun : IDisposable
             {
                 var rows = values.AsSpan(part.FirstRow * columns, part.Rows * columns).ToArray();
                 files[part.Name] = part.Transposed
-                    ? Enumerable.Range(0, columns).SelectMany(c => Enumerable.Range(0, part.Rows).Select(r => rows[r * columns + c])).ToArray()
+                    ? Enumerable.Range(0, columns)
+                        .SelectMany(c => Enumerable.Range(0, part.Rows).Select(r => rows[r * columns + c])).ToArray()
                     : rows;
             }
         }

@@ -9,8 +9,8 @@ internal static class PtxText
     public const string DynamicShared = ".extern .shared .align 128 .b8 tile[];";
 
     /// <summary>
-    /// An entry with one pointer parameter, "data": %data is its address, %thread the thread's number, %lane its lane, %at the address of its own element of 4 bytes; %p, %h, %r,
-    /// %rd, %f, %fd are registers.
+    /// An entry with one pointer parameter, "data": %data is its address, %thread the thread's number, %lane its lane,
+    /// %at the address of its own element of 4 bytes; %p, %h, %r, %rd, %f, %fd are registers.
     /// </summary>
     public static string Kernel(string body, string declarations = DynamicShared) => $$"""
         .version 8.0
@@ -39,7 +39,9 @@ internal static class PtxText
         """;
 
     /// <summary>Runs a kernel's body in one block over an array that it changes.</summary>
-    public static T[] Run<T>(string body, int threads, T[] data, int dynamicSharedBytes = 0, bool watchesSharedMemory = true) where T : unmanaged
+    public static T[] Run<T>(
+        string body, int threads, T[] data, int dynamicSharedBytes = 0, bool watchesSharedMemory = true)
+        where T : unmanaged
     {
         using var machine = new PtxMachine(PtxModule.Parse(Kernel(body))) { WatchesSharedMemory = watchesSharedMemory };
         ulong address = machine.Upload<T>(data);

@@ -9,7 +9,9 @@ public sealed class TemporaryFolder : IDisposable
     public string this[string name] => System.IO.Path.Combine(Path, name);
 
     /// <summary>Names of all files and folders in it, sorted.</summary>
-    public string[] Names => [.. Directory.GetFileSystemEntries(Path).Select(p => System.IO.Path.GetFileName(p)).Order(StringComparer.Ordinal)];
+    public string[] Names =>
+        [.. Directory.GetFileSystemEntries(Path).Select(p => System.IO.Path.GetFileName(p))
+            .Order(StringComparer.Ordinal)];
 
     /// <summary>Writes a file and returns its path.</summary>
     public string Write(string name, byte[] bytes)

@@ -5,8 +5,9 @@ using Xunit;
 namespace TinyLlm.Tests.Support;
 
 /// <summary>
-/// Device memory of one test tensor with guard zones before and behind it, and an image of what it should hold. All of it, guards and
-/// the gap up to the next 32 elements included, is NaN until the test sets values, so that a read past the end shows up in the result.
+/// Device memory of one test tensor with guard zones before and behind it, and an image of what it should hold. All of
+/// it, guards and the gap up to the next 32 elements included, is NaN until the test sets values, so that a read past
+/// the end shows up in the result.
 /// </summary>
 internal sealed class TestBlock : IDisposable
 {
@@ -32,7 +33,10 @@ internal sealed class TestBlock : IDisposable
     /// <summary>The tensor between the guards.</summary>
     public Tensor Tensor { get; }
 
-    /// <summary>Writes the elements of a view of this block, given in row-major order; integers as floats of the same bits; BF16 elements are rounded.</summary>
+    /// <summary>
+    /// Writes the elements of a view of this block, given in row-major order; integers as floats of the same bits; BF16
+    /// elements are rounded.
+    /// </summary>
     public void Set(Tensor view, ReadOnlySpan<float> values)
     {
         Assert.Equal(view.Count, values.Length);
@@ -50,7 +54,8 @@ internal sealed class TestBlock : IDisposable
     }
 
     /// <summary>
-    /// Fails if anything but the elements of <paramref name="written"/> has other bits than before; then takes over what was written.
+    /// Fails if anything but the elements of <paramref name="written"/> has other bits than before; then takes over
+    /// what was written.
     /// </summary>
     public void CheckUntouched(IEnumerable<TestTensor> written)
     {
@@ -63,7 +68,8 @@ internal sealed class TestBlock : IDisposable
         for (int i = 0; i < image.Length; i++)
         {
             if (!mayChange[i] && BitConverter.SingleToInt32Bits(now[i]) != BitConverter.SingleToInt32Bits(image[i]))
-                Assert.Fail($"{Tensor}: element {i - Guard}, which the op must not write, was {image[i]:R} and is {now[i]:R}.");
+                Assert.Fail(
+                    $"{Tensor}: element {i - Guard}, which the op must not write, was {image[i]:R} and is {now[i]:R}.");
         }
 
         now.CopyTo(image, 0);

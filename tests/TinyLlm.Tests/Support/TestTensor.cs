@@ -2,7 +2,9 @@ using TinyLlm.Kernels;
 
 namespace TinyLlm.Tests.Support;
 
-/// <summary>A tensor of a test, or a strided view of one; see <see cref="TestBlock"/>. It passes for a <see cref="Tensor"/>.</summary>
+/// <summary>
+/// A tensor of a test, or a strided view of one; see <see cref="TestBlock"/>. It passes for a <see cref="Tensor"/>.
+/// </summary>
 public sealed class TestTensor
 {
     private readonly Tensor tensor;

@@ -9,7 +9,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Support;
 
-/// <summary>A small model with dropout in training by one of the stages. Each step takes a minute, and a checkpoint ten.</summary>
+/// <summary>
+/// A small model with dropout in training by one of the stages. Each step takes a minute, and a checkpoint ten.
+/// </summary>
 internal sealed class TimedRun : ITrainerEvents, IDisposable
 {
     private const int Context = 40;
@@ -46,14 +48,17 @@ internal sealed class TimedRun : ITrainerEvents, IDisposable
                 break;
             case "dpo":
                 reference = NewModel(4, 0);
-                var pairs = new PreferenceExamples([new(question, "b!", "a"), new([new("user", "b?")], "b", "aab")], tokenizer, Context);
+                var pairs = new PreferenceExamples(
+                    [new(question, "b!", "a"), new([new("user", "b?")], "b", "aab")], tokenizer, Context);
                 examples = pairs;
                 double[] logs = PreferenceObjective.LogProbabilities(reference, pairs, 4, CancellationToken.None);
                 objective = new PreferenceObjective(new PreferenceSettings(0.5, 0.1, PreferenceLossKind.Sigmoid), logs);
                 break;
             default:
-                var sampling = new RolloutSettings(Group: 2, MaxTokens: 5, Temperature: 1, settings.BatchSize, settings.Seed);
-                rollouts = new Rollouts(model, tokenizer, chats, new Lengths(), sampling, NewModel(4, 0), CancellationToken.None);
+                var sampling =
+                    new RolloutSettings(Group: 2, MaxTokens: 5, Temperature: 1, settings.BatchSize, settings.Seed);
+                rollouts = new Rollouts(
+                    model, tokenizer, chats, new Lengths(), sampling, NewModel(4, 0), CancellationToken.None);
                 examples = rollouts;
                 objective = new RewardObjective(rollouts, kl: 0.1);
                 break;
@@ -101,7 +106,8 @@ internal sealed class TimedRun : ITrainerEvents, IDisposable
     void ITrainerEvents.Stepped(int step, double loss, double tokensPerSecond) => clock.Advance(1);
 
     void ITrainerEvents.Log(StepReport report) =>
-        Told.Add($"{report.Step} {report.Tokens} {report.Loss:R} {report.GradientNorm:R} {report.LearningRate:R} {report.Rewards}");
+        Told.Add($"{report.Step} {report.Tokens} {report.Loss:R} {report.GradientNorm:R} {report.LearningRate:R} "
+        + $"{report.Rewards}");
 
     void ITrainerEvents.Best(TrainerState state) => Assert.Fail("Nothing was measured.");
 
@@ -122,19 +128,23 @@ internal sealed class TimedRun : ITrainerEvents, IDisposable
         model.Dispose();
     }
 
-    private IEnumerable<Tensor> All() => model.Parameters.All.Select(p => p.Value).Concat(trainer.Optimizer.State.Select(s => s.Tensor));
+    private IEnumerable<Tensor> All() =>
+        model.Parameters.All.Select(p => p.Value).Concat(trainer.Optimizer.State.Select(s => s.Tensor));
 
     private float[] Saved() => [.. All().SelectMany(ModelRun.Read)];
 
     private Gpt NewModel(ulong seed, float dropout)
     {
-        var gpt = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, 2, 8, Context, tokenizer.VocabularySize, dropout: dropout), backend);
+        var gpt = new Gpt(
+            GptConfig.Create(Architecture.Qwen3, 1, 2, 8, Context, tokenizer.VocabularySize, dropout: dropout),
+            backend);
         gpt.Initialize(seed);
         return gpt;
     }
 
     private sealed class Lengths : IReward
     {
-        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select(a => (double)a.Completion.Length)];
+        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) =>
+            [.. attempts.Select(a => (double)a.Completion.Length)];
     }
 }

@@ -5,7 +5,9 @@ namespace TinyLlm.Tests.Support;
 /// <summary>Checks of messages that the user reads.</summary>
 public static class UserError
 {
-    /// <summary>The action throws a <see cref="TinyLlmException"/> of one line that has all of these parts; returns it.</summary>
+    /// <summary>
+    /// The action throws a <see cref="TinyLlmException"/> of one line that has all of these parts; returns it.
+    /// </summary>
     public static TinyLlmException Expect(Action action, params string[] parts)
     {
         var error = Assert.Throws<TinyLlmException>(action);

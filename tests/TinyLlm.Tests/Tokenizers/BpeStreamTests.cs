@@ -4,7 +4,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Tokenizers;
 
-/// <summary>Training on a stream of pieces; <see cref="BpeTrainerTests"/> compares training on one text with the textbook.</summary>
+/// <summary>
+/// Training on a stream of pieces; <see cref="BpeTrainerTests"/> compares training on one text with the textbook.
+/// </summary>
 public class BpeStreamTests
 {
     private const int Megabyte = 1 << 20;
@@ -20,13 +22,16 @@ public class BpeStreamTests
         for (int seed = 0; seed < 60; seed++)
         {
             var random = new Random(seed);
-            byte[][] pieces = [.. Enumerable.Range(0, random.Next(0, 30)).Select(_ => TextSamples.Random(random, random.Next(0, 60), withInvalid: true))];
+            byte[][] pieces = [.. Enumerable.Range(0, random.Next(0, 30))
+                .Select(_ => TextSamples.Random(random, random.Next(0, 60), withInvalid: true))];
             var counts = new PreTokenCounts();
             foreach (byte[] piece in pieces)
                 counts.Add(piece);
 
             int size = BpeTrainer.MinimumVocabularySize + random.Next(0, 100);
-            Assert.Equal(BpeTrainer.Train(counts, size).Merges, BpeTrainer.Train(Memory(pieces), size, threads, stop: Never).Merges);
+            Assert.Equal(
+                BpeTrainer.Train(counts, size).Merges,
+                BpeTrainer.Train(Memory(pieces), size, threads, stop: Never).Merges);
         }
     }
 
@@ -45,7 +50,9 @@ public class BpeStreamTests
     public void Train_ReadsAPieceBeforeItAsksForTheNext()
     {
         byte[][] pieces = [.. RandomWords(seed: 2, pieces: 3, words: 30_000)];
-        Assert.Equal(BpeTrainer.Train(Memory(pieces), 500, 2, stop: Never).Merges, BpeTrainer.Train(InOneBuffer(), 500, 2, stop: Never).Merges);
+        Assert.Equal(
+            BpeTrainer.Train(Memory(pieces), 500, 2, stop: Never).Merges,
+            BpeTrainer.Train(InOneBuffer(), 500, 2, stop: Never).Merges);
 
         IEnumerable<ReadOnlyMemory<byte>> InOneBuffer()
         {
@@ -68,10 +75,14 @@ public class BpeStreamTests
         string frequent = string.Concat(Enumerable.Repeat(" abcd efgh", 4000));
         byte[][] pieces = [Encoding.UTF8.GetBytes(frequent), .. RandomWords(seed: 3, pieces: 1, words: 100_000)];
         var progress = new RecordedProgress();
-        var bpe = BpeTrainer.Train(Memory(pieces), 1000, threads, maximumTextBytes: 20, batchBytes: Megabyte, progress, Never);
+        var bpe = BpeTrainer.Train(
+            Memory(pieces), 1000, threads, maximumTextBytes: 20, batchBytes: Megabyte, progress, Never);
 
         var last = progress.Reports[^1];
-        Assert.Equal([" abcd", " efgh"], Enumerable.Range(0, bpe.EndOfText).Select(id => Encoding.UTF8.GetString(bpe.TokenBytes(id))).Where(t => t.Length == 5));
+        Assert.Equal(
+            [" abcd", " efgh"],
+            Enumerable.Range(0, bpe.EndOfText).Select(id => Encoding.UTF8.GetString(bpe.TokenBytes(id)))
+            .Where(t => t.Length == 5));
         Assert.Equal(8, bpe.Merges.Count);
         Assert.Equal(2, last.DistinctPreTokens);
         Assert.InRange(last.DroppedPreTokens, 50_000, 100_000);
@@ -85,7 +96,9 @@ public class BpeStreamTests
         byte[][] pieces = [.. RandomWords(seed: 4, pieces: 1000, words: 150)];
         var progress = new RecordedProgress();
         var one = BpeTrainer.Train(Memory(pieces), 600, 1, Bound, Batch, progress, Never).Merges;
-        Assert.True(progress.Reports.Select(r => r.DroppedPreTokens).Distinct().Count() >= 4, "Pre-tokens must be dropped in several rounds.");
+        Assert.True(
+            progress.Reports.Select(r => r.DroppedPreTokens).Distinct().Count() >= 4,
+            "Pre-tokens must be dropped in several rounds.");
         Assert.Equal(one, BpeTrainer.Train(Memory(pieces), 600, 2, Bound, Batch, null, Never).Merges);
         Assert.Equal(one, BpeTrainer.Train(Memory(pieces), 600, 5, Bound, Batch, null, Never).Merges);
         Assert.NotEqual(one, BpeTrainer.Train(Memory(pieces), 600, 2, stop: Never).Merges);
@@ -101,7 +114,10 @@ public class BpeStreamTests
         var counts = new PreTokenCounts();
         foreach (byte[] piece in pieces)
             counts.Add(piece);
-        Assert.Equal(new BpeProgress(pieces.Sum(p => (long)p.Length), counts.Count, 0, bpe.Merges.Count, 3000 - BpeTrainer.MinimumVocabularySize), progress.Reports[^1]);
+        Assert.Equal(
+            new BpeProgress(
+            pieces.Sum(p => (long)p.Length), counts.Count, 0, bpe.Merges.Count,
+            3000 - BpeTrainer.MinimumVocabularySize), progress.Reports[^1]);
         Assert.InRange(progress.Reports.Count(r => r.Merges == 0), 3, 10);
         Assert.Equal(2, progress.Reports.Count(r => r.Merges is 1000 or 2000));
         Assert.Equal(progress.Reports.OrderBy(r => r.BytesCounted).ThenBy(r => r.Merges), progress.Reports);
@@ -114,7 +130,8 @@ public class BpeStreamTests
     {
         using var stop = new CancellationTokenSource();
         int taken = 0;
-        Assert.ThrowsAny<OperationCanceledException>(() => BpeTrainer.Train(Endless(), 1000, threads, null, stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => BpeTrainer.Train(Endless(), 1000, threads, null, stop.Token));
         Assert.InRange(taken, 20, 20 + 3 * (threads + 1));
 
         IEnumerable<ReadOnlyMemory<byte>> Endless()
@@ -139,7 +156,8 @@ public class BpeStreamTests
                 stop.Cancel();
         });
         byte[][] pieces = [.. RandomWords(seed: 7, pieces: 1, words: 100_000)];
-        Assert.ThrowsAny<OperationCanceledException>(() => BpeTrainer.Train(Memory(pieces), 10_000, 1, progress, stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => BpeTrainer.Train(Memory(pieces), 10_000, 1, progress, stop.Token));
         Assert.Equal(1000, progress.Reports[^1].Merges);
     }
 
@@ -175,7 +193,8 @@ public class BpeStreamTests
         }
     }
 
-    private static IEnumerable<ReadOnlyMemory<byte>> Memory(byte[][] pieces) => pieces.Select(piece => (ReadOnlyMemory<byte>)piece);
+    private static IEnumerable<ReadOnlyMemory<byte>> Memory(byte[][] pieces) =>
+        pieces.Select(piece => (ReadOnlyMemory<byte>)piece);
 
     // Words of 3 to 8 letters, the first ones of the alphabet more often.
     private static IEnumerable<byte[]> RandomWords(int seed, int pieces, int words)
@@ -195,7 +214,9 @@ public class BpeStreamTests
         }
     }
 
-    /// <summary>Keeps every report, in the order of their coming; <see cref="Progress{T}"/> would hand them to other threads.</summary>
+    /// <summary>
+    /// Keeps every report, in the order of their coming; <see cref="Progress{T}"/> would hand them to other threads.
+    /// </summary>
     private sealed class RecordedProgress(Action<BpeProgress>? also = null) : IProgress<BpeProgress>
     {
         public List<BpeProgress> Reports { get; } = [];

@@ -26,7 +26,8 @@ public class BpeTrainerTests
     [InlineData("aaaaab aaaab aaab aab ab baaaaa baaaa baaa baa ba")]
     [InlineData("\u4F60\u597D\u4E16\u754C\u4F60\u597D\u4E16\u754C\u4F60\u597D")]
     [InlineData("\U0001F600\U0001F600\U0001F601 \U0001F600\U0001F601\U0001F601\U0001F601")]
-    public void Train_MergesAsTheTextbook_OnSpecialTexts(string text) => CheckAgainstTextbook(Encoding.UTF8.GetBytes(text), 330, text);
+    public void Train_MergesAsTheTextbook_OnSpecialTexts(string text) =>
+        CheckAgainstTextbook(Encoding.UTF8.GetBytes(text), 330, text);
 
     [Fact]
     public void Train_OfEqualCounts_TakesTheSmallerPair()
@@ -46,7 +47,8 @@ public class BpeTrainerTests
     [Fact]
     public void Train_OnPartsInAnyOrder_GivesTheSame()
     {
-        byte[][] documents = [.. Enumerable.Range(0, 20).Select(seed => TextSamples.Random(new Random(seed), 100, withInvalid: true))];
+        byte[][] documents =
+            [.. Enumerable.Range(0, 20).Select(seed => TextSamples.Random(new Random(seed), 100, withInvalid: true))];
         var forward = new PreTokenCounts();
         foreach (byte[] document in documents)
             forward.Add(document);
@@ -85,7 +87,8 @@ public class BpeTrainerTests
     {
         var bpe = BpeTrainer.Train(text, vocabularySize);
         var expected = Textbook(text, vocabularySize - 259);
-        Assert.True(expected.SequenceEqual(bpe.Merges), $"{what}: expected {string.Join(' ', expected)}, got {string.Join(' ', bpe.Merges)}");
+        Assert.True(expected.SequenceEqual(bpe.Merges), $"{what}: expected {string.Join(' ', expected)}, got "
+            + $"{string.Join(' ', bpe.Merges)}");
         Assert.Equal(259 + expected.Count, bpe.VocabularySize);
         var tokens = Enumerable.Range(0, bpe.EndOfText).Select(id => Convert.ToHexString(bpe.TokenBytes(id))).ToArray();
         Assert.Equal(tokens.Length, tokens.Distinct().Count());
@@ -95,7 +98,8 @@ public class BpeTrainerTests
     /// <summary>Counts every pair of the whole text anew for each merge.</summary>
     private static List<(int, int)> Textbook(byte[] text, int limit)
     {
-        var words = TextSamples.PreTokens(text).Where(p => p != null).Select(p => p!.Select(b => (int)b).ToList()).ToList();
+        var words = TextSamples.PreTokens(text).Where(p => p != null).Select(p => p!.Select(b => (int)b).ToList())
+            .ToList();
         var merges = new List<(int, int)>();
         while (merges.Count < limit)
         {
@@ -106,7 +110,8 @@ public class BpeTrainerTests
                     counts[(word[i], word[i + 1])] = counts.GetValueOrDefault((word[i], word[i + 1])) + 1;
             }
 
-            var best = counts.OrderByDescending(p => p.Value).ThenBy(p => p.Key.Item1).ThenBy(p => p.Key.Item2).FirstOrDefault();
+            var best = counts.OrderByDescending(p => p.Value).ThenBy(p => p.Key.Item1).ThenBy(p => p.Key.Item2)
+                .FirstOrDefault();
             if (best.Value < 2)
                 break;
             foreach (var word in words)

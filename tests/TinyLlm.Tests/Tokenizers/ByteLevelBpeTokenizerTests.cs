@@ -54,10 +54,14 @@ public class ByteLevelBpeTokenizerTests
     [Fact]
     public void Encode_WhereItIsAllowed_TakesTheLongestSpecialName()
     {
-        var added = new AddedTokens([new AddedToken("<|endoftext|>", 256), new AddedToken("<a>", 257), new AddedToken("<a><b>", 258), new AddedToken("\u4F60\u597D", 259)]);
+        var added = new AddedTokens(
+            [new AddedToken("<|endoftext|>", 256), new AddedToken("<a>", 257), new AddedToken("<a><b>", 258),
+            new AddedToken("\u4F60\u597D", 259)]);
         var tokens = Enumerable.Range(0, 256).Select(b => new[] { (byte)b }).ToArray();
         var tokenizer = new ByteLevelBpeTokenizer(tokens, [], added, PreTokenizer.Gpt2);
-        Assert.Equal(['x', 257, 258, '<', 'b', '>', 256, '<', 259], tokenizer.Encode(Encoding.UTF8.GetBytes("x<a><a><b><b><|endoftext|><\u4F60\u597D"), allowSpecial: true));
+        Assert.Equal(
+            ['x', 257, 258, '<', 'b', '>', 256, '<', 259],
+            tokenizer.Encode(Encoding.UTF8.GetBytes("x<a><a><b><b><|endoftext|><\u4F60\u597D"), allowSpecial: true));
         Assert.Equal([257], tokenizer.Encode("<a>"u8, allowSpecial: true));
         Assert.Equal(['<', 'a', '>'], tokenizer.Encode("<a>"u8));
         Assert.Empty(tokenizer.Encode([], allowSpecial: true));
@@ -87,7 +91,12 @@ public class ByteLevelBpeTokenizerTests
     [Fact]
     public void Encode_OfMoreWordsThanAreRemembered_GivesTheSameIds()
     {
-        byte[] text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 200_000).Select(i => $" the{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676 % 26)}ing{(char)('a' + i / 17576)}")));
+        byte[] text = Encoding.UTF8.GetBytes(
+            string.Concat(
+            Enumerable.Range(0, 200_000)
+            .Select(i =>
+                $" the{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676 % 26)}ing"
+                + $"{(char)('a' + i / 17576)}")));
         var fresh = (ByteLevelBpeTokenizer)bpe.ForAnotherThread();
         int[] ids = fresh.Encode(text);
         Assert.Equal(text, fresh.Decode(ids));
@@ -118,7 +127,9 @@ public class ByteLevelBpeTokenizerTests
         for (int b = 0; b < 256; b++)
             Assert.Equal([(byte)b], bpe.TokenBytes(b).ToArray());
         Assert.Equal(256 + bpe.Merges.Count + 3, bpe.VocabularySize);
-        Assert.Equal("<|endoftext|><|im_start|><|im_end|>", Encoding.UTF8.GetString(bpe.Decode([bpe.EndOfText, bpe.TurnStart, bpe.TurnEnd])));
+        Assert.Equal(
+            "<|endoftext|><|im_start|><|im_end|>",
+            Encoding.UTF8.GetString(bpe.Decode([bpe.EndOfText, bpe.TurnStart, bpe.TurnEnd])));
         Assert.Equal("bpe", bpe.Kind);
     }
 

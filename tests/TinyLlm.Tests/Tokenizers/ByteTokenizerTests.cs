@@ -14,7 +14,9 @@ public class ByteTokenizerTests
         byte[] all = [.. Enumerable.Range(0, 256).Select(b => (byte)b)];
         Assert.Equal(Enumerable.Range(0, 256), tokenizer.Encode(all));
         Assert.Equal(all, tokenizer.Decode(tokenizer.Encode(all)));
-        Assert.Equal((259, 256, 257, 258), (tokenizer.VocabularySize, tokenizer.EndOfText, tokenizer.TurnStart, tokenizer.TurnEnd));
+        Assert.Equal(
+            (259, 256, 257, 258),
+            (tokenizer.VocabularySize, tokenizer.EndOfText, tokenizer.TurnStart, tokenizer.TurnEnd));
         Assert.Equal("byte", tokenizer.Kind);
     }
 

@@ -59,7 +59,8 @@ public class CharTokenizerTests
     public void InvalidUtf8_IsRefused()
     {
         byte[] text = [(byte)'a', (byte)'b', 0xE4, 0xBD, (byte)'c'];
-        foreach (var act in (Action[])[() => CharTokenizer.Train(text), () => CharTokenizer.Train("abc"u8).Encode(text)])
+        foreach (var act in (Action[])[() => CharTokenizer.Train(text),
+            () => CharTokenizer.Train("abc"u8).Encode(text)])
         {
             var e = Assert.Throws<TinyLlmException>(act);
             Assert.Contains("0xE4 at offset 2", e.Message);

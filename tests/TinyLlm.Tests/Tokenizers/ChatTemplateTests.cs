@@ -7,7 +7,8 @@ namespace TinyLlm.Tests.Tokenizers;
 public class ChatTemplateTests
 {
     private static readonly ChatMessage[] chat =
-        [new("system", "Be brief."), new("user", "What is 2+2?"), new("assistant", "It is 4.\n"), new("user", ""), new("assistant", "")];
+        [new("system", "Be brief."), new("user", "What is 2+2?"), new("assistant", "It is 4.\n"), new("user", ""),
+            new("assistant", "")];
 
     public static TheoryData<string> Kinds => ["byte", "char", "bpe"];
 
@@ -22,7 +23,8 @@ public class ChatTemplateTests
 
         Assert.Equal(ids.Count, isTrained.Count);
         Assert.Equal(
-            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\nIt is 4.\n<|im_end|>\n"
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat is "
+            + "2+2?<|im_end|>\n<|im_start|>assistant\nIt is 4.\n<|im_end|>\n"
             + "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n", Text(tokenizer, ids));
         Assert.Equal("It is 4.\n<|im_end|><|im_end|>", Text(tokenizer, ids.Where((_, i) => isTrained[i])));
         Assert.Equal(5, ids.Count(id => id == tokenizer.TurnStart));
@@ -82,8 +84,10 @@ public class ChatTemplateTests
     {
         "byte" => new ByteTokenizer(),
         "char" => CharTokenizer.Train("Be brief. What is 2+2? It is 4.\n"u8),
-        _ => ByteLevelBpeTokenizer.Train("assistant\n\n user system\n user\n\n system assistant\n\nWhat is brief? What is brief?\n"u8, 320),
+        _ => ByteLevelBpeTokenizer.Train(
+        "assistant\n\n user system\n user\n\n system assistant\n\nWhat is brief? What is brief?\n"u8, 320),
     };
 
-    private static string Text(Tokenizer tokenizer, IEnumerable<int> ids) => Encoding.UTF8.GetString(tokenizer.Decode([.. ids]));
+    private static string Text(Tokenizer tokenizer, IEnumerable<int> ids) =>
+        Encoding.UTF8.GetString(tokenizer.Decode([.. ids]));
 }

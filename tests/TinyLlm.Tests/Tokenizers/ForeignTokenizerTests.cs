@@ -47,7 +47,9 @@ public sealed class ForeignTokenizerTests : IDisposable
         tokenizer.Save(folder);
         var loaded = TokenizerFolder.Load(folder);
         Assert.Equal(tokenizer.Hash, loaded.Hash);
-        Assert.Equal((tokenizer.VocabularySize, tokenizer.EndOfText, tokenizer.DocumentStart), (loaded.VocabularySize, loaded.EndOfText, loaded.DocumentStart));
+        Assert.Equal(
+            (tokenizer.VocabularySize, tokenizer.EndOfText, tokenizer.DocumentStart),
+            (loaded.VocabularySize, loaded.EndOfText, loaded.DocumentStart));
         Assert.Equal(tokenizer.AddedTokens.Items, loaded.AddedTokens.Items);
         for (int seed = 0; seed < 100; seed++)
         {
@@ -63,10 +65,12 @@ public sealed class ForeignTokenizerTests : IDisposable
         var gpt2 = Open("gpt2");
         Assert.Equal((601, 600, 600, false), (gpt2.VocabularySize, gpt2.EndOfText, gpt2.DocumentStart, gpt2.HasTurns));
         Assert.Equal([600], gpt2.AddedTokens.Ends);
-        UserError.Expect(() => _ = gpt2.TurnStart, "no token <|im_start|>", "use a model with a tokenizer that has them");
+        UserError.Expect(
+            () => _ = gpt2.TurnStart, "no token <|im_start|>", "use a model with a tokenizer that has them");
 
         var llama = Open("llama3");
-        Assert.Equal((606, 603, 602, false), (llama.VocabularySize, llama.EndOfText, llama.DocumentStart, llama.HasTurns));
+        Assert.Equal(
+            (606, 603, 602, false), (llama.VocabularySize, llama.EndOfText, llama.DocumentStart, llama.HasTurns));
         Assert.Equal([603, 605], llama.AddedTokens.Ends);
         Assert.False(llama.EndsText(602));
 
@@ -79,12 +83,19 @@ public sealed class ForeignTokenizerTests : IDisposable
     [Theory]
     [InlineData("cl100k", 100257, 100277, 100278, 100256)]
     [InlineData("o200k", 199999, 200019, 200020, 200000)]
-    public void ReadyVocabularies_KeepThePublishedIds(string name, int endOfText, int turnStart, int turnEnd, int unused)
+    public void ReadyVocabularies_KeepThePublishedIds(
+        string name, int endOfText, int turnStart, int turnEnd, int unused)
     {
         var tokenizer = Open(name);
-        Assert.Equal((endOfText, turnStart, turnEnd, turnEnd + 1), (tokenizer.EndOfText, tokenizer.TurnStart, tokenizer.TurnEnd, tokenizer.VocabularySize));
-        Assert.True(tokenizer.EndsText(unused) && tokenizer.EndsText(endOfText) && tokenizer.EndsText(turnEnd) && tokenizer.EndsText(turnEnd + 1));
-        Assert.False(tokenizer.EndsText(unused - 1000) || tokenizer.IsText(unused) || tokenizer.IsText(turnEnd + 1) || tokenizer.IsText(-1));
+        Assert.Equal(
+            (endOfText, turnStart, turnEnd, turnEnd + 1),
+            (tokenizer.EndOfText, tokenizer.TurnStart, tokenizer.TurnEnd, tokenizer.VocabularySize));
+        Assert.True(
+            tokenizer.EndsText(unused) && tokenizer.EndsText(endOfText) && tokenizer.EndsText(turnEnd)
+            && tokenizer.EndsText(turnEnd + 1));
+        Assert.False(
+            tokenizer.EndsText(unused - 1000) || tokenizer.IsText(unused) || tokenizer.IsText(turnEnd + 1)
+            || tokenizer.IsText(-1));
         Assert.True(tokenizer.IsText(0));
     }
 
@@ -99,7 +110,8 @@ public sealed class ForeignTokenizerTests : IDisposable
         int compared = 0;
         for (int seed = 0; seed < 2000; seed++)
         {
-            string text = Encoding.UTF8.GetString(TextSamples.Random(new Random(seed), 50, withInvalid: false)).Replace("<|", "<", StringComparison.Ordinal);
+            string text = Encoding.UTF8.GetString(TextSamples.Random(new Random(seed), 50, withInvalid: false))
+                .Replace("<|", "<", StringComparison.Ordinal);
             if (text.EnumerateRunes().Any(r => !r.IsBmp && Rune.IsLetterOrDigit(r)))
                 continue;
             compared++;
@@ -174,14 +186,16 @@ public sealed class ForeignTokenizerTests : IDisposable
         { "llama3", "/pre_tokenizer/pretokenizers/1/add_prefix_space", "true", "add_prefix_space" },
         { "llama3", "/pre_tokenizer/pretokenizers/1/use_regex", "true", "use_regex behind a Split" },
         { "llama3", "/post_processor", """{"type": "BertProcessing"}""", "post-processor is BertProcessing" },
-        { "llama3", "/post_processor/processors/1/special_tokens/<|begin_of_text|>/ids", "[7]", "puts '<|begin_of_text|>' before a text" },
+        { "llama3", "/post_processor/processors/1/special_tokens/<|begin_of_text|>/ids", "[7]",
+        "puts '<|begin_of_text|>' before a text" },
         { "llama3", "/normalizer", """{"type": "NFKC"}""", "normalizer is NFKC" },
         { "llama3", "/normalizer", """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}""", "normalizer is NFC + Lowercase" },
         { "llama3", "/added_tokens/1/id", "604", "share id 604" },
         { "llama3", "/added_tokens/3/id", "700", "no token has id 605, but the largest is 700" },
         { "llama3", "/added_tokens/1/content", "\"<|begin_of_text|>\"", "occurs twice" },
         { "llama3", "/added_tokens/1/lstrip", "true", "has lstrip" },
-        { "llama3", "/added_tokens/1/content", "\"\u0120the\"", "has id 603; expected the id that it has in model.vocab" },
+        { "llama3", "/added_tokens/1/content", "\"\u0120the\"",
+        "has id 603; expected the id that it has in model.vocab" },
         { "qwen", "/model/vocab/the", "1", "share id 1" },
         { "qwen", "/model/vocab/the", "2000000000", "without gaps" },
         { "qwen", "/model/merges", """["t zz"]""", "merge 0 is 't zz'" },
@@ -231,7 +245,8 @@ public sealed class ForeignTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void ReadyVocabularies_KnowTheirNames() => UserError.Expect(() => ReadyVocabularies.Load("p50k"), "no ready vocabulary 'p50k'", "cl100k or o200k");
+    public void ReadyVocabularies_KnowTheirNames() =>
+        UserError.Expect(() => ReadyVocabularies.Load("p50k"), "no ready vocabulary 'p50k'", "cl100k or o200k");
 
     private static string Golden(string name) => Path.Combine(AppContext.BaseDirectory, "Golden", "tokenizers", name);
 
@@ -266,7 +281,8 @@ public sealed class ForeignTokenizerTests : IDisposable
         };
     }
 
-    private static Tokenizer Open(string name) => ReadyVocabularies.Names.Contains(name) ? ReadyVocabularies.Load(name) : TokenizerFolder.Load(Golden(name));
+    private static Tokenizer Open(string name) => ReadyVocabularies.Names.Contains(name) ? ReadyVocabularies.Load(name)
+        : TokenizerFolder.Load(Golden(name));
 
     private void Edit(string name, Action<JsonNode> change)
     {

@@ -24,14 +24,16 @@ public class NfcTests
     [InlineData("\U000110A5\U000110BA \U0001D15E", "\U000110AB \U0001D157\U0001D165")]
     [InlineData("\u03B9\u0308\u0301\uF900\U0002F800", "\u0390\u8C48\u4E3D")]
     [InlineData("\uFB01\u00BD\u2460", "\uFB01\u00BD\u2460")]                    // compatibility forms stay
-    public void Normalize_GivesFormC(string text, string expected) => Assert.Equal(expected, Nfc.Normalize(text).ToString());
+    public void Normalize_GivesFormC(string text, string expected) =>
+        Assert.Equal(expected, Nfc.Normalize(text).ToString());
 
     [Fact]
     public void Normalize_OfNormalText_ChangesNothing()
     {
         for (int seed = 0; seed < 2000; seed++)
         {
-            string once = Nfc.Normalize(Encoding.UTF8.GetString(TextSamples.Random(new Random(seed), 60, withInvalid: false))).ToString();
+            string once = Nfc.Normalize(
+                Encoding.UTF8.GetString(TextSamples.Random(new Random(seed), 60, withInvalid: false))).ToString();
             Assert.Equal(once, Nfc.Normalize(once).ToString());
         }
     }

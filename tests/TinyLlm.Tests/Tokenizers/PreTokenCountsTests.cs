@@ -15,7 +15,8 @@ public class PreTokenCountsTests
             byte[] text = TextSamples.Random(random, random.Next(0, 200), withInvalid: seed % 2 == 1);
             var counts = new PreTokenCounts();
             counts.Add(text);
-            var expected = TextSamples.PreTokens(text).Where(p => p != null).CountBy(p => Convert.ToHexString(p!)).ToDictionary(p => p.Key, p => (long)p.Value);
+            var expected = TextSamples.PreTokens(text).Where(p => p != null).CountBy(p => Convert.ToHexString(p!))
+                .ToDictionary(p => p.Key, p => (long)p.Value);
             Assert.Equal(expected.OrderBy(p => p.Key), Items(counts).OrderBy(p => p.Key));
             Assert.Equal(expected.Keys.Sum(k => k.Length / 2), counts.TextBytes);
         }
@@ -39,7 +40,8 @@ public class PreTokenCountsTests
             Assert.Equal(2, counts.Occurrences(word));
         }
 
-        static string Letters(int word) => string.Concat(word.ToString("D6").Select(digit => (char)('a' + digit - '0')));
+        static string Letters(int word) =>
+            string.Concat(word.ToString("D6").Select(digit => (char)('a' + digit - '0')));
     }
 
     [Fact]
@@ -47,7 +49,9 @@ public class PreTokenCountsTests
     {
         var counts = new PreTokenCounts();
         counts.Add("a\nb\nc\nb\nc\nc\n"u8);
-        Assert.Equal([("0A", 6L), ("63", 3L)], Items(counts.WithoutRare(2)).OrderByDescending(p => p.Value).Select(p => (p.Key, p.Value)));
+        Assert.Equal(
+            [("0A", 6L), ("63", 3L)],
+            Items(counts.WithoutRare(2)).OrderByDescending(p => p.Value).Select(p => (p.Key, p.Value)));
     }
 
     [Fact]
@@ -57,7 +61,9 @@ public class PreTokenCountsTests
         counts.Add("one two three"u8);
         counts.Clear();
         counts.Add("two two"u8);
-        Assert.Equal([("two", 1), (" two", 1)], Items(counts).Select(p => (Encoding.UTF8.GetString(Convert.FromHexString(p.Key)), (int)p.Value)));
+        Assert.Equal(
+            [("two", 1), (" two", 1)],
+            Items(counts).Select(p => (Encoding.UTF8.GetString(Convert.FromHexString(p.Key)), (int)p.Value)));
     }
 
     private static IEnumerable<KeyValuePair<string, long>> Items(PreTokenCounts counts)

@@ -47,7 +47,8 @@ public class PreTokenizerTests
     [InlineData("o200k", "HELLOWorld iPhone12345.\n/x", "HELLOWorld| i|Phone|123|45|.\n/|x")]
     [InlineData("o200k", "don't DON'Tx \u3042A\u3042b", "don't| DON'T|x| \u3042A\u3042b")]
     [InlineData("word", "don't 'x' a_1  b\n(c", "don't| '|x|'| a_1| | b|\n|(|c")]
-    public void Next_CutsAsHuggingFace(string name, string text, string preTokens) => Assert.Equal(preTokens, string.Join('|', Cut(name, text)));
+    public void Next_CutsAsHuggingFace(string name, string text, string preTokens) =>
+        Assert.Equal(preTokens, string.Join('|', Cut(name, text)));
 
     [Fact]
     public void Blocks_OfLongText_GiveTheSamePreTokensAndBytes()

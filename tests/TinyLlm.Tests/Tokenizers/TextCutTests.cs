@@ -21,7 +21,8 @@ public sealed class TextCutTests
                 if (cut == 0)
                     continue;
                 found++;
-                var parts = TextSamples.PreTokens(text[..cut], pattern).Concat(TextSamples.PreTokens(text[cut..], pattern));
+                var parts = TextSamples.PreTokens(text[..cut], pattern)
+                    .Concat(TextSamples.PreTokens(text[cut..], pattern));
                 Assert.Equal(TextSamples.PreTokens(text, pattern), parts);
             }
         }

@@ -37,7 +37,8 @@ public sealed class TokenizerFolderTests : IDisposable
             Assert.Equal(saved.Encode(text), loaded.Encode(text));
         }
 
-        Assert.Equal(["tokenizer.json", "tokenizer_config.json"], Directory.GetFiles(folder).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["tokenizer.json", "tokenizer_config.json"], Directory.GetFiles(folder).Select(Path.GetFileName).Order());
     }
 
     // The ids in pairs.json are Hugging Face's own (scripts/check-tokenizer --write).
@@ -174,7 +175,10 @@ public sealed class TokenizerFolderTests : IDisposable
         ByteLevelBpeTokenizer.Train("the thing the thing the thing"u8, 264).Save(folder);
         Set(path, json);
         if (message.Length == 0)
-            Assert.Equal([('t', 'h')], ((ByteLevelBpeTokenizer)TokenizerFolder.Load(folder)).Merges.Select(m => ((char)m.Left, (char)m.Right)));
+            Assert.Equal(
+                [('t', 'h')],
+                ((ByteLevelBpeTokenizer)TokenizerFolder.Load(folder)).Merges.Select(
+                m => ((char)m.Left, (char)m.Right)));
         else
             Refused(message);
     }
@@ -227,10 +231,14 @@ public sealed class TokenizerFolderTests : IDisposable
     [Fact]
     public void Hash_IsOfTheFile_AndTellsTokenizersApart()
     {
-        var tokenizers = (Tokenizer[])[new ByteTokenizer(), CharTokenizer.Train(""u8), CharTokenizer.Train("x"u8), WordTokenizer.Train([], 8)];
+        var tokenizers = (Tokenizer[])[new ByteTokenizer(), CharTokenizer.Train(""u8), CharTokenizer.Train("x"u8),
+            WordTokenizer.Train([], 8)];
         Assert.Equal(tokenizers.Length, tokenizers.Select(t => t.Hash).Distinct().Count());
         tokenizers[0].Save(folder);
-        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")))), tokenizers[0].Hash);
+        Assert.Equal(
+            Convert.ToHexStringLower(
+            System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")))),
+            tokenizers[0].Hash);
     }
 
     private void Refused(string message)

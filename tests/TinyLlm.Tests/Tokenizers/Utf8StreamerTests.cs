@@ -64,7 +64,8 @@ public class Utf8StreamerTests
     private static string Known(ReadOnlySpan<byte> bytes)
     {
         var text = new StringBuilder();
-        while (!bytes.IsEmpty && Rune.DecodeFromUtf8(bytes, out Rune rune, out int length) != OperationStatus.NeedMoreData)
+        while (!bytes.IsEmpty
+            && Rune.DecodeFromUtf8(bytes, out Rune rune, out int length) != OperationStatus.NeedMoreData)
         {
             text.Append(rune.ToString());
             bytes = bytes[length..];

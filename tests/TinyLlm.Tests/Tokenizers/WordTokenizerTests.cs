@@ -29,7 +29,9 @@ public class WordTokenizerTests
     [Fact]
     public void Train_OnPieces_IsTrainOnTheWhole()
     {
-        byte[] text = [.. Enumerable.Range(0, 60).SelectMany(seed => (byte[])[.. TextSamples.Random(new Random(seed), 8, withInvalid: true), .. " and then\nso"u8])];
+        byte[] text = [.. Enumerable.Range(0, 60)
+            .SelectMany(
+                seed => (byte[])[.. TextSamples.Random(new Random(seed), 8, withInvalid: true), .. " and then\nso"u8])];
         var pieces = new List<ReadOnlyMemory<byte>>();
         for (int start = 0, length; start < text.Length; start += length)
         {
@@ -61,7 +63,9 @@ public class WordTokenizerTests
     {
         var tokenizer = Train("the cat sat", 100);
         byte[] text = [.. "the dog sat"u8, 0xE4, 0xBD, .. " cat\tthe"u8];
-        Assert.Equal("the<|unknown|> sat<|unknown|> cat<|unknown|>the", Encoding.UTF8.GetString(tokenizer.Decode(tokenizer.Encode(text))));
+        Assert.Equal(
+            "the<|unknown|> sat<|unknown|> cat<|unknown|>the",
+            Encoding.UTF8.GetString(tokenizer.Decode(tokenizer.Encode(text))));
         Assert.Equal(3, tokenizer.Encode(text).Count(id => id == tokenizer.Unknown));
         Assert.False(tokenizer.IsText(tokenizer.Unknown!.Value));
     }
@@ -77,7 +81,9 @@ public class WordTokenizerTests
     [Theory]
     [InlineData(7, 1, "A word vocabulary of 7 is too small; expected at least 8")]
     [InlineData(8, 0, "at least 0 times; expected 1 or more")]
-    public void Train_WithNonsense_IsRefused(int size, int minCount, string message) => UserError.Expect(() => Train("a", size, minCount), message);
+    public void Train_WithNonsense_IsRefused(int size, int minCount, string message) =>
+        UserError.Expect(() => Train("a", size, minCount), message);
 
-    private static WordTokenizer Train(string text, int size, int minCount = 1) => WordTokenizer.Train([Encoding.UTF8.GetBytes(text)], size, minCount);
+    private static WordTokenizer Train(string text, int size, int minCount = 1) =>
+        WordTokenizer.Train([Encoding.UTF8.GetBytes(text)], size, minCount);
 }

@@ -4,8 +4,8 @@ using Parquet.Meta;
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Looks at what says how much a Parquet file holds, before Parquet.Net reads it: the library believes every number, so that a damaged one makes it read without end or ask for any
-/// amount of memory.
+/// Looks at what says how much a Parquet file holds, before Parquet.Net reads it: the library believes every number, so
+/// that a damaged one makes it read without end or ask for any amount of memory.
 /// </summary>
 internal static class ParquetCheck
 {
@@ -15,7 +15,10 @@ internal static class ParquetCheck
     // Of groups in groups; files have a handful. The library goes down one call a level.
     private const int DeepestSchema = 100;
 
-    /// <summary>Checks the metadata at the end of a file: that it is whole, and of the types that the library takes it for. Returns where it begins.</summary>
+    /// <summary>
+    /// Checks the metadata at the end of a file: that it is whole, and of the types that the library takes it for.
+    /// Returns where it begins.
+    /// </summary>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
     /// <exception cref="EndOfStreamException">It is cut off.</exception>
     public static long Footer(Stream stream)
@@ -26,7 +29,8 @@ internal static class ParquetCheck
         stream.Seek(-TailBytes, SeekOrigin.End);
         stream.ReadExactly(tail);
         if (!tail[4..].SequenceEqual("PAR1"u8))
-            throw new InvalidDataException(tail[4..].SequenceEqual("PARE"u8) ? "its metadata is encrypted" : "it does not end with PAR1");
+            throw new InvalidDataException(
+                tail[4..].SequenceEqual("PARE"u8) ? "its metadata is encrypted" : "it does not end with PAR1");
         int length = BinaryPrimitives.ReadInt32LittleEndian(tail);
         if (length < 1 || length > stream.Length - HeadBytes - TailBytes)
             throw new InvalidDataException($"its metadata should have {length:N0} bytes");
@@ -42,7 +46,8 @@ internal static class ParquetCheck
     /// <summary>
     /// Checks the pages of a column in a row group, as far as their headers and the first bytes of compressed data
     /// tell: that they have as many values as the column, lie in the
-    /// file one behind the other, and do not claim to become more than their compression can make of them. Returns where they end.
+    /// file one behind the other, and do not claim to become more than their compression can make of them. Returns
+    /// where they end.
     /// </summary>
     /// <param name="stream">The file.</param>
     /// <param name="column">The column.</param>
@@ -59,7 +64,8 @@ internal static class ParquetCheck
             throw new InvalidDataException($"a column has {column.NumValues:N0} values for {rows:N0} rows");
 
         // Where the library begins, whatever the kind of the first page.
-        long place = new[] { column.DictionaryPageOffset ?? 0, column.DataPageOffset, column.IndexPageOffset ?? 0 }.Where(offset => offset != 0).DefaultIfEmpty().Min();
+        long place = new[] { column.DictionaryPageOffset ?? 0, column.DataPageOffset, column.IndexPageOffset
+            ?? 0 }.Where(offset => offset != 0).DefaultIfEmpty().Min();
         for (long values = 0; values < expected;)
         {
             if (place < HeadBytes || place >= end)
@@ -77,7 +83,8 @@ internal static class ParquetCheck
         return place;
     }
 
-    // Follows the elements of the schema, which is a tree written in the order of its walk from the root, each with the number of its children.
+    // Follows the elements of the schema, which is a tree written in the order of its walk from the root, each with the
+    // number of its children.
     private sealed class SchemaDepth
     {
         private readonly Stack<long> left = new();

@@ -3,7 +3,8 @@ using Parquet.Schema;
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Reads a Parquet file: a document a row, the text in one column of strings or bytes. It is cut between row groups, and holds the text of one row group in memory.
+/// Reads a Parquet file: a document a row, the text in one column of strings or bytes. It is cut between row groups,
+/// and holds the text of one row group in memory.
 /// </summary>
 internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) : FileReader(file, options)
 {
@@ -40,7 +41,8 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
     }
 
     /// <inheritdoc/>
-    public override string Describe(FilePart part) => part.End == long.MaxValue ? File.Path : $"{File.Path}, row groups {part.Start:N0} to {part.End - 1:N0}";
+    public override string Describe(FilePart part) => part.End == long.MaxValue ? File.Path
+        : $"{File.Path}, row groups {part.Start:N0} to {part.End - 1:N0}";
 
     private List<FilePart> Cut(long[] groups, long bytes)
     {
@@ -54,7 +56,8 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
 
             // What is no row group, such as the list of them at the end, counts to the last part.
             bool isLast = group + 1 == groups.Length;
-            parts.Add(new FilePart(this, first, first == 0 && isLast ? long.MaxValue : group + 1, isLast ? left : size));
+            parts.Add(new FilePart(
+                this, first, first == 0 && isLast ? long.MaxValue : group + 1, isLast ? left : size));
             (first, left, size) = (group + 1, left - size, 0);
         }
 
@@ -71,7 +74,9 @@ internal sealed class ParquetFileReader(SourceFile file, SourceOptions options) 
             $"{ParquetFile.Quote(field.Path.ToString())} ({ParquetTexts.Describe(field)})"))
             + (schema.DataFields.Length > NamesShown ? ", ..." : "");
         throw new TinyLlmException(column is null
-            ? $"{File.Path}: there is no column \"{Options.TextField}\"; its columns are: {names}. Name the one with the text by --text-field."
-            : $"{File.Path}: the column \"{Options.TextField}\" holds {ParquetTexts.Describe(column)}; expected strings. Its columns are: {names}. Name the one with the text by --text-field.");
+            ? $"{File.Path}: there is no column \"{Options.TextField}\"; its columns are: {names}. Name the one with "
+                + "the text by --text-field."
+            : $"{File.Path}: the column \"{Options.TextField}\" holds {ParquetTexts.Describe(column)}; expected "
+                + $"strings. Its columns are: {names}. Name the one with the text by --text-field.");
     }
 }

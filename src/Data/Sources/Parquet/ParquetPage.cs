@@ -70,7 +70,9 @@ internal sealed class ParquetPage
         }
     }
 
-    /// <summary>Checks that the page lies in the file, and that what the library will make room for can come of it.</summary>
+    /// <summary>
+    /// Checks that the page lies in the file, and that what the library will make room for can come of it.
+    /// </summary>
     /// <param name="stream">The file.</param>
     /// <param name="codec">The compression of the column.</param>
     /// <param name="end">Where the pages of the file end.</param>
@@ -80,15 +82,18 @@ internal sealed class ParquetPage
         if (Type is not (PageType.DATA_PAGE or PageType.DATA_PAGE_V2 or PageType.DICTIONARY_PAGE))
             throw new InvalidDataException($"a page is of the unknown kind {(int)Type}");
         if (CompressedSize < 0 || CompressedSize > end - data)
-            throw new InvalidDataException($"a page should have {CompressedSize:N0} bytes where {end - data:N0} are left");
+            throw new InvalidDataException(
+                $"a page should have {CompressedSize:N0} bytes where {end - data:N0} are left");
 
         long levels = 0;
         if (Type == PageType.DATA_PAGE_V2)
         {
-            long definition = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.DefinitionLevelsLength), repetition = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.RepetitionLevelsLength);
+            long definition = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.DefinitionLevelsLength),
+                repetition = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.RepetitionLevelsLength);
             levels = definition + repetition;
             if (definition < 0 || repetition < 0 || levels > CompressedSize)
-                throw new InvalidDataException($"the levels of a page should have {levels:N0} of its {CompressedSize:N0} bytes");
+                throw new InvalidDataException(
+                    $"the levels of a page should have {levels:N0} of its {CompressedSize:N0} bytes");
             long nulls = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.NumNulls);
             if (nulls < 0 || nulls > Values)
                 throw new InvalidDataException($"{nulls:N0} of the {Values:N0} values of a page should be null");
@@ -97,7 +102,8 @@ internal sealed class ParquetPage
         long size = Size(stream, codec, levels);
         long most = CompressedSize * Expansion(codec);
         if (UncompressedSize < 0 || UncompressedSize > most || size > most)
-            throw new InvalidDataException($"a page of {CompressedSize:N0} bytes should become {Math.Max(size, UncompressedSize):N0}");
+            throw new InvalidDataException(
+                $"a page of {CompressedSize:N0} bytes should become {Math.Max(size, UncompressedSize):N0}");
 
         // An entry of a dictionary takes a byte at least; values can all be null or the same.
         if (Values < 0 || Type == PageType.DICTIONARY_PAGE && Values > size)
@@ -109,7 +115,8 @@ internal sealed class ParquetPage
     // The library makes room for what the compressed data announces, where it announces something.
     private long Size(Stream stream, CompressionCodec codec, long levels)
     {
-        bool isCompressed = numbers.GetValueOrDefault((ParquetStructs.DataPageHeaderV2, ParquetStructs.IsCompressed), 1) == 1;
+        bool isCompressed = numbers.GetValueOrDefault((ParquetStructs.DataPageHeaderV2, ParquetStructs.IsCompressed), 1)
+            == 1;
         Span<byte> head = stackalloc byte[(int)Math.Min(LongestSize, CompressedSize - levels)];
         if (!isCompressed || codec is not (CompressionCodec.SNAPPY or CompressionCodec.ZSTD) || head.IsEmpty)
             return UncompressedSize;
@@ -148,7 +155,8 @@ internal sealed class ParquetPage
         };
     }
 
-    // The most bytes that one of the compressed data can become: of snappy 64 in a copy of 3, of LZ4 255 for each byte that prolongs a copy, of deflate 258 for two bits, of zstd a block of 128 KiB for 4.
+    // The most bytes that one of the compressed data can become: of snappy 64 in a copy of 3, of LZ4 255 for each byte
+    // that prolongs a copy, of deflate 258 for two bits, of zstd a block of 128 KiB for 4.
     private static long Expansion(CompressionCodec codec) => codec switch
     {
         CompressionCodec.UNCOMPRESSED => 1,

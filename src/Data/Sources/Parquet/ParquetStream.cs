@@ -1,8 +1,8 @@
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// A Parquet file as Parquet.Net gets it: to read at <see cref="Limit"/> or beyond is an error. The library takes the end of a stream for bytes of 255, which in its metadata mean that
-/// more follows, and would read on for ever.
+/// A Parquet file as Parquet.Net gets it: to read at <see cref="Limit"/> or beyond is an error. The library takes the
+/// end of a stream for bytes of 255, which in its metadata mean that more follows, and would read on for ever.
 /// </summary>
 /// <param name="inner">The file, which can seek; closed with this.</param>
 internal sealed class ParquetStream(Stream inner) : ReadOnlyStream(inner)

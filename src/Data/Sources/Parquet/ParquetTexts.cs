@@ -15,12 +15,14 @@ internal abstract class ParquetTexts
 
     /// <summary>Whether a column has one text a row.</summary>
     public static bool IsText(DataField column) =>
-        column.MaxRepetitionLevel == 0 && (column.ClrType == typeof(ReadOnlyMemory<char>) || column.ClrType == typeof(ReadOnlyMemory<byte>));
+        column.MaxRepetitionLevel == 0
+        && (column.ClrType == typeof(ReadOnlyMemory<char>) || column.ClrType == typeof(ReadOnlyMemory<byte>));
 
     /// <summary>What a column holds, in a word.</summary>
     public static string Describe(DataField column)
     {
-        string type = column.ClrType == typeof(ReadOnlyMemory<char>) ? "string" : column.ClrType == typeof(ReadOnlyMemory<byte>) ? "bytes" : column.ClrType.Name;
+        string type = column.ClrType == typeof(ReadOnlyMemory<char>) ? "string"
+            : column.ClrType == typeof(ReadOnlyMemory<byte>) ? "bytes" : column.ClrType.Name;
         return column.MaxRepetitionLevel == 0 ? type : $"list of {type}";
     }
 
@@ -43,7 +45,8 @@ internal abstract class ParquetTexts
     /// <param name="buffer">Holds the text; grows as it must.</param>
     public abstract ReadOnlyMemory<byte> Get(int index, ref byte[] buffer);
 
-    private static async Task<(ReadOnlyMemory<T>[] Values, int Count)> ReadAsync<T>(ParquetRowGroupReader rows, DataField column)
+    private static async Task<(ReadOnlyMemory<T>[] Values, int Count)> ReadAsync<T>(
+        ParquetRowGroupReader rows, DataField column)
     {
         var values = new ReadOnlyMemory<T>[rows.RowCount];
         int[]? levels = column.MaxDefinitionLevel > 0 ? new int[rows.RowCount] : null;
@@ -52,7 +55,8 @@ internal abstract class ParquetTexts
         if (rows.RowCount > 0)
             await rows.ReadRawAsync(column, values.AsMemory(), levels is null ? (Memory<int>?)null : levels, null);
 
-        // Values are the rows that have one, without gaps. The library does not mind when a page has fewer than its rows need.
+        // Values are the rows that have one, without gaps. The library does not mind when a page has fewer than its
+        // rows need.
         int count = levels?.AsSpan().Count(column.MaxDefinitionLevel) ?? values.Length;
         if (count > 0 && values[count - 1].Equals(unread))
             throw new InvalidDataException($"a column has fewer than the {count:N0} values that its rows need");

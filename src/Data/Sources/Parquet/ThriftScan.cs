@@ -1,13 +1,16 @@
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Walks over a struct in Thrift's compact protocol without building it: whether all of it is there, and whether each field has the type that a reader takes it for.
-/// Source: the Thrift compact protocol specification, https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+/// Walks over a struct in Thrift's compact protocol without building it: whether all of it is there, and whether each
+/// field has the type that a reader takes it for. Source: the Thrift compact protocol specification,
+/// https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 /// </summary>
 /// <param name="bytes">What begins with the struct.</param>
-/// <param name="number">Told the value of each integer and boolean (1 or 0): the struct it is in, the number of its field, and it.</param>
+/// <param name="number">Told the value of each integer and boolean (1 or 0): the struct it is in, the number of its
+/// field, and it.</param>
 /// <param name="structEnds">Told of each struct that has ended.</param>
-internal ref struct ThriftScan(ReadOnlySpan<byte> bytes, Action<ThriftType, int, long>? number = null, Action<ThriftType>? structEnds = null)
+internal ref struct ThriftScan(
+    ReadOnlySpan<byte> bytes, Action<ThriftType, int, long>? number = null, Action<ThriftType>? structEnds = null)
 {
     private const int LongestVarInt = 10;
 
@@ -18,7 +21,8 @@ internal ref struct ThriftScan(ReadOnlySpan<byte> bytes, Action<ThriftType, int,
 
     /// <summary>Walks over a struct.</summary>
     /// <exception cref="EndOfStreamException">The bytes end before it does.</exception>
-    /// <exception cref="InvalidDataException">A field has another type than <paramref name="type"/> says, or one that cannot be left out.</exception>
+    /// <exception cref="InvalidDataException">A field has another type than <paramref name="type"/> says, or one that
+    /// cannot be left out.</exception>
     public void Struct(ThriftType type)
     {
         for (short field = 0; ;)
@@ -124,7 +128,8 @@ internal ref struct ThriftScan(ReadOnlySpan<byte> bytes, Action<ThriftType, int,
         }
     }
 
-    // Every element takes a byte at least, so that a larger number is damage: lists are made for as many elements as are announced.
+    // Every element takes a byte at least, so that a larger number is damage: lists are made for as many elements as
+    // are announced.
     private int ListHeader(out int wire)
     {
         byte header = Next();
@@ -133,9 +138,12 @@ internal ref struct ThriftScan(ReadOnlySpan<byte> bytes, Action<ThriftType, int,
     }
 
     private readonly int Count(ulong value) =>
-        value <= (ulong)(bytes.Length - Position) ? (int)value : throw new EndOfStreamException($"its metadata has {value:N0} bytes or elements where {bytes.Length - Position:N0} bytes are left");
+        value <= (ulong)(bytes.Length - Position) ? (int)value
+        : throw new EndOfStreamException(
+            $"its metadata has {value:N0} bytes or elements where {bytes.Length - Position:N0} bytes are left");
 
-    private byte Next() => Position < bytes.Length ? bytes[Position++] : throw new EndOfStreamException("its metadata is cut off");
+    private byte Next() => Position < bytes.Length ? bytes[Position++]
+        : throw new EndOfStreamException("its metadata is cut off");
 
     private void Skip(int count) => Position += Count((ulong)count);
 

@@ -45,7 +45,8 @@ internal sealed class ThriftType
 
     private static readonly Dictionary<int, ThriftType> None = [];
 
-    private ThriftType(ThriftKind kind, ThriftType? element = null, Dictionary<int, ThriftType>? fields = null) => (Kind, Element, Fields) = (kind, element, fields ?? None);
+    private ThriftType(ThriftKind kind, ThriftType? element = null, Dictionary<int, ThriftType>? fields = null) =>
+        (Kind, Element, Fields) = (kind, element, fields ?? None);
 
     /// <summary>The kind.</summary>
     public ThriftKind Kind { get; }
@@ -63,5 +64,6 @@ internal sealed class ThriftType
     public static ThriftType Struct(params ThriftType[] fields) => Struct(fields.Select((type, i) => (i + 1, type)));
 
     /// <summary>A struct with gaps between the numbers of its known fields.</summary>
-    public static ThriftType Struct(IEnumerable<(int Number, ThriftType Type)> fields) => new(ThriftKind.Struct, fields: fields.ToDictionary(field => field.Number, field => field.Type));
+    public static ThriftType Struct(IEnumerable<(int Number, ThriftType Type)> fields) =>
+        new(ThriftKind.Struct, fields: fields.ToDictionary(field => field.Number, field => field.Type));
 }

@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Finds documents with the same text by 128 bits of their SHA-256: 16 bytes a document, and up to as much again while the lists grow. Several threads may add at once.
+/// Finds documents with the same text by 128 bits of their SHA-256: 16 bytes a document, and up to as much again while
+/// the lists grow. Several threads may add at once.
 /// </summary>
 internal sealed class DocumentHashes
 {

@@ -6,12 +6,15 @@ namespace TinyLlm.Data.Sources;
 
 /// <summary>What is counted of a document, or of the part of it that lies in a unit.</summary>
 /// <param name="Bytes">Bytes of text.</param>
-/// <param name="Characters">Unicode characters; a byte that begins none counts as one only if it is no continuation byte.</param>
+/// <param name="Characters">Unicode characters; a byte that begins none counts as one only if it is no continuation
+/// byte.</param>
 /// <param name="LineFeeds">Line feeds.</param>
 /// <param name="EndsLine">Whether the last byte is a line feed.</param>
 /// <param name="Tokens">Tokens, without the end of text; 0 without a tokenizer.</param>
-/// <param name="Hash">128 bits of the SHA-256 of the text; of the hashes of its parts, where it lies in several units.</param>
-internal readonly record struct DocumentMeasure(long Bytes, long Characters, long LineFeeds, bool EndsLine, long Tokens, UInt128 Hash)
+/// <param name="Hash">128 bits of the SHA-256 of the text; of the hashes of its parts, where it lies in several
+/// units.</param>
+internal readonly record struct DocumentMeasure(
+    long Bytes, long Characters, long LineFeeds, bool EndsLine, long Tokens, UInt128 Hash)
 {
     /// <summary>Lines; the last needs no line feed.</summary>
     public long Lines => LineFeeds + (EndsLine ? 0 : 1);
@@ -22,7 +25,9 @@ internal readonly record struct DocumentMeasure(long Bytes, long Characters, lon
         Span<byte> hashes = stackalloc byte[32];
         BinaryPrimitives.WriteUInt128BigEndian(hashes, Hash);
         BinaryPrimitives.WriteUInt128BigEndian(hashes[16..], next.Hash);
-        return new DocumentMeasure(Bytes + next.Bytes, Characters + next.Characters, LineFeeds + next.LineFeeds, next.EndsLine, Tokens + next.Tokens,
+        return new DocumentMeasure(
+            Bytes + next.Bytes, Characters + next.Characters, LineFeeds + next.LineFeeds, next.EndsLine,
+            Tokens + next.Tokens,
             BinaryPrimitives.ReadUInt128BigEndian(SHA256.HashData(hashes)));
     }
 }
@@ -54,7 +59,8 @@ internal sealed class DocumentMeter(Tokenizer? tokenizer) : IDisposable
     {
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         sha.GetHashAndReset(hash);
-        var measure = new DocumentMeasure(bytes, characters, lineFeeds, endsLine, tokens, BinaryPrimitives.ReadUInt128BigEndian(hash));
+        var measure = new DocumentMeasure(
+            bytes, characters, lineFeeds, endsLine, tokens, BinaryPrimitives.ReadUInt128BigEndian(hash));
         (bytes, characters, lineFeeds, tokens, endsLine) = (0, 0, 0, 0, false);
         return measure;
     }

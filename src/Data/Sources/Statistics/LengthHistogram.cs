@@ -2,7 +2,9 @@ using System.Numerics;
 
 namespace TinyLlm.Data.Sources;
 
-/// <summary>A bar of a histogram: how many lengths are at least <paramref name="From"/> and at most <paramref name="To"/>.</summary>
+/// <summary>
+/// A bar of a histogram: how many lengths are at least <paramref name="From"/> and at most <paramref name="To"/>.
+/// </summary>
 public readonly record struct LengthBar(long From, long To, long Count);
 
 /// <summary>How often lengths occur, by powers of two.</summary>

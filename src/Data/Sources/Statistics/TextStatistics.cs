@@ -32,7 +32,9 @@ public sealed class TextStatistics
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="TinyLlmException">The source cannot be read.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
-    internal static TextStatistics Of(DataSource source, Tokenizer? tokenizer, DocumentHashes hashes, ReadReport report, int threads, Action<long> progress, CancellationToken stop)
+    internal static TextStatistics Of(
+        DataSource source, Tokenizer? tokenizer, DocumentHashes hashes, ReadReport report, int threads,
+        Action<long> progress, CancellationToken stop)
     {
         var units = source.Units(UnitBytes, tokenizer?.Cut);
         var parts = new UnitStatistics[units.Count];
@@ -40,7 +42,8 @@ public sealed class TextStatistics
         try
         {
             var order = Partitioner.Create(Enumerable.Range(0, units.Count), EnumerablePartitionerOptions.NoBuffering);
-            Parallel.ForEach(order, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = stop }, i =>
+            Parallel.ForEach(
+                order, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = stop }, i =>
             {
                 parts[i] = UnitStatistics.Read(units[i], tokenizers.Value, hashes, report, stop);
                 progress(units[i].Bytes);
@@ -102,10 +105,14 @@ public sealed class TextStatistics
 /// <param name="FirstEnds">Whether the first document ends here.</param>
 /// <param name="Between">The documents that begin after the first and end here.</param>
 /// <param name="Last">What is here of a document that begins after the first and goes on in the next unit.</param>
-internal sealed record UnitStatistics(DocumentMeasure? First, bool FirstEnds, TextStatistics Between, DocumentMeasure? Last)
+internal sealed record UnitStatistics(
+    DocumentMeasure? First, bool FirstEnds, TextStatistics Between, DocumentMeasure? Last)
 {
-    /// <summary>Reads a unit. The first document's hash is left to the caller, who knows whether it began before.</summary>
-    public static UnitStatistics Read(SourceUnit unit, Tokenizer? tokenizer, DocumentHashes hashes, ReadReport report, CancellationToken stop)
+    /// <summary>
+    /// Reads a unit. The first document's hash is left to the caller, who knows whether it began before.
+    /// </summary>
+    public static UnitStatistics Read(
+        SourceUnit unit, Tokenizer? tokenizer, DocumentHashes hashes, ReadReport report, CancellationToken stop)
     {
         using var meter = new DocumentMeter(tokenizer);
         DocumentMeasure? first = null;

@@ -2,7 +2,9 @@ using System.Text;
 
 namespace TinyLlm.Data.Sources;
 
-/// <summary>Replaces bytes that an encoding does not know by U+FFFD, as decoders do, and remembers that it had to.</summary>
+/// <summary>
+/// Replaces bytes that an encoding does not know by U+FFFD, as decoders do, and remembers that it had to.
+/// </summary>
 internal sealed class NotedReplacement : DecoderFallback
 {
     private static readonly DecoderReplacementFallback Replacement = new("\uFFFD");
@@ -12,7 +14,8 @@ internal sealed class NotedReplacement : DecoderFallback
 
     public override int MaxCharCount => Replacement.MaxCharCount;
 
-    public override DecoderFallbackBuffer CreateFallbackBuffer() => new Buffer(this, Replacement.CreateFallbackBuffer());
+    public override DecoderFallbackBuffer CreateFallbackBuffer() =>
+        new Buffer(this, Replacement.CreateFallbackBuffer());
 
     private sealed class Buffer(NotedReplacement owner, DecoderFallbackBuffer inner) : DecoderFallbackBuffer
     {

@@ -3,27 +3,32 @@ using System.Text.Unicode;
 namespace TinyLlm.Data.Sources;
 
 /// <summary>
-/// Reads a text file of several documents, with lines between them that are exactly the separator. Such a line, and the line end before it, belong to no document. The file is cut as
-/// one document would be, but never at a separator: a part begins with a document, or with text of one that began before.
+/// Reads a text file of several documents, with lines between them that are exactly the separator. Such a line, and the
+/// line end before it, belong to no document. The file is cut as one document would be, but never at a separator: a
+/// part begins with a document, or with text of one that began before.
 /// </summary>
-internal sealed class SeparatedTextReader(SourceFile file, SourceOptions options, string separator) : TextFileReader(file, options)
+internal sealed class SeparatedTextReader(SourceFile file, SourceOptions options, string separator)
+    : TextFileReader(file, options)
 {
     private readonly SeparatorLine separator = new(separator);
 
     /// <inheritdoc/>
-    protected override long FindPlace(Stream stream, long offset) => separator.PlaceAtOrAfter(stream, base.FindPlace(stream, offset), File.Length);
+    protected override long FindPlace(Stream stream, long offset) =>
+        separator.PlaceAtOrAfter(stream, base.FindPlace(stream, offset), File.Length);
 
     /// <inheritdoc/>
     protected override IEnumerable<TextPiece> Read(Stream stream, long start, bool endsFile, ReadReport report)
     {
-        // The document goes on at begin. Between begin and searched there is no separator, and what is before searched is text of the document for certain.
+        // The document goes on at begin. Between begin and searched there is no separator, and what is before searched
+        // is text of the document for certain.
         byte[] buffer = new byte[1 << 16];
         int begin = 0, searched = 0, end = 0;
         bool isComplete = false, hasText = false, isValid = true, isEmpty = true;
         while (true)
         {
             // Where a part ends that does not end the file, a line goes on.
-            bool isEnded = separator.Find(buffer.AsSpan(0, end), searched, isComplete && endsFile, out var line, out int undecided);
+            bool isEnded = separator.Find(
+                buffer.AsSpan(0, end), searched, isComplete && endsFile, out var line, out int undecided);
             searched = isEnded ? line.Start : isComplete ? end : Math.Max(searched, undecided);
             bool isAll = isEnded || isComplete;
             while (begin < searched
@@ -57,7 +62,8 @@ internal sealed class SeparatedTextReader(SourceFile file, SourceOptions options
             if (isComplete)
                 yield break;
 
-            // Move the rest to the front, with the byte before it, which tells whether a line begins there; make room, read on.
+            // Move the rest to the front, with the byte before it, which tells whether a line begins there; make room,
+            // read on.
             int kept = Math.Max(0, begin - 1);
             buffer.AsSpan(kept, end - kept).CopyTo(buffer);
             (begin, searched, end) = (begin - kept, searched - kept, end - kept);

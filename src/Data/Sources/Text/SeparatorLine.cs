@@ -2,7 +2,10 @@ using System.Text;
 
 namespace TinyLlm.Data.Sources;
 
-/// <summary>A line that ends a document: exactly the separator, with a line feed, a carriage return and a line feed, or the end of the text behind it.</summary>
+/// <summary>
+/// A line that ends a document: exactly the separator, with a line feed, a carriage return and a line feed, or the end
+/// of the text behind it.
+/// </summary>
 /// <param name="separator">Not empty, without line ends.</param>
 internal sealed class SeparatorLine(string separator)
 {
@@ -15,9 +18,11 @@ internal sealed class SeparatorLine(string separator)
     /// <param name="text">Begins at the start of a line if <paramref name="from"/> is 0.</param>
     /// <param name="from">Where to search: the line itself begins there or later.</param>
     /// <param name="isComplete">Whether the text ends where <paramref name="text"/> ends.</param>
-    /// <param name="line">Where the line end before it begins, or the line if that lies before <paramref name="from"/>, and where the next line begins.</param>
+    /// <param name="line">Where the line end before it begins, or the line if that lies before <paramref name="from"/>,
+    /// and where the next line begins.</param>
     /// <param name="undecided">If there is none: from where on it depends on more text.</param>
-    public bool Find(ReadOnlySpan<byte> text, int from, bool isComplete, out (int Start, int End) line, out int undecided)
+    public bool Find(
+        ReadOnlySpan<byte> text, int from, bool isComplete, out (int Start, int End) line, out int undecided)
     {
         for (int at = from; text[at..].IndexOf(separator) is >= 0 and int found;)
         {
@@ -38,8 +43,8 @@ internal sealed class SeparatorLine(string separator)
     }
 
     /// <summary>
-    /// The first place at or after another that lies neither inside what ends as a separator line does, nor between it and the line end before: there a text can be cut, and what
-    /// follows begins with text, or with a document.
+    /// The first place at or after another that lies neither inside what ends as a separator line does, nor between it
+    /// and the line end before: there a text can be cut, and what follows begins with text, or with a document.
     /// </summary>
     /// <param name="stream">The text, to be read from anywhere.</param>
     /// <param name="place">Where it may be cut otherwise.</param>
@@ -70,8 +75,10 @@ internal sealed class SeparatorLine(string separator)
     private static int AfterLine(ReadOnlySpan<byte> text, int end, bool isComplete)
     {
         var rest = text[end..];
-        return rest.StartsWith("\n"u8) ? end + 1 : rest.StartsWith("\r\n"u8) ? end + 2 : isComplete && (rest.IsEmpty || rest is [(byte)'\r']) ? text.Length : 0;
+        return rest.StartsWith("\n"u8) ? end + 1 : rest.StartsWith("\r\n"u8) ? end + 2
+            : isComplete && (rest.IsEmpty || rest is [(byte)'\r']) ? text.Length : 0;
     }
 
-    private static int BeforeLine(ReadOnlySpan<byte> text, int start) => text[..start].EndsWith("\r\n"u8) ? start - 2 : text[..start].EndsWith("\n"u8) ? start - 1 : start;
+    private static int BeforeLine(ReadOnlySpan<byte> text, int start) => text[..start].EndsWith("\r\n"u8) ? start - 2
+        : text[..start].EndsWith("\n"u8) ? start - 1 : start;
 }

@@ -17,7 +17,8 @@ internal readonly record struct TextEncoding(Encoding? Encoding, int MarkBytes)
     /// <exception cref="TinyLlmException">There is no encoding of that name.</exception>
     public static Encoding? Named(string name)
     {
-        string known = name.StartsWith("utf", StringComparison.OrdinalIgnoreCase) && name.Length > 3 && char.IsAsciiDigit(name[3]) ? $"utf-{name[3..]}" : name;
+        string known = name.StartsWith("utf", StringComparison.OrdinalIgnoreCase) && name.Length > 3
+            && char.IsAsciiDigit(name[3]) ? $"utf-{name[3..]}" : name;
         try
         {
             var encoding = CodePagesEncodingProvider.Instance.GetEncoding(known) ?? Encoding.GetEncoding(known);
@@ -25,14 +26,16 @@ internal readonly record struct TextEncoding(Encoding? Encoding, int MarkBytes)
         }
         catch (Exception e) when (e is ArgumentException or NotSupportedException)
         {
-            throw new TinyLlmException($"--encoding {name}: there is no such encoding; expected a name such as utf-8, utf-16, latin1, windows-1252, shift_jis or gb18030.", e);
+            throw new TinyLlmException($"--encoding {name}: there is no such encoding; expected a name such as utf-8, "
+                + "utf-16, latin1, windows-1252, shift_jis or gb18030.", e);
         }
     }
 
     /// <summary>The encoding of a file, which is decompressed for that.</summary>
     /// <param name="file">The file.</param>
     /// <param name="named">The encoding of files without a byte order mark, by its name.</param>
-    /// <exception cref="TinyLlmException">The file cannot be read, or its first bytes are those of an archive.</exception>
+    /// <exception cref="TinyLlmException">The file cannot be read, or its first bytes are those of an
+    /// archive.</exception>
     public static TextEncoding Of(SourceFile file, string? named)
     {
         byte[] head = new byte[HeadBytes];
@@ -58,11 +61,13 @@ internal readonly record struct TextEncoding(Encoding? Encoding, int MarkBytes)
 
         var noting = (Encoding)Encoding.Clone();
         noting.DecoderFallback = replacement;
-        return Encoding.CreateTranscodingStream(stream, noting, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        return Encoding.CreateTranscodingStream(
+            stream, noting, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
     }
 
     /// <summary>
-    /// The encoding of a file by its first bytes: what a byte order mark says, else <paramref name="named"/>, else UTF-16 if about every other byte is zero, else bytes as they are.
+    /// The encoding of a file by its first bytes: what a byte order mark says, else <paramref name="named"/>, else
+    /// UTF-16 if about every other byte is zero, else bytes as they are.
     /// </summary>
     public static TextEncoding Detect(ReadOnlySpan<byte> head, string? named)
     {
@@ -89,7 +94,8 @@ internal readonly record struct TextEncoding(Encoding? Encoding, int MarkBytes)
             oddZeros += head[i + 1] == 0 ? 1 : 0;
         }
 
-        if (pairs < LeastPairs || Math.Max(evenZeros, oddZeros) < pairs / 2 || Math.Min(evenZeros, oddZeros) > pairs / 32)
+        if (pairs < LeastPairs || Math.Max(evenZeros, oddZeros) < pairs / 2
+            || Math.Min(evenZeros, oddZeros) > pairs / 32)
             return null;
         return new UnicodeEncoding(bigEndian: evenZeros > oddZeros, byteOrderMark: false);
     }

@@ -8,8 +8,9 @@ using ILGPU.Runtime.Cuda;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// A kernel whose parameters are primitives and <see cref="TensorMap"/>s, compiled for a CUDA device and launched through the driver: with more than 48 KB of
-/// shared memory, the instructions of compute capability 9.0, and no allocation at a launch, none of which ILGPU's launchers offer.
+/// A kernel whose parameters are primitives and <see cref="TensorMap"/>s, compiled for a CUDA device and launched
+/// through the driver: with more than 48 KB of shared memory, the instructions of compute capability 9.0, and no
+/// allocation at a launch, none of which ILGPU's launchers offer.
 /// </summary>
 internal sealed partial class CudaFunction : IDisposable
 {
@@ -17,7 +18,9 @@ internal sealed partial class CudaFunction : IDisposable
     private readonly KernelAttribute traits;
     private readonly int[] slots;
 
-    /// <summary>Compiles and loads <paramref name="kernel"/>, a static method marked as <see cref="KernelAttribute"/>.</summary>
+    /// <summary>
+    /// Compiles and loads <paramref name="kernel"/>, a static method marked as <see cref="KernelAttribute"/>.
+    /// </summary>
     public CudaFunction(CudaAccelerator accelerator, MethodInfo kernel)
     {
         traits = TraitsOf(kernel);
@@ -29,7 +32,8 @@ internal sealed partial class CudaFunction : IDisposable
 
     /// <summary>Whether the device has the instructions of Hopper (wgmma), and a driver that knows them.</summary>
     public static bool SupportsHopper(CudaAccelerator accelerator) =>
-        accelerator.Architecture is { Major: 9, Minor: 0 } && accelerator.InstructionSet >= CudaInstructionSet.ISA_80 && CudaDriver.SupportsTensorMaps;
+        accelerator.Architecture is { Major: 9, Minor: 0 } && accelerator.InstructionSet >= CudaInstructionSet.ISA_80
+        && CudaDriver.SupportsTensorMaps;
 
     /// <summary>Compiles a marked kernel; its PTX is what a device gets.</summary>
     public static PTXCompiledKernel Compile(PTXBackend backend, MethodInfo kernel)
@@ -37,8 +41,10 @@ internal sealed partial class CudaFunction : IDisposable
         var traits = TraitsOf(kernel);
         var entry = EntryPointDescription.FromExplicitlyGroupedKernel(kernel);
         bool isForHopper = traits.ComputeCapability >= 90;
-        // There setmaxnreg shares out all registers of a multiprocessor, which the assembler believes only where one group is said to be enough.
-        var compiled = (PTXCompiledKernel)backend.Compile(entry, new KernelSpecialization(traits.GroupSize, isForHopper ? 1 : null));
+        // There setmaxnreg shares out all registers of a multiprocessor, which the assembler believes only where one
+        // group is said to be enough.
+        var compiled = (PTXCompiledKernel)backend.Compile(
+            entry, new KernelSpecialization(traits.GroupSize, isForHopper ? 1 : null));
         if (isForHopper)
             Replace(compiled, ForHopper(compiled.PTXAssembly));
         return compiled;
@@ -54,24 +60,35 @@ internal sealed partial class CudaFunction : IDisposable
         return starts;
     }
 
-    /// <summary>Starts the kernel. Each of <paramref name="arguments"/> holds one parameter, an int in its lower half; a <see cref="TensorMap"/> takes several.</summary>
+    /// <summary>
+    /// Starts the kernel. Each of <paramref name="arguments"/> holds one parameter, an int in its lower half; a
+    /// <see cref="TensorMap"/> takes several.
+    /// </summary>
     public void Launch(CudaStream stream, int gridX, int gridY, ReadOnlySpan<long> arguments) =>
-        CudaDriver.Launch(loaded.FunctionPtr, gridX, gridY, traits.GroupSize, traits.DynamicSharedBytes, stream.StreamPtr, arguments, slots);
+        CudaDriver.Launch(
+        loaded.FunctionPtr, gridX, gridY, traits.GroupSize, traits.DynamicSharedBytes, stream.StreamPtr, arguments,
+        slots);
 
     /// <summary>Unloads the kernel.</summary>
     public void Dispose() => loaded.Dispose();
 
     private static KernelAttribute TraitsOf(MethodInfo kernel) =>
-        kernel.GetCustomAttribute<KernelAttribute>() ?? throw new ArgumentException($"{kernel.Name} is not marked as a kernel.");
+        kernel.GetCustomAttribute<KernelAttribute>()
+        ?? throw new ArgumentException($"{kernel.Name} is not marked as a kernel.");
 
-    // ILGPU names no target above sm_80. It makes up the names of parameters, so that inline PTX cannot know them, and aligns a TensorMap like its fields.
+    // ILGPU names no target above sm_80. It makes up the names of parameters, so that inline PTX cannot know them, and
+    // aligns a TensorMap like its fields.
     private static string ForHopper(string ptx)
     {
         ptx = TargetLine().Replace(ptx, ".target sm_90a", 1);
         foreach (Match parameter in TensorMapParameter().Matches(ptx))
         {
-            ptx = ptx.Replace(parameter.Value, $".param .align 64 .b8 {parameter.Groups["name"].Value}[128]", StringComparison.Ordinal);
-            ptx = ptx.Replace($"param_{parameter.Groups["given"].Value};", $"{parameter.Groups["name"].Value};", StringComparison.Ordinal);
+            ptx = ptx.Replace(
+                parameter.Value, $".param .align 64 .b8 {parameter.Groups["name"].Value}[128]",
+                StringComparison.Ordinal);
+            ptx = ptx.Replace(
+                $"param_{parameter.Groups["given"].Value};", $"{parameter.Groups["name"].Value};",
+                StringComparison.Ordinal);
         }
 
         return ptx;
@@ -79,8 +96,11 @@ internal sealed partial class CudaFunction : IDisposable
 
     private static void Replace(PTXCompiledKernel compiled, string ptx)
     {
-        var text = typeof(PTXCompiledKernel).GetField($"<{nameof(PTXCompiledKernel.PTXAssembly)}>k__BackingField", BindingFlags.Instance | BindingFlags.NonPublic)
-            ?? throw new NotSupportedException("ILGPU's compiled kernels no longer keep their PTX in an automatic property.");
+        var text = typeof(PTXCompiledKernel)
+            .GetField($"<{nameof(PTXCompiledKernel.PTXAssembly)}>k__BackingField",
+                BindingFlags.Instance | BindingFlags.NonPublic)
+            ?? throw new NotSupportedException(
+            "ILGPU's compiled kernels no longer keep their PTX in an automatic property.");
         text.SetValue(compiled, ptx);
     }
 

@@ -3,11 +3,15 @@ using ILGPU.Runtime.Cuda;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// Ops as a CUDA graph: the first run is an ordinary one, in which kernels are compiled and scratch memory grows; the second one is recorded; from then on the whole
-/// is one launch.
+/// Ops as a CUDA graph: the first run is an ordinary one, in which kernels are compiled and scratch memory grows; the
+/// second one is recorded; from then on the whole is one launch.
 /// </summary>
-/// <remarks>The graph holds addresses. Where scratch memory has moved since (another sequence needed more of it), the ops are recorded anew.</remarks>
-internal sealed class CudaOpSequence(GpuBackend backend, CudaAccelerator accelerator, nint stream, Action ops) : OpSequence(ops)
+/// <remarks>
+/// The graph holds addresses. Where scratch memory has moved since (another sequence needed more of it), the ops are
+/// recorded anew.
+/// </remarks>
+internal sealed class CudaOpSequence(GpuBackend backend, CudaAccelerator accelerator, nint stream, Action ops)
+    : OpSequence(ops)
 {
     private nint graph;
     private int runs, scratchVersion;

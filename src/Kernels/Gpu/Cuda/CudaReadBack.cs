@@ -22,7 +22,8 @@ internal sealed class CudaReadBack : ReadBack
 
     public override void Start(Tensor source)
     {
-        Check.That(source.DType == DType.F32 && source.IsContiguous && source.Count == values.Length, nameof(ReadBack), $"{source} into {values.Length} floats.");
+        Check.That(source.DType == DType.F32 && source.IsContiguous
+            && source.Count == values.Length, nameof(ReadBack), $"{source} into {values.Length} floats.");
         var view = ((GpuStorage)source.Storage).View<float>(source.Offset, source.Count);
         view.CopyToCPUUnsafeAsync(stream, ref MemoryMarshal.GetReference(values.Span), values.Length);
         accelerator.Bind();

@@ -1,8 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX that takes a warp's sums from the lanes that the tensor cores left them in, two side by side, to lanes that have eight, through shared memory: global
-/// memory is then written 16 bytes at a time, whole lines together.
+/// The PTX that takes a warp's sums from the lanes that the tensor cores left them in, two side by side, to lanes that
+/// have eight, through shared memory: global memory is then written 16 bytes at a time, whole lines together.
 /// </summary>
 /// <param name="warpRows">Rows of the warp's tile, a multiple of 16.</param>
 /// <param name="warpColumns">Its columns, 32 or 64.</param>
@@ -11,11 +11,13 @@ internal sealed class SumsText(int warpRows, int warpColumns)
     private readonly int rowBytes = 4 * warpColumns, rowsOfPass = 32 * EpilogueText.Columns / warpColumns;
 
     /// <summary>
-    /// Stores sums from register <paramref name="first"/> of c on; <c>place</c> is that of the lane's first, of <see cref="SharedTile.SumRow"/> and <see cref="SharedTile.SumColumn"/>.
+    /// Stores sums from register <paramref name="first"/> of c on; <c>place</c> is that of the lane's first, of
+    /// <see cref="SharedTile.SumRow"/> and <see cref="SharedTile.SumColumn"/>.
     /// </summary>
     public int Store(int first = 0)
     {
-        var lines = new PtxLines().Open().Add(".reg .b32 block").Add("bar.warp.sync 0xffffffff"); // what was here has been read
+        // What was here has been read.
+        var lines = new PtxLines().Open().Add(".reg .b32 block").Add("bar.warp.sync 0xffffffff");
         for (int column = 0; column < warpColumns / 8; column++)
         {
             lines.Add($"xor.b32 block, place, {16 * column}");
@@ -30,8 +32,8 @@ internal sealed class SumsText(int warpRows, int warpColumns)
     }
 
     /// <summary>
-    /// Loads e0 to e31: eight columns of each of <see cref="EpilogueText.Rows"/> rows, <c>32 / (columns / 8)</c> apart; <c>place</c> is that of the first column of
-    /// the first row, and then is that of the row after the last.
+    /// Loads e0 to e31: eight columns of each of <see cref="EpilogueText.Rows"/> rows, <c>32 / (columns / 8)</c> apart;
+    /// <c>place</c> is that of the first column of the first row, and then is that of the row after the last.
     /// </summary>
     public int Load()
     {
@@ -42,7 +44,8 @@ internal sealed class SumsText(int warpRows, int warpColumns)
             {
                 int place = SharedTile.SumOffset(warpColumns, row * rowsOfPass, 4 * half);
                 string register = (place & 64) == 0 ? "place" : "other";
-                lines.Add($"ld.shared.v4.f32 {PtxLines.Vector("e", EpilogueText.Columns * row + 4 * half, 4)}, [{register}+{place & ~64}]");
+                lines.Add($"ld.shared.v4.f32 {PtxLines.Vector("e", EpilogueText.Columns * row + 4 * half, 4)}, "
+                    + $"[{register}+{place & ~64}]");
             }
         }
 

@@ -4,11 +4,12 @@ using ILGPU.Runtime.Cuda;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The tensor cores of an NVIDIA device: compiles the kernels that use them when they are first needed, and launches them.
+/// The tensor cores of an NVIDIA device: compiles the kernels that use them when they are first needed, and launches
+/// them.
 /// </summary>
 /// <remarks>
-/// The environment variable <c>TINYLLM_TENSOR_CORES</c> narrows what is used, for comparing and for finding faults: <c>off</c> (portable kernels only) or <c>mma</c>
-/// (the instructions of compute capability 8.0 on every device).
+/// The environment variable <c>TINYLLM_TENSOR_CORES</c> narrows what is used, for comparing and for finding faults:
+/// <c>off</c> (portable kernels only) or <c>mma</c> (the instructions of compute capability 8.0 on every device).
 /// </remarks>
 internal sealed class TensorCores : IDisposable
 {
@@ -42,7 +43,8 @@ internal sealed class TensorCores : IDisposable
             throw new TinyLlmException($"{Variable}={wanted}: expected {Off}, {Mma}, or nothing.");
         if (accelerator.Architecture.Major < 8 || wanted == Off || !CudaDriver.IsAvailable)
             return null;
-        return new TensorCores(accelerator, stream, wanted != Mma && CudaFunction.SupportsHopper(accelerator) ? 90 : 80);
+        return new TensorCores(
+            accelerator, stream, wanted != Mma && CudaFunction.SupportsHopper(accelerator) ? 90 : 80);
     }
 
     /// <summary>Starts a kernel; its arguments as <see cref="CudaFunction.Launch"/> takes them.</summary>
@@ -50,7 +52,8 @@ internal sealed class TensorCores : IDisposable
     {
         if (!functions.TryGetValue(kernel, out var function))
             functions[kernel] = function = new CudaFunction(accelerator, kernel);
-        accelerator.Bind(); // the driver's calls go to the context of the thread, which need not be the one that opened the device
+        // The driver's calls go to the context of the thread, which need not be the one that opened the device.
+        accelerator.Bind();
         function.Launch(stream, gridX, gridY, arguments);
     }
 

@@ -1,8 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// What one thread copies of an operand: one chunk of 16 bytes of every <c>linesOfPass</c>-th line of each tile (<see cref="SharedTile"/>). Plain arithmetic:
-/// kernels call it, and tests check it on the host.
+/// What one thread copies of an operand: one chunk of 16 bytes of every <c>linesOfPass</c>-th line of each tile
+/// (<see cref="SharedTile"/>). Plain arithmetic: kernels call it, and tests check it on the host.
 /// </summary>
 internal readonly struct TileCopy
 {
@@ -31,16 +31,24 @@ internal readonly struct TileCopy
     public int Depth { get; }
 
     /// <summary>The copies of a (rows, depth) operand.</summary>
-    public static TileCopy KMajor(long operand, int rows, int depth, int firstRow, int firstDepth, int endDepth, int thread, int linesOfPass)
+    public static TileCopy KMajor(
+        long operand, int rows, int depth, int firstRow, int firstDepth, int endDepth, int thread, int linesOfPass)
     {
-        int row = firstRow + thread / SharedTile.LineChunks, k = firstDepth + thread % SharedTile.LineChunks * SharedTile.ChunkElements;
-        return new TileCopy(operand + 2 * ((long)row * depth + k), 2L * linesOfPass * depth, SharedTile.LineBytes, rows - row, endDepth - k);
+        int row = firstRow + thread / SharedTile.LineChunks,
+            k = firstDepth + thread % SharedTile.LineChunks * SharedTile.ChunkElements;
+        return new TileCopy(
+            operand + 2 * ((long)row * depth + k), 2L * linesOfPass * depth, SharedTile.LineBytes, rows - row,
+            endDepth - k);
     }
 
     /// <summary>The copies of a (depth, rows) operand.</summary>
-    public static TileCopy MnMajor(long operand, int rows, int firstRow, int firstDepth, int endDepth, int thread, int linesOfPass)
+    public static TileCopy MnMajor(
+        long operand, int rows, int firstRow, int firstDepth, int endDepth, int thread, int linesOfPass)
     {
-        int row = firstRow + thread % SharedTile.LineChunks * SharedTile.ChunkElements, k = firstDepth + thread / SharedTile.LineChunks;
-        return new TileCopy(operand + 2 * ((long)k * rows + row), 2L * linesOfPass * rows, 2L * SharedTile.Depth * rows, rows - row, endDepth - k);
+        int row = firstRow + thread % SharedTile.LineChunks * SharedTile.ChunkElements,
+            k = firstDepth + thread / SharedTile.LineChunks;
+        return new TileCopy(
+            operand + 2 * ((long)k * rows + row), 2L * linesOfPass * rows, 2L * SharedTile.Depth * rows, rows - row,
+            endDepth - k);
     }
 }

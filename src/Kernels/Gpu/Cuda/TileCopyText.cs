@@ -1,8 +1,9 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX that copies tiles of both operands to a ring of stages in shared memory (<c>cp.async</c>), as <see cref="TileCopy"/> says. Chunks outside of an
-/// operand become zeros; beyond the depth all are, so that the last tiles need no case of their own.
+/// The PTX that copies tiles of both operands to a ring of stages in shared memory (<c>cp.async</c>), as
+/// <see cref="TileCopy"/> says. Chunks outside of an operand become zeros; beyond the depth all are, so that the last
+/// tiles need no case of their own.
 /// </summary>
 /// <param name="tile">What a group computes.</param>
 /// <param name="aKMajor">Layout of A.</param>
@@ -12,8 +13,9 @@ internal sealed class TileCopyText(IMatMulTile tile, bool aKMajor, bool bKMajor)
     private readonly int linesOfPass = MatMulShape.Threads(tile) / SharedTile.LineChunks;
 
     /// <summary>
-    /// Declares the registers: <c>shared</c>, where dynamic shared memory starts; for A and B the fields of <see cref="TileCopy"/>; <c>write</c>, the thread's place in the next
-    /// stage, and <c>writeEnd</c>, that in the stage after the last.
+    /// Declares the registers: <c>shared</c>, where dynamic shared memory starts; for A and B the fields of
+    /// <see cref="TileCopy"/>; <c>write</c>, the thread's place in the next stage, and <c>writeEnd</c>, that in the
+    /// stage after the last.
     /// </summary>
     public static void Declare(PtxLines lines)
     {
@@ -31,7 +33,9 @@ internal sealed class TileCopyText(IMatMulTile tile, bool aKMajor, bool bKMajor)
         lines.Add($"and.b32 shared, shared, -{MatMulShape.SharedAlignment}");
     }
 
-    /// <summary>Copies a share of the next tile, so that other work can go between; with the last one turns to the next stage.</summary>
+    /// <summary>
+    /// Copies a share of the next tile, so that other work can go between; with the last one turns to the next stage.
+    /// </summary>
     public void Copy(PtxLines lines, int share, int shares)
     {
         int copiesOfA = tile.Rows / linesOfPass, copies = copiesOfA + tile.Columns / linesOfPass;
@@ -59,7 +63,8 @@ internal sealed class TileCopyText(IMatMulTile tile, bool aKMajor, bool bKMajor)
 
     private void CopyLine(PtxLines lines, string operand, bool kMajor, int index, int count, int tilePlace)
     {
-        int line = index * linesOfPass, lineOfPanel = kMajor ? line : line % SharedTile.Depth, panel = (line - lineOfPanel) / SharedTile.Depth;
+        int line = index * linesOfPass, lineOfPanel = kMajor ? line
+            : line % SharedTile.Depth, panel = (line - lineOfPanel) / SharedTile.Depth;
         if (lineOfPanel == 0)
             StartPanel(lines, operand, kMajor, panel);
         else
@@ -74,7 +79,8 @@ internal sealed class TileCopyText(IMatMulTile tile, bool aKMajor, bool bKMajor)
         lines.Add($"sub.s32 depth{operand}, depth{operand}, {SharedTile.Depth}");
     }
 
-    // Lines count rows of a K-major operand and depths of an MN-major one; the other of the two says whether the thread's chunks of the panel are inside.
+    // Lines count rows of a K-major operand and depths of an MN-major one; the other of the two says whether the
+    // thread's chunks of the panel are inside.
     private static void StartPanel(PtxLines lines, string operand, bool kMajor, int panel)
     {
         var (limit, chunk) = kMajor ? ("extent", "depth") : ("depth", "extent");

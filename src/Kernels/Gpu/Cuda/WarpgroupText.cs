@@ -1,9 +1,11 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX of a matrix product on the tensor cores of compute capability 9.0 (<c>wgmma</c>), which read both operands from shared memory themselves. One thread
-/// tells the copy engine to bring tiles (<c>cp.async.bulk.tensor</c>); two warpgroups multiply them. A stage of the ring has two mbarriers: one is
-/// passed when its tile has come, the other when all warps have multiplied it. Sums stay in the registers c0, c1, ...: a warp's 16 rows, all columns of the tile.
+/// The PTX of a matrix product on the tensor cores of compute capability 9.0 (<c>wgmma</c>), which read both operands
+/// from shared memory themselves. One thread tells the copy engine to bring tiles (<c>cp.async.bulk.tensor</c>); two
+/// warpgroups multiply them. A stage of the ring has two mbarriers: one is passed when its tile has come, the other
+/// when all warps have multiplied it. Sums stay in the registers c0, c1, ...: a warp's 16 rows, all columns of the
+/// tile.
 /// </summary>
 /// <param name="tile">What a group computes; a warpgroup, 4 warps, 64 of its rows.</param>
 /// <param name="aKMajor">Layout of A, whose rows are those of C.</param>
@@ -19,15 +21,18 @@ internal sealed class WarpgroupText(IMatMulTile tile, bool aKMajor, bool bKMajor
     private readonly int sums = tile.WarpRows * tile.WarpColumns / 32;
 
     /// <summary>
-    /// Declares the registers: <c>shared</c>, where the ring starts; <c>barrier</c>, the first mbarrier of the next stage, <c>barrierEnd</c>, that of the stage after the last;
-    /// <c>phase</c>, how often the ring has been gone round, modulo 2. For the copying thread: <c>write</c>, the next stage, the descriptions of the operands and what to copy
-    /// of them next. For the others: <c>readA</c> and <c>readB</c>, the lower halves of the descriptors of what the warpgroup multiplies next, and whether the lane is its warp's first.
+    /// Declares the registers: <c>shared</c>, where the ring starts; <c>barrier</c>, the first mbarrier of the next
+    /// stage, <c>barrierEnd</c>, that of the stage after the last; <c>phase</c>, how often the ring has been gone
+    /// round, modulo 2. For the copying thread: <c>write</c>, the next stage, the descriptions of the operands and what
+    /// to copy of them next. For the others: <c>readA</c> and <c>readB</c>, the lower halves of the descriptors of what
+    /// the warpgroup multiplies next, and whether the lane is its warp's first.
     /// </summary>
     public int Declare()
     {
         var lines = new PtxLines();
         lines.Add($".reg .f32 c<{sums}>");
-        lines.Add(".reg .b32 shared, barrier, barrierEnd, phase, otherPhase, write, rowA, rowB, depth, row, readA, readB, low, place, done");
+        lines.Add(".reg .b32 shared, barrier, barrierEnd, phase, otherPhase, write, rowA, rowB, depth, row, readA, "
+            + "readB, low, place, done");
         lines.Add(".reg .b64 mapA, mapB, matrixA, matrixB");
         lines.Add(".reg .pred adds, wraps, isFirst");
         lines.Add("mov.u32 shared, __dyn_shared_alloca");
@@ -51,7 +56,10 @@ internal sealed class WarpgroupText(IMatMulTile tile, bool aKMajor, bool bKMajor
         return lines.Add("fence.proxy.async.shared::cta").ToText(); // the copy engine sees them
     }
 
-    /// <summary>Has the next tile of both operands copied as soon as its stage is free; for one thread. Beyond an operand's ends come zeros.</summary>
+    /// <summary>
+    /// Has the next tile of both operands copied as soon as its stage is free; for one thread. Beyond an operand's ends
+    /// come zeros.
+    /// </summary>
     public int Copy()
     {
         var lines = new PtxLines();
@@ -69,7 +77,8 @@ internal sealed class WarpgroupText(IMatMulTile tile, bool aKMajor, bool bKMajor
     }
 
     /// <summary>
-    /// Starts the product of the next tile when it has come, and waits for that of the last one to be done, so that its stage can be filled again.
+    /// Starts the product of the next tile when it has come, and waits for that of the last one to be done, so that its
+    /// stage can be filled again.
     /// </summary>
     /// <param name="isFirst">Whether the sums start here and no product is under way.</param>
     public int Multiply(bool isFirst)

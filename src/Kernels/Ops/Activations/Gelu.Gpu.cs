@@ -28,11 +28,13 @@ internal sealed partial class GpuBackend
 
     private static float GeluTanh(float u) => Tanh(GeluScale * (u + GeluCubic * u * u * u));
 
-    // Two forms: the quotient loses all digits near zero, where the odd series x - x^3/3 + 2x^5/15 - 17x^7/315 + 62x^9/2835 has them.
+    // Two forms: the quotient loses all digits near zero, where the odd series x - x^3/3 + 2x^5/15 - 17x^7/315 +
+    // 62x^9/2835 has them.
     private static float Tanh(float x)
     {
         float square = x * x;
-        float series = x * (1 + square * (-1f / 3 + square * (2f / 15 + square * (-17f / 315 + square * (62f / 2835)))));
+        float series = x
+            * (1 + square * (-1f / 3 + square * (2f / 15 + square * (-17f / 315 + square * (62f / 2835)))));
 
         // e^(2 |x|) is finite up to |x| = 44; from 10 on tanh is 1 in single precision.
         float power = XMath.Exp(2 * XMath.Min(XMath.Abs(x), 10f));

@@ -11,7 +11,8 @@ internal sealed unsafe partial class CpuBackend<V>
     private protected override void SwiGluBackwardCore(Tensor dy, Tensor gateUp, Tensor dGateUp)
     {
         int rows = dy.Shape.Rows, f = dy.Shape[-1];
-        pool.Run(new SwiGluBackwardKernel(Pointer(dy), Pointer(gateUp), Pointer(dGateUp), rows, f), Items(rows, RowsPerItem(f)));
+        pool.Run(new SwiGluBackwardKernel(Pointer(dy), Pointer(gateUp), Pointer(dGateUp), rows, f),
+            Items(rows, RowsPerItem(f)));
     }
 
     private readonly struct SwiGluKernel(float* gateUp, float* y, int rows, int f) : IKernel
@@ -39,7 +40,8 @@ internal sealed unsafe partial class CpuBackend<V>
             V one = V.Create(1f);
             for (long row = first; row < end; row++)
             {
-                float* gate = gateUp + row * 2 * f, up = gate + f, dGate = dGateUp + row * 2 * f, dUp = dGate + f, dResult = dy + row * f;
+                float* gate = gateUp + row * 2 * f, up = gate + f, dGate = dGateUp + row * 2 * f, dUp = dGate + f,
+                    dResult = dy + row * f;
                 for (int i = 0; i < f; i += V.Width)
                 {
                     int left = f - i;

@@ -2,29 +2,36 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    // Queries and keys of one block: its scores (16 KiB) and operands stay in the first- and second-level caches. A multiple of every vector's width.
+    // Queries and keys of one block: its scores (16 KiB) and operands stay in the first- and second-level caches. A
+    // multiple of every vector's width.
     private const int AttentionBlock = 64;
 
     // Floats of a tile of a block product that reaches over its border.
     private static int EdgeSize => Gemm<V>.MR * Gemm<V>.NR;
 
-    private protected override void AttentionCore(Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
+    private protected override void AttentionCore(
+        Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)
     {
         if (q.Shape[1] == 1 && dropout.Probability == 0)
         {
-            pool.Run(new SingleQueryKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp), KeyRange.Of(mask, q)), q.Shape[0] * q.Shape[2]);
+            pool.Run(new SingleQueryKernel(
+                this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
+                KeyRange.Of(mask, q)), q.Shape[0] * q.Shape[2]);
             return;
         }
 
-        var kernel = new AttentionKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
+        var kernel =
+            new AttentionKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
             KeyRange.Of(mask, q), ProbabilityMask.Of(dropout, q, k));
         pool.Run(kernel, q.Shape[0] * q.Shape[2] * Items(q.Shape[1], AttentionBlock));
     }
 
-    private protected override void AttentionBackwardCore(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp,
+    private protected override void AttentionBackwardCore(
+        Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp,
         Tensor dq, Tensor dk, Tensor dv, AttentionMask mask, AttentionDropout dropout)
     {
-        var kernel = new AttentionBackwardKernel(this, Heads.Of(dOutput), Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
+        var kernel = new AttentionBackwardKernel(
+            this, Heads.Of(dOutput), Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
             Heads.Of(dq), Heads.Of(dk), Heads.Of(dv), KeyRange.Of(mask, q), ProbabilityMask.Of(dropout, q, k));
         pool.Run(kernel, k.Shape[0] * k.Shape[2]);
     }
@@ -53,15 +60,18 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public static Heads Of(Tensor x) => new(x);
 
-        public float* At(int batch, int head, int token) => pointer + batch * batchStride + head * headStride + token * Stride;
+        public float* At(int batch, int head, int token) =>
+            pointer + batch * batchStride + head * headStride + token * Stride;
 
-        public Operand Block(int batch, int head, int token, bool transposed = false) => new(At(batch, head, token), Stride, transposed);
+        public Operand Block(int batch, int head, int token, bool transposed = false) =>
+            new(At(batch, head, token), Stride, transposed);
     }
 
     /// <summary>The keys that a query sees: from its document's start to its own place.</summary>
     private readonly struct KeyRange(int* offsets, int* starts, int queries)
     {
-        public static KeyRange Of(AttentionMask mask, Tensor q) => new(IntPointer(mask.Offsets), IntPointer(mask.Starts), q.Shape[1]);
+        public static KeyRange Of(AttentionMask mask, Tensor q) =>
+            new(IntPointer(mask.Offsets), IntPointer(mask.Starts), q.Shape[1]);
 
         public int First(int batch, int query) => starts is null ? 0 : starts[(long)batch * queries + query];
 
@@ -85,7 +95,9 @@ internal sealed unsafe partial class CpuBackend<V>
         public static ProbabilityMask Of(AttentionDropout dropout, Tensor q, Tensor k) => dropout.Probability == 0
             ? default
             : new ProbabilityMask(true,
-                DropoutMask.For(IntPointer(dropout.State), dropout.Probability, dropout.Site, (long)q.Shape[0] * q.Shape[2] * q.Shape[1] * k.Shape[1]),
+                DropoutMask.For(
+                IntPointer(dropout.State), dropout.Probability, dropout.Site,
+                (long)q.Shape[0] * q.Shape[2] * q.Shape[1] * k.Shape[1]),
                 q.Shape[2], q.Shape[1], k.Shape[1]);
 
         public void Factors(int batch, int head, int query, int key, int count, float* factors) =>
@@ -96,7 +108,8 @@ internal sealed unsafe partial class CpuBackend<V>
     private static float ExpRow(float* x, int n, float scale, float shift)
     {
         // The exponential is clamped: what it makes of -infinity, 1e-38, is taken off, and no other value feels it.
-        V sum = V.Zero, s = V.Create(scale), m = V.Create(shift), least = VectorMath.Exp(V.Create(float.NegativeInfinity));
+        V sum = V.Zero, s = V.Create(scale), m = V.Create(shift),
+            least = VectorMath.Exp(V.Create(float.NegativeInfinity));
         for (int i = 0; i < n; i += V.Width)
         {
             V e = VectorMath.Exp(V.Load(x + i) * s - m) - least;

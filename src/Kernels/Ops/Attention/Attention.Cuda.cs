@@ -5,18 +5,22 @@ using ILGPU.Runtime.Cuda;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// Attention of bf16 tensors on NVIDIA's tensor cores, compute capability 8.0 and up; see <see cref="AttentionText"/> for the scheme and <see cref="AttentionPlan"/> for the launches.
-/// Sums are single precision and in an order that depends on the sizes alone.
+/// Attention of bf16 tensors on NVIDIA's tensor cores, compute capability 8.0 and up; see <see cref="AttentionText"/>
+/// for the scheme and <see cref="AttentionPlan"/> for the launches. Sums are single precision and in an order that
+/// depends on the sizes alone.
 /// </summary>
 internal static partial class TensorCoreAttention
 {
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
     internal static void Forward32(AttentionArguments a) => Forward<ForwardTile32>(a);
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
     internal static void Forward64(AttentionArguments a) => Forward<ForwardTile64>(a);
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 65536 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 65536 + AttentionShape.SharedAlignment)]
     internal static void Forward128(AttentionArguments a) => Forward<ForwardTile128>(a);
 
     // A group's queries of one head, against the tiles of keys that they see.
@@ -52,7 +56,8 @@ internal static partial class TensorCoreAttention
         int left = a.Queries - queries.WarpFirst - SharedTile.SumRow(Lane);
         CudaAsm.Emit(
             "mov.b64 logSumExp, %0; mov.b32 left, %1;",
-            a.LogSumExp + 4 * ((long)(queries.Batch * a.Heads + queries.Head + 1) * a.Queries - left), SharedTile.SumColumn(Lane) == 0 ? left : 0);
+            a.LogSumExp + 4 * ((long)(queries.Batch * a.Heads + queries.Head + 1) * a.Queries - left),
+            SharedTile.SumColumn(Lane) == 0 ? left : 0);
         PtxText.Emit(Text<TTile>.Finish);
         StartStore(tile, a.Output, queries.Batch, queries.Head, queries.WarpFirst, a.Queries, a.HeadSize, 0);
         PtxText.Emit(Text<TTile>.Store);

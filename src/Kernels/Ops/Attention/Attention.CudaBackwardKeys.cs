@@ -6,31 +6,40 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal static partial class TensorCoreAttention
 {
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + 768 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 49152 + 768 + AttentionShape.SharedAlignment)]
     internal static void BackwardKeys32(AttentionArguments a) => BackwardKeys<BackwardTile32>(a);
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + 768 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 49152 + 768 + AttentionShape.SharedAlignment)]
     internal static void BackwardKeys64(AttentionArguments a) => BackwardKeys<BackwardTile64>(a);
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 65536 + 768 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 65536 + 768 + AttentionShape.SharedAlignment)]
     internal static void BackwardKeys128(AttentionArguments a) => BackwardKeys<BackwardKeyTile128>(a);
 
-    // dK and dV of a group's keys: rows are keys, columns the queries of all heads that share them, one head after the other, from the first query on that sees any of the keys.
+    // dK and dV of a group's keys: rows are keys, columns the queries of all heads that share them, one head after the
+    // other, from the first query on that sees any of the keys.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void BackwardKeys<TTile>(AttentionArguments a)
         where TTile : struct, IAttentionTile
     {
         TTile tile = default;
-        int columns = AttentionShape.Columns(tile), keyHead = Grid.IdxX % a.KeyHeads, batch = Grid.IdxX / a.KeyHeads, offset = a.Offset(batch);
-        int key = Grid.IdxY * AttentionShape.Rows(tile), warpKey = key + WarpIndex * AttentionShape.WarpRows(tile); // the first keys, which most queries see, go first
-        int head = keyHead * a.GroupSize, lastHead = head + a.GroupSize - 1, firstQuery = Math.Max(0, key - offset) / columns * columns, query = firstQuery;
+        int columns = AttentionShape.Columns(tile), keyHead = Grid.IdxX % a.KeyHeads, batch = Grid.IdxX / a.KeyHeads,
+            offset = a.Offset(batch);
+        // The first keys, which most queries see, go first.
+        int key = Grid.IdxY * AttentionShape.Rows(tile), warpKey = key + WarpIndex * AttentionShape.WarpRows(tile);
+        int head = keyHead * a.GroupSize, lastHead = head + a.GroupSize - 1,
+            firstQuery = Math.Max(0, key - offset) / columns * columns, query = firstQuery;
         SharedMemory.GetDynamic<int>(); // declares __dyn_shared_alloca
         PtxText.Emit(KeysText<TTile>.Declare);
         StartRows(a.K, batch, keyHead, key, Math.Min(a.Keys, offset + a.Queries), a.HeadSize, 0);
         PtxText.Emit(KeysText<TTile>.CopyRows);
-        StartRows(a.V, batch, keyHead, key, Math.Min(a.Keys, offset + a.Queries), a.HeadSize, AttentionShape.RowBytes(tile));
+        StartRows(a.V, batch, keyHead, key, Math.Min(a.Keys, offset + a.Queries), a.HeadSize,
+            AttentionShape.RowBytes(tile));
         PtxText.Emit(KeysText<TTile>.CopyRows);
-        StartStages(tile, 2 * AttentionShape.RowBytes(tile), AttentionShape.TileBytes(tile) + AttentionShape.NumberBytes(tile));
+        StartStages(
+            tile, 2 * AttentionShape.RowBytes(tile), AttentionShape.TileBytes(tile) + AttentionShape.NumberBytes(tile));
         StartNumberPlaces(tile, a.Starts != 0);
         StartHead(tile, a, batch, head, query);
         PtxText.Emit(KeysText<TTile>.CopyColumns);
@@ -65,12 +74,14 @@ internal static partial class TensorCoreAttention
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddKeyGradients<TTile>(TTile tile, in AttentionArguments a, int batch, int head, int warpKey, int offset, int query)
+    private static void AddKeyGradients<TTile>(
+        TTile tile, in AttentionArguments a, int batch, int head, int warpKey, int offset, int query)
         where TTile : struct, IAttentionTile
     {
         // Draws come first: they take registers that scores are in later.
         if (a.State != 0)
-            GiveDraws(Draw(a, batch, head, query + Lane, warpKey, AttentionShape.WarpRows(tile)), SharedTile.SumColumn(Lane), SharedTile.SumRow(Lane));
+            GiveDraws(Draw(a, batch, head, query + Lane, warpKey, AttentionShape.WarpRows(tile)),
+                SharedTile.SumColumn(Lane), SharedTile.SumRow(Lane));
         PtxText.Emit(KeysText<TTile>.Scores);
         PtxText.Emit(KeysText<TTile>.ProbabilityGradients);
         PtxText.Emit(KeysText<TTile>.Probabilities);
@@ -92,14 +103,17 @@ internal static partial class TensorCoreAttention
         PtxText.Emit(KeysText<TTile>.AddQueries);
     }
 
-    // The copies of one head's queries from `query` on, and of the numbers that go with them: a thread has one kind of them.
+    // The copies of one head's queries from `query` on, and of the numbers that go with them: a thread has one kind of
+    // them.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StartHead<TTile>(TTile tile, in AttentionArguments a, int batch, int head, int query)
         where TTile : struct, IAttentionTile
     {
         StartColumns(a.Q, a.DOutput, batch, head, query, a.Queries, a.HeadSize);
-        int kind = Group.IdxX / AttentionShape.Columns(tile), column = query + Group.IdxX % AttentionShape.Columns(tile);
-        long row = (long)(batch * a.Heads + head) * a.Queries, numbers = (kind == AttentionShape.LogSumExp ? a.LogSumExp : a.Delta) + 4 * row;
+        int kind = Group.IdxX / AttentionShape.Columns(tile),
+            column = query + Group.IdxX % AttentionShape.Columns(tile);
+        long row = (long)(batch * a.Heads + head) * a.Queries,
+            numbers = (kind == AttentionShape.LogSumExp ? a.LogSumExp : a.Delta) + 4 * row;
         if (kind == AttentionShape.FirstKey)
             numbers = a.Starts + 4L * batch * a.Queries;
         CudaAsm.Emit("mov.b64 fromNumber, %0; mov.b32 limitNumber, %1;", numbers + 4L * column, a.Queries - column);

@@ -6,19 +6,23 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal static partial class TensorCoreAttention
 {
-    // Lanes that share a query in BackwardDelta, each with four neighbouring elements at a time: one warp has several in flight.
+    // Lanes that share a query in BackwardDelta, each with four neighbouring elements at a time: one warp has several
+    // in flight.
     private const int DeltaLanes = 8;
 
     /// <summary>Queries of a group of <see cref="BackwardDelta"/>.</summary>
     public const int DeltaRows = AttentionShape.Threads / DeltaLanes;
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
     internal static void BackwardQueries32(AttentionArguments a) => BackwardQueries<BackwardTile32>(a);
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 49152 + AttentionShape.SharedAlignment)]
     internal static void BackwardQueries64(AttentionArguments a) => BackwardQueries<BackwardTile64>(a);
 
-    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80, DynamicSharedBytes = 98304 + AttentionShape.SharedAlignment)]
+    [Kernel(AttentionShape.Threads, Hot = true, ComputeCapability = 80,
+        DynamicSharedBytes = 98304 + AttentionShape.SharedAlignment)]
     internal static void BackwardQueries128(AttentionArguments a) => BackwardQueries<BackwardQueryTile128>(a);
 
     // delta = dOut . out of some queries of a head.
@@ -26,8 +30,11 @@ internal static partial class TensorCoreAttention
     internal static unsafe void BackwardDelta(AttentionArguments a)
     {
         int head = Grid.IdxX % a.Heads, batch = Grid.IdxX / a.Heads, lane = Group.IdxX % DeltaLanes;
-        int query = Grid.IdxY * DeltaRows + Group.IdxX / DeltaLanes, existing = query < a.Queries ? query : a.Queries - 1; // all lanes of a warp go along to the shuffles
-        ulong* dOutput = (ulong*)ChunkAddress(a.DOutput, batch, head, existing, 0) + lane, output = (ulong*)ChunkAddress(a.Output, batch, head, existing, 0) + lane;
+        // All lanes of a warp go along to the shuffles.
+        int query = Grid.IdxY * DeltaRows + Group.IdxX / DeltaLanes, existing = query < a.Queries ? query
+            : a.Queries - 1;
+        ulong* dOutput = (ulong*)ChunkAddress(a.DOutput, batch, head, existing, 0) + lane,
+            output = (ulong*)ChunkAddress(a.Output, batch, head, existing, 0) + lane;
         float sum = 0;
 
         // The loop moves the pointers: what it does not change, ILGPU computes in it, the divisions too.
@@ -47,7 +54,8 @@ internal static partial class TensorCoreAttention
 
     // Of two neighbouring bf16 elements each.
     private static float DotOfPair(uint x, uint y) =>
-        Interop.IntAsFloat(x << 16) * Interop.IntAsFloat(y << 16) + Interop.IntAsFloat(x & 0xFFFF0000) * Interop.IntAsFloat(y & 0xFFFF0000);
+        Interop.IntAsFloat(x << 16) * Interop.IntAsFloat(y << 16)
+        + Interop.IntAsFloat(x & 0xFFFF0000) * Interop.IntAsFloat(y & 0xFFFF0000);
 
     // dQ of a group's queries of one head: rows are queries, columns the keys that they see.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -61,7 +69,8 @@ internal static partial class TensorCoreAttention
         PtxText.Emit(QueriesText<TTile>.Declare);
         StartRows(a.Q, queries.Batch, queries.Head, queries.First, a.Queries, a.HeadSize, 0);
         PtxText.Emit(QueriesText<TTile>.CopyRows);
-        StartRows(a.DOutput, queries.Batch, queries.Head, queries.First, a.Queries, a.HeadSize, AttentionShape.RowBytes(tile));
+        StartRows(a.DOutput, queries.Batch, queries.Head, queries.First, a.Queries, a.HeadSize,
+            AttentionShape.RowBytes(tile));
         PtxText.Emit(QueriesText<TTile>.CopyRows);
         int key = FirstTile(queries, columns);
         StartStages(tile, 2 * AttentionShape.RowBytes(tile), AttentionShape.TileBytes(tile));

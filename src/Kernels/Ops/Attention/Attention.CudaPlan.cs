@@ -10,8 +10,8 @@ namespace TinyLlm.Kernels.Gpu;
 internal readonly record struct AttentionLaunch(int KernelIndex, int GroupsX, int GroupsY);
 
 /// <summary>
-/// Which of <see cref="TensorCoreAttention"/>'s kernels compute an attention, and how they are launched. It follows from the sizes alone, and so do the bits of the
-/// results. Allocates nothing.
+/// Which of <see cref="TensorCoreAttention"/>'s kernels compute an attention, and how they are launched. It follows
+/// from the sizes alone, and so do the bits of the results. Allocates nothing.
 /// </summary>
 internal static class AttentionPlan
 {
@@ -19,26 +19,33 @@ internal static class AttentionPlan
 
     private static readonly string[] names =
     [
-        nameof(TensorCoreAttention.Forward32), nameof(TensorCoreAttention.Forward64), nameof(TensorCoreAttention.Forward128),
-        nameof(TensorCoreAttention.BackwardQueries32), nameof(TensorCoreAttention.BackwardQueries64), nameof(TensorCoreAttention.BackwardQueries128),
-        nameof(TensorCoreAttention.BackwardKeys32), nameof(TensorCoreAttention.BackwardKeys64), nameof(TensorCoreAttention.BackwardKeys128),
+        nameof(TensorCoreAttention.Forward32), nameof(TensorCoreAttention.Forward64),
+            nameof(TensorCoreAttention.Forward128),
+        nameof(TensorCoreAttention.BackwardQueries32), nameof(TensorCoreAttention.BackwardQueries64),
+        nameof(TensorCoreAttention.BackwardQueries128),
+        nameof(TensorCoreAttention.BackwardKeys32), nameof(TensorCoreAttention.BackwardKeys64),
+        nameof(TensorCoreAttention.BackwardKeys128),
         nameof(TensorCoreAttention.BackwardDelta),
     ];
 
     private static readonly int[] rowsOfGroup =
     [
-        AttentionShape.Rows(new ForwardTile32()), AttentionShape.Rows(new ForwardTile64()), AttentionShape.Rows(new ForwardTile128()),
-        AttentionShape.Rows(new BackwardTile32()), AttentionShape.Rows(new BackwardTile64()), AttentionShape.Rows(new BackwardQueryTile128()),
-        AttentionShape.Rows(new BackwardTile32()), AttentionShape.Rows(new BackwardTile64()), AttentionShape.Rows(new BackwardKeyTile128()),
+        AttentionShape.Rows(new ForwardTile32()), AttentionShape.Rows(new ForwardTile64()),
+            AttentionShape.Rows(new ForwardTile128()),
+        AttentionShape.Rows(new BackwardTile32()), AttentionShape.Rows(new BackwardTile64()),
+        AttentionShape.Rows(new BackwardQueryTile128()),
+        AttentionShape.Rows(new BackwardTile32()), AttentionShape.Rows(new BackwardTile64()),
+        AttentionShape.Rows(new BackwardKeyTile128()),
     ];
 
     /// <summary>All kernels that a launch may name, each to be compiled when first needed.</summary>
     public static IReadOnlyList<MethodInfo> Kernels { get; } =
-        [.. names.Select(name => typeof(TensorCoreAttention).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!)];
+        [.. names.Select(
+        name => typeof(TensorCoreAttention).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!)];
 
     /// <summary>
-    /// Whether the kernels compute this: heads are copied in chunks of 16 bytes, and their sums are in registers. Offsets, starts and dropout make no difference. A lone query, as in
-    /// decoding, would leave most of a tile empty.
+    /// Whether the kernels compute this: heads are copied in chunks of 16 bytes, and their sums are in registers.
+    /// Offsets, starts and dropout make no difference. A lone query, as in decoding, would leave most of a tile empty.
     /// </summary>
     public static bool Supports(in AttentionArguments a) =>
         a.HeadSize is > 0 and <= MaxHeadSize && a.HeadSize % SharedTile.ChunkElements == 0 && a.Queries > 1 &&
@@ -48,7 +55,9 @@ internal static class AttentionPlan
     public static bool SupportsBackward(in AttentionArguments a) =>
         Supports(a) && a.DOutput.IsAligned && a.Dq.IsAligned && a.Dk.IsAligned && a.Dv.IsAligned;
 
-    /// <summary>Bytes of device memory that the backward pass needs at <see cref="AttentionArguments.Delta"/>.</summary>
+    /// <summary>
+    /// Bytes of device memory that the backward pass needs at <see cref="AttentionArguments.Delta"/>.
+    /// </summary>
     public static long WorkspaceBytes(in AttentionArguments a) => sizeof(float) * (long)a.Batch * a.Heads * a.Queries;
 
     /// <summary>The forward pass.</summary>
@@ -68,8 +77,12 @@ internal static class AttentionPlan
         return new(kernel, a.Batch * a.KeyHeads, Ceiling(a.Keys, rowsOfGroup[kernel]));
     }
 
-    /// <summary>The arguments of a launch as <see cref="CudaFunction.Launch"/> takes them: one parameter, which lies in the first slots.</summary>
-    public static ReadOnlySpan<long> Slots(in AttentionArguments a) => MemoryMarshal.Cast<AttentionArguments, long>(new ReadOnlySpan<AttentionArguments>(in a));
+    /// <summary>
+    /// The arguments of a launch as <see cref="CudaFunction.Launch"/> takes them: one parameter, which lies in the
+    /// first slots.
+    /// </summary>
+    public static ReadOnlySpan<long> Slots(in AttentionArguments a) =>
+        MemoryMarshal.Cast<AttentionArguments, long>(new ReadOnlySpan<AttentionArguments>(in a));
 
     private static AttentionLaunch ForQueries(in AttentionArguments a, int firstKernel)
     {

@@ -3,7 +3,8 @@ namespace TinyLlm.Kernels.Cpu;
 internal sealed unsafe partial class CpuBackend<V>
 {
     /// <summary>All queries and keys of one key head, so that dK and dV are summed by one thread.</summary>
-    private readonly struct AttentionBackwardKernel(CpuBackend<V> backend, Heads dOutput, Heads q, Heads k, Heads v, Heads output, float* logSumExp,
+    private readonly struct AttentionBackwardKernel(
+        CpuBackend<V> backend, Heads dOutput, Heads q, Heads k, Heads v, Heads output, float* logSumExp,
         Heads dq, Heads dk, Heads dv, KeyRange range, ProbabilityMask dropout) : IKernel
     {
         private readonly int group = q.Count / k.Count;
@@ -18,7 +19,9 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 Clear(dq, batch, keyHead * group + i);
                 for (int query = 0; query < q.Length; query++)
-                    scratch.Delta[i * q.Length + query] = Dot(dOutput.At(batch, keyHead * group + i, query), output.At(batch, keyHead * group + i, query), q.Size);
+                    scratch.Delta[i * q.Length + query] = Dot(
+                        dOutput.At(batch, keyHead * group + i, query), output.At(batch, keyHead * group + i, query),
+                        q.Size);
             }
 
             for (int key = 0; key < k.Length; key += AttentionBlock)
@@ -37,11 +40,14 @@ internal sealed unsafe partial class CpuBackend<V>
                     int rows = Math.Min(AttentionBlock, q.Length - query);
                     var band = new Band(range, batch, query, rows, key, columns, scratch.Limits);
                     if (!band.IsEmpty)
-                        Block(band, batch, keyHead * group + i, keyHead, query, rows, key, columns, scratch.Delta + i * q.Length + query, scratch);
+                        Block(band, batch, keyHead * group + i, keyHead, query, rows, key, columns,
+                            scratch.Delta + i * q.Length + query, scratch);
                 }
         }
 
-        private void Block(Band band, int batch, int head, int keyHead, int query, int rows, int key, int columns, float* delta, Room scratch)
+        private void Block(
+            Band band, int batch, int head, int keyHead, int query, int rows, int key, int columns, float* delta,
+            Room scratch)
         {
             int d = q.Size;
             float* p = scratch.P, ds = scratch.Ds, edge = scratch.Edge;
@@ -50,7 +56,9 @@ internal sealed unsafe partial class CpuBackend<V>
             band.Scores(queries, scratch.KeysTransposed, columns, d, p, edge);
             band.Scores(dOut, scratch.ValuesTransposed, columns, d, ds, edge);
             for (int i = 0; i < rows; i++)
-                GradientRow(band, i, batch, head, query, key, columns, p + i * AttentionBlock, ds + i * AttentionBlock, delta[i], scratch.Factors);
+                GradientRow(
+                    band, i, batch, head, query, key, columns, p + i * AttentionBlock, ds + i * AttentionBlock,
+                    delta[i], scratch.Factors);
 
             Gemm<V>.PackB(dOut, d, rows, scratch.Rows);
             band.AddWeightedTransposed(p, scratch.Rows, columns, d, dv.At(batch, keyHead, key), dv.Stride, edge);
@@ -59,8 +67,11 @@ internal sealed unsafe partial class CpuBackend<V>
             band.AddWeighted(ds, scratch.Keys, columns, d, dq.At(batch, head, query), dq.Stride, edge);
         }
 
-        // In: p = scores, ds = dP. Out: p = probabilities after dropout, ds = P (dP - delta) / sqrt(D); both zero where the query does not see the key.
-        private void GradientRow(Band band, int i, int batch, int head, int query, int key, int columns, float* p, float* ds, float delta, float* factors)
+        // In: p = scores, ds = dP. Out: p = probabilities after dropout, ds = P (dP - delta) / sqrt(D); both zero where
+        // the query does not see the key.
+        private void GradientRow(
+            Band band, int i, int batch, int head, int query, int key, int columns, float* p, float* ds, float delta,
+            float* factors)
         {
             var (first, end, from, to) = band.Row(i);
             new Span<float>(p, first).Clear();
@@ -79,8 +90,10 @@ internal sealed unsafe partial class CpuBackend<V>
                 MultiplyRow(ds + first, factors, n);
             }
 
-            float lse = logSumExp[((long)batch * q.Count + head) * q.Length + query + i], scale = 1 / MathF.Sqrt(q.Size);
-            V s = V.Create(scale), shift = V.Create(lse), center = V.Create(delta), least = VectorMath.Exp(V.Create(float.NegativeInfinity));
+            float lse = logSumExp[((long)batch * q.Count + head) * q.Length + query + i],
+                scale = 1 / MathF.Sqrt(q.Size);
+            V s = V.Create(scale), shift = V.Create(lse), center = V.Create(delta),
+                least = VectorMath.Exp(V.Create(float.NegativeInfinity));
             for (int j = from; j < to; j += V.Width)
             {
                 V probability = VectorMath.Exp(V.Load(p + j) * s - shift) - least;
@@ -107,7 +120,9 @@ internal sealed unsafe partial class CpuBackend<V>
             public Room(CpuBackend<V> backend, int thread, int queries, int d)
             {
                 long wide = Gemm<V>.PackedSizeB(AttentionBlock, d), deep = Gemm<V>.PackedSizeB(d, AttentionBlock);
-                P = backend.Scratch(thread, AttentionBlock * (2L * AttentionBlock + 1) + Band.LimitsSize + 2 * wide + 2 * deep + EdgeSize + queries);
+                P = backend.Scratch(
+                    thread, AttentionBlock * (2L * AttentionBlock + 1) + Band.LimitsSize + 2 * wide + 2 * deep
+                    + EdgeSize + queries);
                 Ds = P + AttentionBlock * AttentionBlock;
                 Factors = Ds + AttentionBlock * AttentionBlock;
                 Limits = (int*)(Factors + AttentionBlock);

@@ -3,8 +3,9 @@ namespace TinyLlm.Kernels.Cpu;
 internal sealed unsafe partial class CpuBackend<V>
 {
     /// <summary>
-    /// A block of scores, (rows, <see cref="AttentionBlock"/>), and which keys of the block each of its queries sees: those from First to before End.
-    /// Products with the block leave out what no query sees, which is half of a block on the diagonal.
+    /// A block of scores, (rows, <see cref="AttentionBlock"/>), and which keys of the block each of its queries sees:
+    /// those from First to before End. Products with the block leave out what no query sees, which is half of a block
+    /// on the diagonal.
     /// </summary>
     private readonly struct Band
     {
@@ -13,7 +14,9 @@ internal sealed unsafe partial class CpuBackend<V>
         private readonly int* limits; // First and End of each row
         private readonly int rows;
 
-        /// <summary>The band of the queries from <paramref name="query"/> and the keys from <paramref name="key"/>.</summary>
+        /// <summary>
+        /// The band of the queries from <paramref name="query"/> and the keys from <paramref name="key"/>.
+        /// </summary>
         /// <param name="limits">Room for 2 x rows numbers.</param>
         public Band(KeyRange range, int batch, int query, int rows, int key, int columns, int* limits)
         {
@@ -46,7 +49,10 @@ internal sealed unsafe partial class CpuBackend<V>
             return (first, end, first / V.Width * V.Width, (end + V.Width - 1) / V.Width * V.Width);
         }
 
-        /// <summary>scores = x Y^T where a query of the same tile sees the key; what is beside that is not written, or means nothing.</summary>
+        /// <summary>
+        /// scores = x Y^T where a query of the same tile sees the key; what is beside that is not written, or means
+        /// nothing.
+        /// </summary>
         /// <param name="x">(rows, D).</param>
         /// <param name="packedY">Y^T (D, columns), packed.</param>
         public void Scores(Operand x, float* packedY, int columns, int d, float* scores, float* edge)
@@ -61,36 +67,46 @@ internal sealed unsafe partial class CpuBackend<V>
                 // Whole panels, because a part of one takes as long.
                 first = first / Gemm<V>.NR * Gemm<V>.NR;
                 end = Math.Min(columns, (end + Gemm<V>.NR - 1) / Gemm<V>.NR * Gemm<V>.NR);
-                Gemm<V>.MultiplyRows(x.At(i, 0), height, end - first, d, packedY + (long)first * d, (long)Gemm<V>.NR * d,
+                Gemm<V>.MultiplyRows(
+                    x.At(i, 0), height, end - first, d, packedY + (long)first * d, (long)Gemm<V>.NR * d,
                     scores + i * AttentionBlock + first, AttentionBlock, accumulate: false, edge);
             }
         }
 
         /// <summary>sums (rows, D) += weights Y for weights that are zero where a query does not see a key.</summary>
         /// <param name="packedY">Y (columns, D), packed.</param>
-        public void AddWeighted(float* weights, float* packedY, int columns, int d, float* sums, long stride, float* edge)
+        public void AddWeighted(
+            float* weights, float* packedY, int columns, int d, float* sums, long stride, float* edge)
         {
             for (int i = 0; i < rows; i += MR)
             {
                 int height = Math.Min(MR, rows - i);
                 var (first, end) = ColumnsOf(i, height);
                 if (first < end)
-                    Gemm<V>.MultiplyRows(new Operand(weights + i * AttentionBlock + first, AttentionBlock), height, d, end - first,
-                        packedY + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * columns, sums + i * stride, stride, accumulate: true, edge);
+                    Gemm<V>.MultiplyRows(
+                        new Operand(weights + i * AttentionBlock + first, AttentionBlock), height, d, end - first,
+                        packedY + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * columns, sums + i * stride, stride,
+                        accumulate: true, edge);
             }
         }
 
-        /// <summary>sums (columns, D) += weights^T X for weights that are zero where a query does not see a key.</summary>
+        /// <summary>
+        /// sums (columns, D) += weights^T X for weights that are zero where a query does not see a key.
+        /// </summary>
         /// <param name="packedX">X (rows, D), packed.</param>
-        public void AddWeightedTransposed(float* weights, float* packedX, int columns, int d, float* sums, long stride, float* edge)
+        public void AddWeightedTransposed(
+            float* weights, float* packedX, int columns, int d, float* sums, long stride, float* edge)
         {
             for (int j = 0; j < columns; j += MR)
             {
                 int height = Math.Min(MR, columns - j);
                 var (first, end) = RowsOf(j, height);
                 if (first < end)
-                    Gemm<V>.MultiplyRows(new Operand(weights + first * AttentionBlock + j, AttentionBlock, transposed: true), height, d, end - first,
-                        packedX + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * rows, sums + j * stride, stride, accumulate: true, edge);
+                    Gemm<V>.MultiplyRows(
+                        new Operand(weights + first * AttentionBlock + j, AttentionBlock, transposed: true), height, d,
+                        end - first,
+                        packedX + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * rows, sums + j * stride, stride,
+                        accumulate: true, edge);
             }
         }
 
@@ -115,6 +131,7 @@ internal sealed unsafe partial class CpuBackend<V>
             return (first, end);
         }
 
-        private bool Sees(int row, int column, int count) => limits[2 * row] < column + count && limits[2 * row + 1] > column;
+        private bool Sees(int row, int column, int count) =>
+            limits[2 * row] < column + count && limits[2 * row + 1] > column;
     }
 }

@@ -3,7 +3,9 @@ namespace TinyLlm.Kernels.Cpu;
 internal sealed unsafe partial class CpuBackend<V>
 {
     /// <summary>One block of queries of one head, against the blocks of keys that it sees.</summary>
-    private readonly struct AttentionKernel(CpuBackend<V> backend, Heads q, Heads k, Heads v, Heads output, float* logSumExp, KeyRange range, ProbabilityMask dropout) : IKernel
+    private readonly struct AttentionKernel(
+        CpuBackend<V> backend, Heads q, Heads k, Heads v, Heads output, float* logSumExp, KeyRange range,
+        ProbabilityMask dropout) : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -12,8 +14,10 @@ internal sealed unsafe partial class CpuBackend<V>
             int keyHead = head / (q.Count / k.Count), rows = Math.Min(AttentionBlock, q.Length - query), d = q.Size;
 
             long panels = Math.Max(Gemm<V>.PackedSizeB(AttentionBlock, d), Gemm<V>.PackedSizeB(d, AttentionBlock));
-            float* scores = backend.Scratch(thread, AttentionBlock * (AttentionBlock + d + 3L) + Band.LimitsSize + panels + EdgeSize);
-            float* sums = scores + AttentionBlock * AttentionBlock, max = sums + AttentionBlock * d, total = max + AttentionBlock, factors = total + AttentionBlock;
+            float* scores = backend.Scratch(
+                thread, AttentionBlock * (AttentionBlock + d + 3L) + Band.LimitsSize + panels + EdgeSize);
+            float* sums = scores + AttentionBlock * AttentionBlock, max = sums + AttentionBlock * d,
+                total = max + AttentionBlock, factors = total + AttentionBlock;
             float* limits = factors + AttentionBlock, packed = limits + Band.LimitsSize, edge = packed + panels;
             new Span<float>(sums, rows * d).Clear();
             new Span<float>(max, rows).Fill(float.NegativeInfinity);
@@ -27,7 +31,8 @@ internal sealed unsafe partial class CpuBackend<V>
                 Gemm<V>.PackB(k.Block(batch, keyHead, key, transposed: true), columns, d, packed);
                 band.Scores(q.Block(batch, head, query), packed, columns, d, scores, edge);
                 for (int i = 0; i < rows; i++)
-                    SoftmaxRow(band, i, batch, head, query, key, columns, scores + i * AttentionBlock, sums + i * d, max + i, total + i, factors);
+                    SoftmaxRow(band, i, batch, head, query, key, columns, scores + i * AttentionBlock, sums + i * d,
+                        max + i, total + i, factors);
                 Gemm<V>.PackB(v.Block(batch, keyHead, key), d, columns, packed);
                 band.AddWeighted(scores, packed, columns, d, sums, d, edge);
             }
@@ -43,8 +48,11 @@ internal sealed unsafe partial class CpuBackend<V>
             }
         }
 
-        // Online softmax: scores become e^(score - max), zero where the query does not see the key; a new maximum rescales what was summed before.
-        private void SoftmaxRow(Band band, int i, int batch, int head, int query, int key, int columns, float* row, float* sums, float* max, float* total, float* factors)
+        // Online softmax: scores become e^(score - max), zero where the query does not see the key; a new maximum
+        // rescales what was summed before.
+        private void SoftmaxRow(
+            Band band, int i, int batch, int head, int query, int key, int columns, float* row, float* sums, float* max,
+            float* total, float* factors)
         {
             var (first, end, from, to) = band.Row(i);
             if (first == end)

@@ -4,14 +4,19 @@ using ILGPU.Runtime;
 
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>Attention forward: a group of threads has 64 queries of a head and 64 columns of their output, and goes through the tiles of keys that they see.</summary>
+/// <summary>
+/// Attention forward: a group of threads has 64 queries of a head and 64 columns of their output, and goes through the
+/// tiles of keys that they see.
+/// </summary>
 internal sealed partial class GpuBackend
 {
     // In the softmax a query has four threads, each with a quarter of a tile's keys.
     private const int KeysOfThread = AttentionTile * AttentionTile / GroupSize;
 
     [Kernel(GroupSize, Hot = true)]
-    private static void AttentionKernel<T>(ArrayView<T> q, ArrayView<T> k, ArrayView<T> v, ArrayView<T> output, ArrayView<float> logSumExp, AttentionLayout layout, AttentionRules rules)
+    private static void AttentionKernel<T>(
+        ArrayView<T> q, ArrayView<T> k, ArrayView<T> v, ArrayView<T> output, ArrayView<float> logSumExp,
+        AttentionLayout layout, AttentionRules rules)
         where T : unmanaged, IElement<T>
     {
         var panel = SharedMemory.Allocate<float>(PanelFloats);
@@ -25,7 +30,8 @@ internal sealed partial class GpuBackend
         var queries = new TokenRows<T>(q, layout.Q.At(batch, place.Head, place.Token), layout.Q.Token, place.Count);
 
         // The query whose softmax this thread has a part in, and its keys.
-        int row = Group.IdxX % AttentionTile, part = Group.IdxX / AttentionTile * KeysOfThread, query = place.Token + row;
+        int row = Group.IdxX % AttentionTile, part = Group.IdxX / AttentionTile * KeysOfThread,
+            query = place.Token + row;
         bool exists = row < place.Count;
         int first = exists ? rules.First(batch, query) : 0, end = exists ? rules.End(batch, query) : 0;
 
@@ -35,11 +41,14 @@ internal sealed partial class GpuBackend
         for (int key = rules.FirstOf(batch, place.Token, place.Count); key < lastEnd; key += AttentionTile)
         {
             int keys = XMath.Min(AttentionTile, lastEnd - key);
-            var scores = RowProducts(new TokenRows<T>(k, layout.K.At(batch, keyHead, key), layout.K.Token, keys), Group.IdxX / 16, queries, Group.IdxX % 16, d, panel);
+            var scores = RowProducts(
+                new TokenRows<T>(k, layout.K.At(batch, keyHead, key), layout.K.Token, keys), Group.IdxX / 16, queries,
+                Group.IdxX % 16, d, panel);
             WriteBlock(weights, Group.IdxX / 16, Group.IdxX % 16, scores);
             Group.Barrier();
 
-            int from = XMath.Clamp(first - key, part, part + KeysOfThread), to = XMath.Clamp(end - key, from, part + KeysOfThread);
+            int from = XMath.Clamp(first - key, part, part + KeysOfThread),
+                to = XMath.Clamp(end - key, from, part + KeysOfThread);
             maxima[Group.IdxX] = MaxOfKeys(weights, row, from, to);
             Group.Barrier();
 
@@ -47,14 +56,19 @@ internal sealed partial class GpuBackend
             float newMax = XMath.Max(max, MaxOfParts(maxima, row) * layout.Scale);
             float correction = newMax > max ? XMath.Exp(max - newMax) : 1;
             max = newMax;
-            totals[Group.IdxX] = Weigh(weights, row, part, from, to, layout.Scale, max, layout.Pair(layout.Row(batch, place.Head, query), key), rules);
+            totals[Group.IdxX] = Weigh(
+                weights, row, part, from, to, layout.Scale, max, layout.Pair(layout.Row(batch, place.Head, query), key),
+                rules);
             if (part == 0)
                 factors[row] = correction;
-            CopyRows(new TokenRows<T>(v, layout.V.At(batch, keyHead, key), layout.V.Token, keys), place.Column, d, panel);
+            CopyRows(new TokenRows<T>(v, layout.V.At(batch, keyHead, key), layout.V.Token, keys), place.Column, d,
+                panel);
             Group.Barrier();
 
             total = total * correction + SumOfParts(totals, row);
-            sums = PlusLines(RowsTimes(sums, factors.AsAligned(16).Cast<Float4>()[Group.IdxX / 16]), weights, Group.IdxX / 16, panel, Group.IdxX % 16, keys);
+            sums = PlusLines(
+                RowsTimes(sums, factors.AsAligned(16).Cast<Float4>()[Group.IdxX / 16]), weights, Group.IdxX / 16, panel,
+                Group.IdxX % 16, keys);
         }
 
         Group.Barrier(); // the last factors have been read
@@ -68,7 +82,8 @@ internal sealed partial class GpuBackend
 
         Group.Barrier();
         sums = RowsTimes(sums, factors.AsAligned(16).Cast<Float4>()[Group.IdxX / 16]);
-        StoreBlock(output, layout.Output.At(batch, place.Head, place.Token), layout.Output.Token, Group.IdxX / 16 * 4, place.Count, place.Column + Group.IdxX % 16 * 4, d, sums);
+        StoreBlock(output, layout.Output.At(batch, place.Head, place.Token), layout.Output.Token, Group.IdxX / 16 * 4,
+            place.Count, place.Column + Group.IdxX % 16 * 4, d, sums);
     }
 
     private static float MaxOfKeys(ArrayView<float> weights, int row, int from, int to)
@@ -80,13 +95,17 @@ internal sealed partial class GpuBackend
     }
 
     private static float MaxOfParts(ArrayView<float> parts, int row) =>
-        XMath.Max(XMath.Max(parts[row], parts[AttentionTile + row]), XMath.Max(parts[2 * AttentionTile + row], parts[3 * AttentionTile + row]));
+        XMath.Max(XMath.Max(parts[row], parts[AttentionTile + row]),
+        XMath.Max(parts[2 * AttentionTile + row], parts[3 * AttentionTile + row]));
 
     private static float SumOfParts(ArrayView<float> parts, int row) =>
         parts[row] + parts[AttentionTile + row] + (parts[2 * AttentionTile + row] + parts[3 * AttentionTile + row]);
 
-    // Scores become probabilities up to a factor, e^(score - max), after dropout; returns their sum before it. Keys that the query does not see get 0.
-    private static float Weigh(ArrayView<float> weights, int row, int part, int from, int to, float scale, float max, long pair, AttentionRules rules)
+    // Scores become probabilities up to a factor, e^(score - max), after dropout; returns their sum before it. Keys
+    // that the query does not see get 0.
+    private static float Weigh(
+        ArrayView<float> weights, int row, int part, int from, int to, float scale, float max, long pair,
+        AttentionRules rules)
     {
         float sum = 0;
         for (int key = part; key < part + KeysOfThread; key += 4)
@@ -101,7 +120,8 @@ internal sealed partial class GpuBackend
         return sum;
     }
 
-    private static float WeighKey(ArrayView<float> weights, int row, int key, int from, int to, float scale, float max, float kept)
+    private static float WeighKey(
+        ArrayView<float> weights, int row, int key, int from, int to, float scale, float max, float kept)
     {
         int place = key * PanelLine + row;
         float weight = key >= from && key < to ? XMath.Exp(weights[place] * scale - max) : 0;

@@ -12,7 +12,10 @@ internal readonly struct HeadStrides(Tensor x)
     public int At(int batch, int head, int token) => batch * batchStride + head * headStride + token * Token;
 }
 
-/// <summary>The sizes of an attention and how its tensors lie: an argument of its kernels. The gradients of the same tensors have a layout of their own.</summary>
+/// <summary>
+/// The sizes of an attention and how its tensors lie: an argument of its kernels. The gradients of the same tensors
+/// have a layout of their own.
+/// </summary>
 internal readonly struct AttentionLayout(Tensor q, Tensor k, Tensor v, Tensor output)
 {
     /// <summary>H, and the tokens Tq of each head.</summary>

@@ -3,14 +3,18 @@ using ILGPU.Algorithms;
 
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>Which keys a query sees, and which probabilities are dropped: an argument of attention's kernels. All that changes from step to step is read on the device.</summary>
+/// <summary>
+/// Which keys a query sees, and which probabilities are dropped: an argument of attention's kernels. All that changes
+/// from step to step is read on the device.
+/// </summary>
 /// <param name="offsets">Keys before a row's first query, or empty for zeros.</param>
 /// <param name="starts">The first key of each query, or empty for zeros.</param>
 /// <param name="state">The step state, or empty where nothing is dropped.</param>
 /// <param name="dropout">The mask of the probabilities.</param>
 /// <param name="queries">Tq.</param>
 /// <param name="keys">Tk.</param>
-internal readonly struct AttentionRules(ArrayView<int> offsets, ArrayView<int> starts, ArrayView<int> state, DropoutMask dropout, int queries, int keys)
+internal readonly struct AttentionRules(
+    ArrayView<int> offsets, ArrayView<int> starts, ArrayView<int> state, DropoutMask dropout, int queries, int keys)
 {
     private readonly ArrayView<int> offsets = offsets, starts = starts, state = state;
     private readonly DropoutMask dropout = dropout;
@@ -39,6 +43,10 @@ internal readonly struct AttentionRules(ArrayView<int> offsets, ArrayView<int> s
     /// <summary>Whether probabilities are dropped.</summary>
     public bool Drops => state.IntLength > 0;
 
-    /// <summary>Factors 0 or 1 / (1 - p) of four probabilities in a row, from number <paramref name="pair"/> on; ones where nothing is dropped.</summary>
-    public Float4 Factors(long pair) => Drops ? dropout.FactorsFrom(state, dropout.Start(state) + (ulong)pair) : new Float4(1, 1, 1, 1);
+    /// <summary>
+    /// Factors 0 or 1 / (1 - p) of four probabilities in a row, from number <paramref name="pair"/> on; ones where
+    /// nothing is dropped.
+    /// </summary>
+    public Float4 Factors(long pair) => Drops ? dropout.FactorsFrom(state, dropout.Start(state) + (ulong)pair)
+        : new Float4(1, 1, 1, 1);
 }

@@ -4,8 +4,12 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    /// <summary>One head of one query, as in decoding: its scores fit into the cache, so softmax needs no blocks and the sums stay in registers.</summary>
-    private readonly struct SingleQueryKernel(CpuBackend<V> backend, Heads q, Heads k, Heads v, Heads output, float* logSumExp, KeyRange range) : IKernel
+    /// <summary>
+    /// One head of one query, as in decoding: its scores fit into the cache, so softmax needs no blocks and the sums
+    /// stay in registers.
+    /// </summary>
+    private readonly struct SingleQueryKernel(
+        CpuBackend<V> backend, Heads q, Heads k, Heads v, Heads output, float* logSumExp, KeyRange range) : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -30,7 +34,8 @@ internal sealed unsafe partial class CpuBackend<V>
                 scores[key] = Dot(query, k.At(batch, keyHead, first + key), q.Size);
             new Span<float>(scores + count, vectors - count).Fill(float.NegativeInfinity);
 
-            float scale = 1 / MathF.Sqrt(q.Size), max = MaxOfRow(scores, count) * scale, total = ExpRow(scores, vectors, scale, max);
+            float scale = 1 / MathF.Sqrt(q.Size), max = MaxOfRow(scores, count) * scale,
+                total = ExpRow(scores, vectors, scale, max);
             logSumExp[item] = max + MathF.Log(total);
             WeightedSum(scores, 1 / total, v.At(batch, keyHead, first), count, result);
         }

@@ -3,17 +3,23 @@ using ILGPU.Algorithms;
 
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>Attention forward with few queries, as in decoding: tiles of 64 would be mostly empty, so each query has a group of threads to itself.</summary>
+/// <summary>
+/// Attention forward with few queries, as in decoding: tiles of 64 would be mostly empty, so each query has a group of
+/// threads to itself.
+/// </summary>
 internal sealed partial class GpuBackend
 {
     // More queries than this are worth a tile.
     private const int MaxSingleQueries = 16;
 
-    // Threads that share the products of one key, and the distance between their sums, which spreads them over the banks.
+    // Threads that share the products of one key, and the distance between their sums, which spreads them over the
+    // banks.
     private const int KeyLanes = 16, KeyLaneStride = KeyLanes + 1;
 
     [Kernel(GroupSize, Hot = true)]
-    private static void SingleQueryKernel<T>(ArrayView<T> q, ArrayView<T> k, ArrayView<T> v, ArrayView<T> output, ArrayView<float> logSumExp, AttentionLayout layout, AttentionRules rules)
+    private static void SingleQueryKernel<T>(
+        ArrayView<T> q, ArrayView<T> k, ArrayView<T> v, ArrayView<T> output, ArrayView<float> logSumExp,
+        AttentionLayout layout, AttentionRules rules)
         where T : unmanaged, IElement<T>
     {
         var query = SharedMemory.Allocate<float>(GroupSize);
@@ -21,7 +27,8 @@ internal sealed partial class GpuBackend
         var sumsOfLanes = SharedMemory.Allocate<float>(GroupSize * KeyLaneStride);
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
 
-        int thread = Group.IdxX, row = Grid.IdxX, token = row % layout.Queries, head = row / layout.Queries % layout.Heads, batch = row / layout.Queries / layout.Heads;
+        int thread = Group.IdxX, row = Grid.IdxX, token = row % layout.Queries,
+            head = row / layout.Queries % layout.Heads, batch = row / layout.Queries / layout.Heads;
         int keyHead = head / layout.HeadsPerKeyHead, d = layout.HeadSize, end = rules.End(batch, token);
         if (thread < d)
             query[thread] = q[layout.Q.At(batch, head, token) + thread].ToFloat() * layout.Scale;
@@ -36,16 +43,20 @@ internal sealed partial class GpuBackend
             KeyProducts(query, k, layout.K.At(batch, keyHead, key), layout.K.Token, keys, d, sumsOfLanes);
             Group.Barrier();
 
-            // Online softmax over as many keys as there are threads: a new maximum scales down what was summed before it.
+            // Online softmax over as many keys as there are threads: a new maximum scales down what was summed before
+            // it.
             float score = thread < keys ? SumOfLanes(sumsOfLanes, thread) : float.NegativeInfinity;
-            float newMax = XMath.Max(max, GroupReduction.Max(score, shared, GroupSize)), correction = XMath.Exp(max - newMax);
+            float newMax = XMath.Max(max, GroupReduction.Max(score, shared, GroupSize)),
+                correction = XMath.Exp(max - newMax);
             max = newMax;
             float weight = thread < keys ? XMath.Exp(score - max) : 0;
             weights[thread] = weight * rules.Factors(layout.Pair(row, key + thread)).X;
             total = total * correction + GroupReduction.Sum(weight, shared, GroupSize);
             sum *= correction;
             if (column < d)
-                sum += WeightedValues(weights, v, layout.V.At(batch, keyHead, key) + column, layout.V.Token, thread / columns, GroupSize / columns, keys);
+                sum += WeightedValues(
+                    weights, v, layout.V.At(batch, keyHead, key) + column, layout.V.Token, thread / columns,
+                    GroupSize / columns, keys);
         }
 
         Group.Barrier(); // the last products have been read
@@ -62,7 +73,8 @@ internal sealed partial class GpuBackend
     }
 
     // Neighbouring threads read neighbouring elements of a key; each leaves its share of the product.
-    private static void KeyProducts<T>(ArrayView<float> query, ArrayView<T> k, int place, int stride, int keys, int d, ArrayView<float> sumsOfLanes)
+    private static void KeyProducts<T>(
+        ArrayView<float> query, ArrayView<T> k, int place, int stride, int keys, int d, ArrayView<float> sumsOfLanes)
         where T : unmanaged, IElement<T>
     {
         int lane = Group.IdxX % KeyLanes;
@@ -83,7 +95,8 @@ internal sealed partial class GpuBackend
         return sum;
     }
 
-    private static float WeightedValues<T>(ArrayView<float> weights, ArrayView<T> v, int place, int stride, int first, int step, int keys) where T : unmanaged, IElement<T>
+    private static float WeightedValues<T>(ArrayView<float> weights, ArrayView<T> v, int place, int stride, int first,
+        int step, int keys) where T : unmanaged, IElement<T>
     {
         float sum = 0;
         for (int key = first; key < keys; key += step)

@@ -5,8 +5,9 @@ using ILGPU.Runtime;
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// What attention's kernels are made of: products of 64 x 64 elements, 4 x 4 of them in the registers of each thread, whose operands lie in shared memory line
-/// by line. A line has one element of each of the 64 rows (or columns) of the product; there are as many as the product is deep.
+/// What attention's kernels are made of: products of 64 x 64 elements, 4 x 4 of them in the registers of each thread,
+/// whose operands lie in shared memory line by line. A line has one element of each of the 64 rows (or columns) of the
+/// product; there are as many as the product is deep.
 /// </summary>
 internal sealed partial class GpuBackend
 {
@@ -14,31 +15,39 @@ internal sealed partial class GpuBackend
     private const int AttentionTile = 64, PanelDepth = 32;
 
     // A line's elements, four of them padding: in floats and in fours.
-    private const int PanelLine = AttentionTile + 4, PanelFours = PanelLine / 4, PanelFloats = AttentionTile * PanelLine;
+    private const int PanelLine = AttentionTile + 4, PanelFours = PanelLine / 4,
+        PanelFloats = AttentionTile * PanelLine;
 
     /// <summary>Some neighbouring tokens of a head: rows of a matrix from <paramref name="place"/> on.</summary>
-    private readonly struct TokenRows<T>(ArrayView<T> x, int place, int stride, int count) where T : unmanaged, IElement<T>
+    private readonly struct TokenRows<T>(ArrayView<T> x, int place, int stride, int count)
+        where T : unmanaged, IElement<T>
     {
         private readonly ArrayView<T> x = x;
         private readonly int place = place, stride = stride, count = count;
 
         /// <summary>The element, or 0 where there is none: what lies behind may be NaN.</summary>
-        public float At(int row, int column, int columns) => row < count && column < columns ? x[place + row * stride + column].ToFloat() : 0;
+        public float At(int row, int column, int columns) =>
+            row < count && column < columns ? x[place + row * stride + column].ToFloat() : 0;
     }
 
     /// <summary>
-    /// Products of the rows of <paramref name="a"/> with those of <paramref name="b"/>, over all <paramref name="d"/> columns: a thread has those of the four
-    /// rows from 4 <paramref name="aFour"/> on with the four from 4 <paramref name="bFour"/> on. The panel is free after the next barrier.
+    /// Products of the rows of <paramref name="a"/> with those of <paramref name="b"/>, over all <paramref name="d"/>
+    /// columns: a thread has those of the four rows from 4 <paramref name="aFour"/> on with the four from 4
+    /// <paramref name="bFour"/> on. The panel is free after the next barrier.
     /// </summary>
-    private static Float4x4 RowProducts<T>(TokenRows<T> a, int aFour, TokenRows<T> b, int bFour, int d, ArrayView<float> panel) where T : unmanaged, IElement<T>
+    private static Float4x4 RowProducts<T>(
+        TokenRows<T> a, int aFour, TokenRows<T> b, int bFour, int d, ArrayView<float> panel)
+        where T : unmanaged, IElement<T>
     {
-        ArrayView<float> panelA = panel.SubView(0, PanelDepth * PanelLine), panelB = panel.SubView(PanelDepth * PanelLine, PanelDepth * PanelLine);
+        ArrayView<float> panelA = panel.SubView(0, PanelDepth * PanelLine),
+            panelB = panel.SubView(PanelDepth * PanelLine, PanelDepth * PanelLine);
         int row = Group.IdxX / 8;
         Float4x4 sums = default;
         for (int depth = 0; depth < d; depth += PanelDepth)
         {
             // All reads from memory before the first barrier, so that they wait together.
-            Float4 a0 = ReadColumns(a, row, depth, d), a1 = ReadColumns(a, row + 32, depth, d), b0 = ReadColumns(b, row, depth, d), b1 = ReadColumns(b, row + 32, depth, d);
+            Float4 a0 = ReadColumns(a, row, depth, d), a1 = ReadColumns(a, row + 32, depth, d),
+                b0 = ReadColumns(b, row, depth, d), b1 = ReadColumns(b, row + 32, depth, d);
             Group.Barrier(); // the panels have been read
             WriteColumns(panelA, row, a0);
             WriteColumns(panelA, row + 32, a1);
@@ -51,8 +60,12 @@ internal sealed partial class GpuBackend
         return sums;
     }
 
-    /// <summary>The sums plus the products of the first lines of two panels; their lines up to the next multiple of four must be zeros.</summary>
-    private static Float4x4 PlusLines(Float4x4 sums, ArrayView<float> panelA, int aFour, ArrayView<float> panelB, int bFour, int lines)
+    /// <summary>
+    /// The sums plus the products of the first lines of two panels; their lines up to the next multiple of four must be
+    /// zeros.
+    /// </summary>
+    private static Float4x4 PlusLines(
+        Float4x4 sums, ArrayView<float> panelA, int aFour, ArrayView<float> panelB, int bFour, int lines)
     {
         ArrayView<Float4> a = panelA.AsAligned(16).Cast<Float4>(), b = panelB.AsAligned(16).Cast<Float4>();
         for (int i = 0; i < lines; i += 4)
@@ -69,11 +82,13 @@ internal sealed partial class GpuBackend
         return sums;
     }
 
-    // Eight neighbouring threads have neighbouring columns, and four of each: reads touch whole sectors, and the writes of 32 threads fall in 32 banks.
+    // Eight neighbouring threads have neighbouring columns, and four of each: reads touch whole sectors, and the writes
+    // of 32 threads fall in 32 banks.
     private static Float4 ReadColumns<T>(TokenRows<T> x, int row, int depth, int d) where T : unmanaged, IElement<T>
     {
         int column = depth + Group.IdxX % 8;
-        return new Float4(x.At(row, column, d), x.At(row, column + 8, d), x.At(row, column + 16, d), x.At(row, column + 24, d));
+        return new Float4(
+            x.At(row, column, d), x.At(row, column + 8, d), x.At(row, column + 16, d), x.At(row, column + 24, d));
     }
 
     // A row becomes an element of each line.
@@ -87,7 +102,8 @@ internal sealed partial class GpuBackend
     }
 
     /// <summary>Brings 64 rows, each as a line: the 64 columns from <paramref name="column"/> on.</summary>
-    private static void CopyRows<T>(TokenRows<T> x, int column, int d, ArrayView<float> panel) where T : unmanaged, IElement<T>
+    private static void CopyRows<T>(TokenRows<T> x, int column, int d, ArrayView<float> panel)
+        where T : unmanaged, IElement<T>
     {
         int place = Group.IdxX % AttentionTile, row = Group.IdxX / AttentionTile;
         Float4 a = ReadRows(x, row, column + place, d), b = ReadRows(x, row + 16, column + place, d);
@@ -112,7 +128,8 @@ internal sealed partial class GpuBackend
     /// <summary>Writes a thread's 4 x 4 elements: a line for each of the four rows.</summary>
     private static void WriteBlock(ArrayView<float> panel, int rowFour, int columnFour, Float4x4 block)
     {
-        var lines = panel.AsAligned(16).Cast<Float4>().SubView(4 * rowFour * PanelFours + columnFour, 3 * PanelFours + 1);
+        var lines = panel.AsAligned(16).Cast<Float4>()
+            .SubView(4 * rowFour * PanelFours + columnFour, 3 * PanelFours + 1);
         lines[0] = block.X;
         lines[PanelFours] = block.Y;
         lines[2 * PanelFours] = block.Z;
@@ -120,14 +137,19 @@ internal sealed partial class GpuBackend
     }
 
     private static Float4x4 Transposed(Float4x4 m) => new(
-        new Float4(m.X.X, m.Y.X, m.Z.X, m.W.X), new Float4(m.X.Y, m.Y.Y, m.Z.Y, m.W.Y), new Float4(m.X.Z, m.Y.Z, m.Z.Z, m.W.Z), new Float4(m.X.W, m.Y.W, m.Z.W, m.W.W));
+        new Float4(m.X.X, m.Y.X, m.Z.X, m.W.X), new Float4(m.X.Y, m.Y.Y, m.Z.Y, m.W.Y),
+        new Float4(m.X.Z, m.Y.Z, m.Z.Z, m.W.Z), new Float4(m.X.W, m.Y.W, m.Z.W, m.W.W));
 
     private static Float4 Times(Float4 x, float factor) => new(x.X * factor, x.Y * factor, x.Z * factor, x.W * factor);
 
-    private static Float4x4 RowsTimes(Float4x4 m, Float4 factors) => new(Times(m.X, factors.X), Times(m.Y, factors.Y), Times(m.Z, factors.Z), Times(m.W, factors.W));
+    private static Float4x4 RowsTimes(Float4x4 m, Float4 factors) =>
+        new(Times(m.X, factors.X), Times(m.Y, factors.Y), Times(m.Z, factors.Z), Times(m.W, factors.W));
 
-    /// <summary>Writes a thread's 4 x 4 elements of a head's tokens, as far as there are that many rows and columns.</summary>
-    private static void StoreBlock<T>(ArrayView<T> x, int place, int stride, int row, int rows, int column, int columns, Float4x4 block) where T : unmanaged, IElement<T>
+    /// <summary>
+    /// Writes a thread's 4 x 4 elements of a head's tokens, as far as there are that many rows and columns.
+    /// </summary>
+    private static void StoreBlock<T>(ArrayView<T> x, int place, int stride, int row, int rows, int column, int columns,
+        Float4x4 block) where T : unmanaged, IElement<T>
     {
         StoreFour(x, place + row * stride, row < rows, column, columns, block.X);
         StoreFour(x, place + (row + 1) * stride, row + 1 < rows, column, columns, block.Y);
@@ -135,7 +157,8 @@ internal sealed partial class GpuBackend
         StoreFour(x, place + (row + 3) * stride, row + 3 < rows, column, columns, block.W);
     }
 
-    private static void StoreFour<T>(ArrayView<T> x, int place, bool exists, int column, int columns, Float4 values) where T : unmanaged, IElement<T>
+    private static void StoreFour<T>(ArrayView<T> x, int place, bool exists, int column, int columns, Float4 values)
+        where T : unmanaged, IElement<T>
     {
         int count = exists ? columns - column : 0;
         if (count > 0)

@@ -2,13 +2,18 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    // 64 MiB of logits at a time: enough rows to be worth packing the head's weights once more, small beside a large model.
+    // 64 MiB of logits at a time: enough rows to be worth packing the head's weights once more, small beside a large
+    // model.
     private const long LogitsPerChunk = 16 << 20;
 
-    private static int RowsPerLogitsChunk(int n, int paddedVocabulary) => (int)Math.Clamp(LogitsPerChunk / paddedVocabulary, 1, Math.Max(n, 1));
+    private static int RowsPerLogitsChunk(int n, int paddedVocabulary) =>
+        (int)Math.Clamp(LogitsPerChunk / paddedVocabulary, 1, Math.Max(n, 1));
 
-    private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) =>
-        LogProbabilities(new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp), HeadColumns(weight), logProbabilities);
+    private protected override void LinearCrossEntropyCore(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) =>
+        LogProbabilities(
+        new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp), HeadColumns(weight),
+        logProbabilities);
 
     private void LogProbabilities<B>(HeadPass head, B weight, Tensor logProbabilities) where B : struct, IColumns
     {
@@ -19,7 +24,8 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
+    private protected override void LinearCrossEntropyBackwardCore(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
         Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         var head = new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp);
@@ -30,7 +36,8 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
+    private protected override void LinearCrossEntropyForwardBackwardCore(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
         Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         var head = new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp);
@@ -43,37 +50,52 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     // The columns of W^T for a head W (Vpadded, C).
-    private static OperandColumns HeadColumns(Tensor weight) => new(new Operand(Pointer(weight), weight.Shape[1], transposed: true));
+    private static OperandColumns HeadColumns(Tensor weight) =>
+        new(new Operand(Pointer(weight), weight.Shape[1], transposed: true));
 
     /// <summary>
-    /// A pass through the output layer, <paramref name="padded"/> rows of weights, with room for one chunk of logits: what is done with the chunk whose first row is given.
+    /// A pass through the output layer, <paramref name="padded"/> rows of weights, with room for one chunk of logits:
+    /// what is done with the chunk whose first row is given.
     /// </summary>
-    private readonly struct HeadPass(CpuBackend<V> backend, Tensor hidden, int padded, Tensor targets, int vocabulary, Tensor logSumExp)
+    private readonly struct HeadPass(
+        CpuBackend<V> backend, Tensor hidden, int padded, Tensor targets, int vocabulary, Tensor logSumExp)
     {
         private readonly int c = hidden.Shape[1];
-        private readonly float* logits = backend.SharedScratch(SharedLogits, (long)RowsPerLogitsChunk(hidden.Shape[0], padded) * padded);
+        private readonly float* logits =
+            backend.SharedScratch(SharedLogits, (long)RowsPerLogitsChunk(hidden.Shape[0], padded) * padded);
 
         public int Rows => hidden.Shape[0];
 
         public int RowsPerChunk => RowsPerLogitsChunk(Rows, padded);
 
         public void Logits<B>(int row, B weight) where B : struct, IColumns =>
-            backend.Multiply(RowsFrom(row), padded, c, new Operand(Hidden(row), c), weight, logits, accumulate: false, default(NoEpilogue));
+            backend.Multiply(
+            RowsFrom(row), padded, c, new Operand(Hidden(row), c), weight, logits, accumulate: false,
+            default(NoEpilogue));
 
         public void LogProbabilities(int row, Tensor logProbabilities)
         {
-            var kernel = new LogProbabilityKernel(logits, IntPointer(targets) + row, Pointer(logProbabilities) + row, Pointer(logSumExp) + row, RowsFrom(row), vocabulary, padded);
+            var kernel = new LogProbabilityKernel(
+                logits, IntPointer(targets) + row, Pointer(logProbabilities) + row, Pointer(logSumExp) + row,
+                RowsFrom(row), vocabulary, padded);
             backend.pool.Run(kernel, Items(RowsFrom(row), RowsPerItem(padded)));
         }
 
-        public void Gradients(int row, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
+        public void Gradients(
+            int row, Tensor weight, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
         {
             int rows = RowsFrom(row);
-            var kernel = new LogitGradientKernel(logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows, vocabulary, padded);
+            var kernel = new LogitGradientKernel(
+                logits, IntPointer(targets) + row, Pointer(tokenWeights) + row, Pointer(logSumExp) + row, rows,
+                vocabulary, padded);
             backend.pool.Run(kernel, Items(rows, RowsPerItem(padded)));
-            backend.Multiply(rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c), Pointer(dHidden) + (long)row * c, accumulate: false, default(NoEpilogue));
+            backend.Multiply(
+                rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c),
+                Pointer(dHidden) + (long)row * c, accumulate: false, default(NoEpilogue));
             if (dWeight is { } sums)
-                backend.Multiply(padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c), Pointer(sums), accumulate || row > 0, default(NoEpilogue));
+                backend.Multiply(
+                    padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c),
+                    Pointer(sums), accumulate || row > 0, default(NoEpilogue));
         }
 
         private float* Hidden(int row) => Pointer(hidden) + (long)row * c;
@@ -81,7 +103,9 @@ internal sealed unsafe partial class CpuBackend<V>
         private int RowsFrom(int row) => Math.Min(RowsPerChunk, Rows - row);
     }
 
-    private readonly struct LogProbabilityKernel(float* logits, int* targets, float* logProbabilities, float* logSumExp, int rows, int vocabulary, int padded) : IKernel
+    private readonly struct LogProbabilityKernel(
+        float* logits, int* targets, float* logProbabilities, float* logSumExp, int rows, int vocabulary, int padded)
+        : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -98,7 +122,9 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     // In place: logits become dLogits = weight (softmax - one-hot), with zeros in the padding.
-    private readonly struct LogitGradientKernel(float* logits, int* targets, float* tokenWeights, float* logSumExp, int rows, int vocabulary, int padded) : IKernel
+    private readonly struct LogitGradientKernel(
+        float* logits, int* targets, float* tokenWeights, float* logSumExp, int rows, int vocabulary, int padded)
+        : IKernel
     {
         public void Run(int item, int thread)
         {

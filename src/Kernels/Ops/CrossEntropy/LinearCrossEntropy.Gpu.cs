@@ -6,10 +6,13 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal sealed partial class GpuBackend
 {
-    /// <summary>Bytes of logits that are held at once: enough rows to fill a device, little beside its memory.</summary>
+    /// <summary>
+    /// Bytes of logits that are held at once: enough rows to fill a device, little beside its memory.
+    /// </summary>
     public long LogitsBytes { get; init; }
 
-    private protected override void LinearCrossEntropyCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
+    private protected override void LinearCrossEntropyCore(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
     {
         if (hidden.DType == DType.BF16)
             LinearCrossEntropy<BFloat16>(hidden, weight, targets, vocabulary, logProbabilities, logSumExp);
@@ -17,25 +20,34 @@ internal sealed partial class GpuBackend
             LinearCrossEntropy<Float32>(hidden, weight, targets, vocabulary, logProbabilities, logSumExp);
     }
 
-    private protected override void LinearCrossEntropyBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
+    private protected override void LinearCrossEntropyBackwardCore(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp,
         Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         if (hidden.DType == DType.BF16)
-            LinearCrossEntropyBackward<BFloat16>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
+            LinearCrossEntropyBackward<BFloat16>(
+                hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
         else
-            LinearCrossEntropyBackward<Float32>(hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
+            LinearCrossEntropyBackward<Float32>(
+                hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
     }
 
-    private protected override void LinearCrossEntropyForwardBackwardCore(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
+    private protected override void LinearCrossEntropyForwardBackwardCore(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights,
         Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         if (hidden.DType == DType.BF16)
-            LinearCrossEntropyForwardBackward<BFloat16>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight, accumulate);
+            LinearCrossEntropyForwardBackward<BFloat16>(
+                hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight,
+                accumulate);
         else
-            LinearCrossEntropyForwardBackward<Float32>(hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight, accumulate);
+            LinearCrossEntropyForwardBackward<Float32>(
+                hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight,
+                accumulate);
     }
 
-    private void LinearCrossEntropy<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
+    private void LinearCrossEntropy<T>(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp)
         where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
@@ -46,7 +58,9 @@ internal sealed partial class GpuBackend
         }
     }
 
-    private void LinearCrossEntropyBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights, Tensor dHidden,
+    private void LinearCrossEntropyBackward<T>(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp, Tensor tokenWeights,
+        Tensor dHidden,
         Tensor? dWeight, bool accumulate) where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
@@ -57,7 +71,8 @@ internal sealed partial class GpuBackend
         }
     }
 
-    private void LinearCrossEntropyForwardBackward<T>(Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities,
+    private void LinearCrossEntropyForwardBackward<T>(
+        Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor tokenWeights, Tensor logProbabilities,
         Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate) where T : unmanaged, IElement<T>
     {
         var head = new Head<T>(this, hidden, weight, targets, vocabulary, logSumExp);
@@ -69,11 +84,16 @@ internal sealed partial class GpuBackend
         }
     }
 
-    /// <summary>The output layer with room for one chunk of logits: what is done with the chunk whose first row is given.</summary>
-    private readonly struct Head<T>(GpuBackend backend, Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp) where T : unmanaged, IElement<T>
+    /// <summary>
+    /// The output layer with room for one chunk of logits: what is done with the chunk whose first row is given.
+    /// </summary>
+    private readonly struct Head<T>(
+        GpuBackend backend, Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logSumExp)
+        where T : unmanaged, IElement<T>
     {
         private readonly int c = hidden.Shape[1], padded = weight.Shape[0];
-        private readonly ArrayView<T> logits = backend.Scratch<T>(ScratchLogits, (long)backend.RowsOfLogits<T>(hidden.Shape[0], weight.Shape[0]) * weight.Shape[0]);
+        private readonly ArrayView<T> logits = backend.Scratch<T>(ScratchLogits, (long)backend.RowsOfLogits<T>(
+            hidden.Shape[0], weight.Shape[0]) * weight.Shape[0]);
 
         public int Rows => hidden.Shape[0];
 
@@ -83,22 +103,32 @@ internal sealed partial class GpuBackend
         public void Logits(int row)
         {
             var contiguous = OperandLayout.DepthContiguous(c);
-            backend.Multiply(RowsFrom(row), padded, c, View<T>(Chunk(hidden, row)), contiguous, View<T>(weight), contiguous, ArrayView<float>.Empty, logits, accumulate: false);
+            backend.Multiply(
+                RowsFrom(row), padded, c,
+                View<T>(Chunk(hidden, row)), contiguous, View<T>(weight), contiguous, ArrayView<float>.Empty, logits,
+                accumulate: false);
         }
 
-        public void LogProbabilities(int row, Tensor logProbabilities) => backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogProbabilityKernel, logits, vocabulary, padded,
+        public void LogProbabilities(int row, Tensor logProbabilities) =>
+            backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogProbabilityKernel, logits, vocabulary, padded,
             Integers(Chunk(targets, row)), Floats(Chunk(logProbabilities, row)), Floats(Chunk(logSumExp, row)));
 
         // dHidden = dLogits W, dWeight = or += dLogits^T x
         public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
         {
-            backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogitGradientKernel, logits, vocabulary, padded, Integers(Chunk(targets, row)),
+            backend.Launch(
+                new KernelConfig(RowsFrom(row), GroupSize), LogitGradientKernel, logits, vocabulary, padded,
+                Integers(Chunk(targets, row)),
                 Floats(Chunk(logSumExp, row)), Floats(Chunk(tokenWeights, row)));
             var columns = OperandLayout.LineContiguous(c);
-            backend.Multiply(RowsFrom(row), c, padded, logits, OperandLayout.DepthContiguous(padded), View<T>(weight), columns, ArrayView<float>.Empty,
+            backend.Multiply(
+                RowsFrom(row), c, padded, logits, OperandLayout.DepthContiguous(padded),
+                View<T>(weight), columns, ArrayView<float>.Empty,
                 View<T>(Chunk(dHidden, row)), accumulate: false);
             if (dWeight is { } sums)
-                backend.Multiply(padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded), View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
+                backend.Multiply(
+                    padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded),
+                    View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
                     View<Float32>(sums), accumulate || row > 0);
         }
 
@@ -116,7 +146,8 @@ internal sealed partial class GpuBackend
 
     // A group has a row. One pass over it: the sum of e^(x - max) is scaled anew where a larger maximum turns up.
     [Kernel(GroupSize)]
-    private static void LogProbabilityKernel<T>(ArrayView<T> logits, int vocabulary, int padded, ArrayView<int> targets, ArrayView<float> logProbabilities,
+    private static void LogProbabilityKernel<T>(
+        ArrayView<T> logits, int vocabulary, int padded, ArrayView<int> targets, ArrayView<float> logProbabilities,
         ArrayView<float> logSumExp) where T : unmanaged, IElement<T>
     {
         var tree = SharedMemory.Allocate<float>(GroupSize);
@@ -126,9 +157,11 @@ internal sealed partial class GpuBackend
         {
             int count = vocabulary - i;
             var x = FourElements.Load(logits, start + i, count, padded % 4 == 0 ? 1 : 0);
-            float b = count > 1 ? x.Y : x.X, c = count > 2 ? x.Z : x.X, d = count > 3 ? x.W : x.X; // behind the end: no new maximum
+            // Behind the end: no new maximum.
+            float b = count > 1 ? x.Y : x.X, c = count > 2 ? x.Z : x.X, d = count > 3 ? x.W : x.X;
             float larger = XMath.Max(max, XMath.Max(XMath.Max(x.X, b), XMath.Max(c, d)));
-            var powers = new Float4(XMath.Exp(x.X - larger), XMath.Exp(b - larger), XMath.Exp(c - larger), XMath.Exp(d - larger));
+            var powers = new Float4(
+                XMath.Exp(x.X - larger), XMath.Exp(b - larger), XMath.Exp(c - larger), XMath.Exp(d - larger));
             sum = sum * XMath.Exp(max - larger) + powers.First(count).Sum;
             max = larger;
         }
@@ -142,9 +175,11 @@ internal sealed partial class GpuBackend
         logProbabilities[row] = target < 0 ? 0 : logits[start + target].ToFloat() - lse;
     }
 
-    // In place: logits become dLogits = weight (softmax - one-hot), with zeros in the padding and in rows that do not count.
+    // In place: logits become dLogits = weight (softmax - one-hot), with zeros in the padding and in rows that do not
+    // count.
     [Kernel(GroupSize)]
-    private static void LogitGradientKernel<T>(ArrayView<T> logits, int vocabulary, int padded, ArrayView<int> targets, ArrayView<float> logSumExp,
+    private static void LogitGradientKernel<T>(
+        ArrayView<T> logits, int vocabulary, int padded, ArrayView<int> targets, ArrayView<float> logSumExp,
         ArrayView<float> tokenWeights) where T : unmanaged, IElement<T>
     {
         int row = Grid.IdxX, start = row * padded, target = targets[row], packed = padded % 4 == 0 ? 1 : 0;
@@ -160,7 +195,8 @@ internal sealed partial class GpuBackend
         }
     }
 
-    // softmax - one-hot; 0 in the padding. Floats in the one-hot: ILGPU's OpenCL gets a condition wrong that becomes an integer and then a float.
+    // softmax - one-hot; 0 in the padding. Floats in the one-hot: ILGPU's OpenCL gets a condition wrong that becomes an
+    // integer and then a float.
     private static float LogitGradient(float logit, float lse, int id, int target, int end)
     {
         float oneHot = id == target ? 1f : 0f;

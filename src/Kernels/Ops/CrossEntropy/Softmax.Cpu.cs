@@ -33,7 +33,8 @@ internal sealed unsafe partial class CpuBackend<V>
             float max = MaxOfRow(source, c);
             V sum = V.Zero, shift = V.Create(max);
 
-            // The vectors' exponential is clamped: what it makes of -infinity, 1e-38, is taken off, and no other value feels it.
+            // The vectors' exponential is clamped: what it makes of -infinity, 1e-38, is taken off, and no other value
+            // feels it.
             V least = VectorMath.Exp(V.Create(float.NegativeInfinity));
             int i = 0;
             for (; i + V.Width <= c; i += V.Width)

@@ -34,7 +34,8 @@ internal sealed partial class GpuBackend
     }
 
     [Kernel(GroupSize)]
-    private static void SoftmaxKernel<T>(ArrayView<T> x, ArrayView<T> y, int rows, int c, Lanes threads) where T : unmanaged, IElement<T>
+    private static void SoftmaxKernel<T>(ArrayView<T> x, ArrayView<T> y, int rows, int c, Lanes threads)
+        where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
         int row = Grid.IdxX * threads.Lines + threads.Line, first = threads.Lane, place = row * c;
@@ -53,7 +54,8 @@ internal sealed partial class GpuBackend
     }
 
     [Kernel(GroupSize)]
-    private static void SoftmaxBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> y, ArrayView<T> dx, int rows, int c, Lanes threads) where T : unmanaged, IElement<T>
+    private static void SoftmaxBackwardKernel<T>(ArrayView<T> dy, ArrayView<T> y, ArrayView<T> dx, int rows, int c,
+        Lanes threads) where T : unmanaged, IElement<T>
     {
         var shared = SharedMemory.Allocate<float>(GroupReduction.SharedFloats);
         int row = Grid.IdxX * threads.Lines + threads.Line, first = threads.Lane, place = row * c;

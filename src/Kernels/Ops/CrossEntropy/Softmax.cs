@@ -3,10 +3,11 @@ namespace TinyLlm.Kernels;
 public abstract partial class Backend
 {
     /// <summary>
-    /// y[i] = e^(x[i] - m) / sum_j e^(x[j] - m) over each row, with m its largest element, so that nothing overflows. It is the plain form of what attention and
-    /// the loss compute online, for rows that are in memory anyway.
+    /// y[i] = e^(x[i] - m) / sum_j e^(x[j] - m) over each row, with m its largest element, so that nothing overflows.
+    /// It is the plain form of what attention and the loss compute online, for rows that are in memory anyway.
     /// </summary>
-    /// <param name="x">(..., C) F32 or BF16. Elements may be -infinity, which give 0; a row of nothing else gives NaN.</param>
+    /// <param name="x">(..., C) F32 or BF16. Elements may be -infinity, which give 0; a row of nothing else gives
+    /// NaN.</param>
     /// <param name="y">Shape and dtype of x; overwritten; may be x itself.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
     public void Softmax(Tensor x, Tensor y)

@@ -2,20 +2,27 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    private protected override void EmbeddingCore(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y)
+    private protected override void EmbeddingCore(
+        Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y)
     {
         int rows = (int)tokens.Count, c = weight.Shape[1];
-        pool.Run(new EmbeddingKernel(IntPointer(tokens), Pointer(weight), IntPointer(positions), Pointer(positionWeight), Pointer(y), rows, c), Items(rows, RowsPerItem(c)));
+        pool.Run(new EmbeddingKernel(
+            IntPointer(tokens), Pointer(weight), IntPointer(positions), Pointer(positionWeight), Pointer(y), rows, c),
+            Items(rows, RowsPerItem(c)));
     }
 
-    private protected override void EmbeddingBackwardCore(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight)
+    private protected override void EmbeddingBackwardCore(
+        Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight)
     {
         int rows = (int)tokens.Count, c = dWeight.Shape[1];
-        var kernel = new EmbeddingBackwardKernel(Pointer(dy), IntPointer(tokens), Pointer(dWeight), IntPointer(positions), Pointer(dPositionWeight), rows, c);
+        var kernel = new EmbeddingBackwardKernel(
+            Pointer(dy), IntPointer(tokens), Pointer(dWeight), IntPointer(positions), Pointer(dPositionWeight),
+            rows, c);
         pool.Run(kernel, Items(c, EmbeddingBackwardKernel.ColumnsPerItem));
     }
 
-    private readonly struct EmbeddingKernel(int* tokens, float* weight, int* positions, float* positionWeight, float* y, int rows, int c) : IKernel
+    private readonly struct EmbeddingKernel(
+        int* tokens, float* weight, int* positions, float* positionWeight, float* y, int rows, int c) : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -30,7 +37,8 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     // Each item owns some columns of all rows, so that two tokens of the same id never meet in two threads.
-    private readonly struct EmbeddingBackwardKernel(float* dy, int* tokens, float* dWeight, int* positions, float* dPositionWeight, int rows, int c) : IKernel
+    private readonly struct EmbeddingBackwardKernel(
+        float* dy, int* tokens, float* dWeight, int* positions, float* dPositionWeight, int rows, int c) : IKernel
     {
         public const int ColumnsPerItem = 64;
 

@@ -3,11 +3,14 @@ namespace TinyLlm.Kernels;
 public abstract partial class Backend
 {
     /// <summary>
-    /// Looks up token rows and adds position rows where the model learns them: y[b, t] = weight[tokens[b, t]] + positionWeight[positions[b, t]].
+    /// Looks up token rows and adds position rows where the model learns them: y[b, t] = weight[tokens[b, t]] +
+    /// positionWeight[positions[b, t]].
     /// </summary>
-    /// <param name="tokens">(B, T) I32, each within the rows of <paramref name="weight"/>; the caller has checked that.</param>
+    /// <param name="tokens">(B, T) I32, each within the rows of <paramref name="weight"/>; the caller has checked
+    /// that.</param>
     /// <param name="weight">(V, C) F32 or BF16.</param>
-    /// <param name="positions">(B, T) I32, each within the rows of <paramref name="positionWeight"/>; read only where there are such.</param>
+    /// <param name="positions">(B, T) I32, each within the rows of <paramref name="positionWeight"/>; read only where
+    /// there are such.</param>
     /// <param name="positionWeight">(Tmax, C), dtype of weight, or none.</param>
     /// <param name="y">(B, T, C), dtype of weight; overwritten.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
@@ -17,7 +20,9 @@ public abstract partial class Backend
         EmbeddingCore(tokens, weight, positions, positionWeight, y);
     }
 
-    /// <summary>Gradients of <see cref="Embedding"/>: dWeight[tokens[b, t]] += dy[b, t], and the same for positions.</summary>
+    /// <summary>
+    /// Gradients of <see cref="Embedding"/>: dWeight[tokens[b, t]] += dy[b, t], and the same for positions.
+    /// </summary>
     /// <param name="dy">(B, T, C) F32 or BF16.</param>
     /// <param name="dWeight">(V, C) F32; accumulated.</param>
     /// <param name="dPositionWeight">(Tmax, C) F32, accumulated, or none.</param>
@@ -28,13 +33,17 @@ public abstract partial class Backend
         EmbeddingBackwardCore(dy, tokens, dWeight, positions, dPositionWeight);
     }
 
-    private protected abstract void EmbeddingCore(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y);
+    private protected abstract void EmbeddingCore(
+        Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y);
 
-    private protected abstract void EmbeddingBackwardCore(Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight);
+    private protected abstract void EmbeddingBackwardCore(
+        Tensor dy, Tensor tokens, Tensor dWeight, Tensor positions, Tensor? dPositionWeight);
 
-    private static void CheckEmbedding(string op, Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y, DType weightType)
+    private static void CheckEmbedding(
+        string op, Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y, DType weightType)
     {
-        Check.That(tokens.Shape.Rank == 2 && weight.Shape.Rank == 2, op, $"tokens is {tokens.Shape}, weight is {weight.Shape}; expected (B, T) and (V, C).");
+        Check.That(tokens.Shape.Rank == 2 && weight.Shape.Rank == 2, op, $"tokens is {tokens.Shape}, weight is "
+            + $"{weight.Shape}; expected (B, T) and (V, C).");
         int c = weight.Shape[1];
         Check.Shape(op, tokens, tokens.Shape, DType.I32);
         Check.Shape(op, weight, weight.Shape, weightType);

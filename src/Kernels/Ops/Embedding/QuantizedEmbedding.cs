@@ -2,14 +2,20 @@ namespace TinyLlm.Kernels;
 
 public abstract partial class Backend
 {
-    /// <summary><see cref="Embedding"/> from tables of 8-bit weights: y[b, t] = weight[tokens[b, t]] + positionWeight[positions[b, t]].</summary>
-    /// <param name="tokens">(B, T) I32, each within the rows of <paramref name="weight"/>; the caller has checked that.</param>
+    /// <summary>
+    /// <see cref="Embedding"/> from tables of 8-bit weights: y[b, t] = weight[tokens[b, t]] +
+    /// positionWeight[positions[b, t]].
+    /// </summary>
+    /// <param name="tokens">(B, T) I32, each within the rows of <paramref name="weight"/>; the caller has checked
+    /// that.</param>
     /// <param name="weight">(V, C).</param>
-    /// <param name="positions">(B, T) I32, each within the rows of <paramref name="positionWeight"/>; read only where there are such.</param>
+    /// <param name="positions">(B, T) I32, each within the rows of <paramref name="positionWeight"/>; read only where
+    /// there are such.</param>
     /// <param name="positionWeight">(Tmax, C), or none.</param>
     /// <param name="y">(B, T, C) F32; overwritten.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void QuantizedEmbedding(Tensor tokens, QuantizedMatrix weight, Tensor positions, QuantizedMatrix? positionWeight, Tensor y)
+    public void QuantizedEmbedding(
+        Tensor tokens, QuantizedMatrix weight, Tensor positions, QuantizedMatrix? positionWeight, Tensor y)
     {
         const string op = nameof(QuantizedEmbedding);
         int c = y.Shape[-1];
@@ -23,5 +29,6 @@ public abstract partial class Backend
         QuantizedEmbeddingCore(tokens, weight, positions, positionWeight, y);
     }
 
-    private protected abstract void QuantizedEmbeddingCore(Tensor tokens, QuantizedMatrix weight, Tensor positions, QuantizedMatrix? positionWeight, Tensor y);
+    private protected abstract void QuantizedEmbeddingCore(
+        Tensor tokens, QuantizedMatrix weight, Tensor positions, QuantizedMatrix? positionWeight, Tensor y);
 }

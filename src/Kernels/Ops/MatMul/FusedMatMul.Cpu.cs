@@ -16,9 +16,11 @@ internal sealed unsafe partial class CpuBackend<V>
 
         var (left, right) = (new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true));
         if (Pointer(addend) == Pointer(y))
-            Multiply(m, n, k, left, right, Pointer(y), accumulate: true, new BiasEpilogue(Pointer(bias), Pointer(y), n));
+            Multiply(m, n, k, left, right, Pointer(y), accumulate: true,
+                new BiasEpilogue(Pointer(bias), Pointer(y), n));
         else
-            Multiply(m, n, k, left, right, Pointer(y), accumulate: false, new AddEpilogue(Pointer(bias), Pointer(addend), Pointer(y), n));
+            Multiply(m, n, k, left, right, Pointer(y), accumulate: false,
+                new AddEpilogue(Pointer(bias), Pointer(addend), Pointer(y), n));
     }
 
     private protected override void MatMulGeluCore(Tensor x, Tensor weight, Tensor? bias, Tensor pre, Tensor y)
@@ -31,14 +33,16 @@ internal sealed unsafe partial class CpuBackend<V>
             return;
         }
 
-        Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(pre), accumulate: false,
+        Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(pre),
+            accumulate: false,
             new GeluEpilogue(Pointer(bias), Pointer(pre), Pointer(y), n));
     }
 
     private protected override void MatMulBackwardGeluCore(Tensor dy, Tensor weight, Tensor pre, Tensor dPre)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = weight.Shape[1];
-        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), Pointer(dPre), accumulate: false,
+        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), Pointer(dPre),
+            accumulate: false,
             new GeluGradientEpilogue(Pointer(pre), Pointer(dPre), k));
     }
 }

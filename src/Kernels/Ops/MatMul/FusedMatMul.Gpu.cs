@@ -24,8 +24,10 @@ internal sealed partial class GpuBackend
     private protected override void MatMulBackwardGeluCore(Tensor dy, Tensor weight, Tensor pre, Tensor dPre)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = weight.Shape[1];
-        var call = new MatMulCall(Address(dy), Address(weight), Address(dPre), 0, 0, Address(pre), MatMulOutput.GeluSlope);
-        if (dy.DType == DType.BF16 && TryTensorCores(m, k, n, OperandLayout.DepthContiguous(n), OperandLayout.LineContiguous(k), call))
+        var call = new MatMulCall(
+            Address(dy), Address(weight), Address(dPre), 0, 0, Address(pre), MatMulOutput.GeluSlope);
+        if (dy.DType == DType.BF16
+            && TryTensorCores(m, k, n, OperandLayout.DepthContiguous(n), OperandLayout.LineContiguous(k), call))
             return;
         MatMulBackwardInputCore(dy, weight, dPre, accumulate: false);
         GeluBackwardCore(dPre, pre, dPre);
@@ -36,6 +38,8 @@ internal sealed partial class GpuBackend
         int m = x.Shape[0], k = x.Shape[1], n = weight.Shape[0];
         var contiguous = OperandLayout.DepthContiguous(k);
         return x.DType == DType.BF16 && m > MaxRowsOfMatVec
-            && TryTensorCores(m, n, k, contiguous, contiguous, new MatMulCall(Address(x), Address(weight), Address(y), Address(bias), addend, pre, output));
+            && TryTensorCores(
+            m, n, k, contiguous, contiguous,
+            new MatMulCall(Address(x), Address(weight), Address(y), Address(bias), addend, pre, output));
     }
 }

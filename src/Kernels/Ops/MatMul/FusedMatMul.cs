@@ -1,6 +1,9 @@
 namespace TinyLlm.Kernels;
 
-/// <summary>Products with what is done to their result while it is near: the same values as <see cref="MatMul"/> and the other op, without a trip to memory between them.</summary>
+/// <summary>
+/// Products with what is done to their result while it is near: the same values as <see cref="MatMul"/> and the other
+/// op, without a trip to memory between them.
+/// </summary>
 public abstract partial class Backend
 {
     /// <summary>A linear layer on a residual branch: y = addend + (x W^T + b).</summary>
@@ -18,7 +21,9 @@ public abstract partial class Backend
         MatMulAddCore(x.View((m, k)), weight, bias, addend.View((m, n)), y.View((m, n)));
     }
 
-    /// <summary>A linear layer and its activation: pre = x W^T + b, y = GELU(pre) by its tanh form; see <see cref="Gelu"/>.</summary>
+    /// <summary>
+    /// A linear layer and its activation: pre = x W^T + b, y = GELU(pre) by its tanh form; see <see cref="Gelu"/>.
+    /// </summary>
     /// <param name="x">(M, K) F32 or BF16, or any shape whose last size is K and whose rows are M.</param>
     /// <param name="weight">(N, K), dtype of x.</param>
     /// <param name="bias">(N) F32, or none.</param>

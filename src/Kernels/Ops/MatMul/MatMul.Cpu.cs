@@ -2,7 +2,8 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    // Rows of A that a thread packs at once: with KC deep 144 KiB, which leaves room for B's panel in the second-level cache.
+    // Rows of A that a thread packs at once: with KC deep 144 KiB, which leaves room for B's panel in the second-level
+    // cache.
     private const int MaxRowsPerItem = 96;
 
     // Columns of B that are packed at once: with KC deep 4.5 MiB, a share of the last-level cache.
@@ -15,31 +16,40 @@ internal sealed unsafe partial class CpuBackend<V>
         if (m <= MatVecKernel.MaxRows)
             MatVec(Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), m, n, k);
         else
-            Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(y), accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), n));
+            Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(y),
+                accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), n));
     }
 
     // dx (M, K) = dy (M, N) W
     private protected override void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = weight.Shape[1];
-        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), Pointer(dx), accumulate, default(NoEpilogue));
+        Multiply(m, k, n, new Operand(Pointer(dy), n), new Operand(Pointer(weight), k), Pointer(dx), accumulate,
+            default(NoEpilogue));
     }
 
     // dW (N, K) = or += dy^T (N, M) x (M, K);  db (N) += column sums of dy
-    private protected override void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate)
+    private protected override void MatMulBackwardWeightCore(
+        Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate)
     {
         int m = dy.Shape[0], n = dy.Shape[1], k = x.Shape[1];
-        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), Pointer(dWeight), accumulate, default(NoEpilogue));
+        Multiply(n, k, m, new Operand(Pointer(dy), n, transposed: true), new Operand(Pointer(x), k), Pointer(dWeight),
+            accumulate, default(NoEpilogue));
         if (dBias is { } sums)
             AddColumnSums(Pointer(dy), m, n, Pointer(sums));
     }
 
-    /// <summary>C (M, N) = A (M, K) B (K, N), or += where <paramref name="accumulate"/>, and then what the epilogue does; C's rows lie N apart.</summary>
-    private void Multiply<E>(int m, int n, int k, Operand a, Operand b, float* c, bool accumulate, E epilogue) where E : struct, IEpilogue =>
+    /// <summary>
+    /// C (M, N) = A (M, K) B (K, N), or += where <paramref name="accumulate"/>, and then what the epilogue does; C's
+    /// rows lie N apart.
+    /// </summary>
+    private void Multiply<E>(int m, int n, int k, Operand a, Operand b, float* c, bool accumulate, E epilogue)
+        where E : struct, IEpilogue =>
         Multiply(m, n, k, a, new OperandColumns(b), c, accumulate, epilogue);
 
     /// <summary>The same for columns of B that are not floats in memory.</summary>
-    private void Multiply<B, E>(int m, int n, int k, Operand a, B b, float* c, bool accumulate, E epilogue) where B : struct, IColumns where E : struct, IEpilogue
+    private void Multiply<B, E>(int m, int n, int k, Operand a, B b, float* c, bool accumulate, E epilogue)
+        where B : struct, IColumns where E : struct, IEpilogue
     {
         if (m == 0 || n == 0)
             return;
@@ -54,7 +64,9 @@ internal sealed unsafe partial class CpuBackend<V>
                 pool.Run(pack, pack.Items);
 
                 var grid = TileGrid.For(m, columns, pool.Threads);
-                var tiles = new TileKernel<E>(this, grid, a.At(0, depth), depths, packedB, c, n, column, accumulate || depth > 0, epilogue, isLast: depth + depths == k);
+                var tiles = new TileKernel<E>(
+                    this, grid, a.At(0, depth), depths, packedB, c, n, column, accumulate
+                    || depth > 0, epilogue, isLast: depth + depths == k);
                 pool.Run(tiles, grid.Items);
             }
         }
@@ -67,7 +79,8 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public int Items => CpuBackend<V>.Items(Rows, RowsPerItem) * ColumnItems;
 
-        public (int Row, int Column) Start(int item) => (item / ColumnItems * RowsPerItem, item % ColumnItems * ColumnsPerItem);
+        public (int Row, int Column) Start(int item) =>
+            (item / ColumnItems * RowsPerItem, item % ColumnItems * ColumnsPerItem);
 
         public static TileGrid For(int rows, int columns, int threads)
         {
@@ -79,7 +92,8 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 rowItems = Math.Min((rowItems + threads - 1) / threads * threads, CpuBackend<V>.Items(rows, 4 * mr));
                 if (rowItems < threads)
-                    columnItems = Math.Min((threads + rowItems - 1) / rowItems, CpuBackend<V>.Items(columns, 4 * Gemm<V>.NR));
+                    columnItems =
+                        Math.Min((threads + rowItems - 1) / rowItems, CpuBackend<V>.Items(columns, 4 * Gemm<V>.NR));
             }
 
             int rowsPerItem = RoundUp((rows + rowItems - 1) / rowItems, mr);
@@ -93,34 +107,46 @@ internal sealed unsafe partial class CpuBackend<V>
     /// <summary>Where the columns of B come from.</summary>
     private interface IColumns
     {
-        /// <summary>Packs <paramref name="columns"/> columns, <paramref name="depths"/> deep, from (depth, column) on into panels.</summary>
+        /// <summary>
+        /// Packs <paramref name="columns"/> columns, <paramref name="depths"/> deep, from (depth, column) on into
+        /// panels.
+        /// </summary>
         void Pack(int column, int columns, int depth, int depths, float* packed, int thread);
     }
 
     private readonly struct OperandColumns(Operand b) : IColumns
     {
-        public void Pack(int column, int columns, int depth, int depths, float* packed, int thread) => Gemm<V>.PackB(b.At(depth, column), columns, depths, packed);
+        public void Pack(int column, int columns, int depth, int depths, float* packed, int thread) =>
+            Gemm<V>.PackB(b.At(depth, column), columns, depths, packed);
     }
 
     /// <summary>Packs some panels of B's columns.</summary>
-    private readonly struct PackKernel<B>(B b, int column, int columns, int depth, int depths, float* packed, int threads) : IKernel where B : struct, IColumns
+    private readonly struct PackKernel<B>(
+        B b, int column, int columns, int depth, int depths, float* packed, int threads) : IKernel
+        where B : struct, IColumns
     {
         private const int MaxPanelsPerItem = 8;
 
         // All threads have a part of a narrow B.
-        private readonly int columnsPerItem = Gemm<V>.NR * Math.Clamp(CpuBackend<V>.Items(columns, Gemm<V>.NR) / threads, 1, MaxPanelsPerItem);
+        private readonly int columnsPerItem = Gemm<V>.NR
+            * Math.Clamp(CpuBackend<V>.Items(columns, Gemm<V>.NR) / threads, 1, MaxPanelsPerItem);
 
         public int Items => CpuBackend<V>.Items(columns, columnsPerItem);
 
         public void Run(int item, int thread)
         {
             int first = item * columnsPerItem;
-            b.Pack(column + first, Math.Min(columnsPerItem, columns - first), depth, depths, packed + (long)first * depths, thread);
+            b.Pack(column + first, Math.Min(columnsPerItem, columns - first), depth, depths,
+                packed + (long)first * depths, thread);
         }
     }
 
-    /// <summary>Packs a block of A's rows and multiplies it with packed columns of B, the columns of C from <paramref name="firstColumn"/> on.</summary>
-    private readonly struct TileKernel<E>(CpuBackend<V> backend, TileGrid grid, Operand a, int depth, float* packedB, float* c, long strideC, int firstColumn,
+    /// <summary>
+    /// Packs a block of A's rows and multiplies it with packed columns of B, the columns of C from
+    /// <paramref name="firstColumn"/> on.
+    /// </summary>
+    private readonly struct TileKernel<E>(CpuBackend<V> backend, TileGrid grid, Operand a, int depth, float* packedB,
+        float* c, long strideC, int firstColumn,
         bool accumulate, E epilogue, bool isLast) : IKernel where E : struct, IEpilogue
     {
         // What is multiplied is still in the second-level cache when its epilogue comes.
@@ -129,14 +155,17 @@ internal sealed unsafe partial class CpuBackend<V>
         public void Run(int item, int thread)
         {
             var (row, column) = grid.Start(item);
-            int rows = Math.Min(grid.RowsPerItem, grid.Rows - row), end = Math.Min(column + grid.ColumnsPerItem, grid.Columns);
+            int rows = Math.Min(grid.RowsPerItem, grid.Rows - row),
+                end = Math.Min(column + grid.ColumnsPerItem, grid.Columns);
             long packedSize = Gemm<V>.PackedSizeA(rows, depth);
             float* packedA = backend.Scratch(thread, packedSize + Gemm<V>.MR * Gemm<V>.NR);
             Gemm<V>.PackA(a.At(row, 0), rows, depth, packedA);
             for (; column < end; column += ColumnsOfStrip)
             {
                 int columns = Math.Min(ColumnsOfStrip, end - column);
-                Gemm<V>.Multiply(rows, columns, depth, packedA, packedB + (long)column * depth, c + row * strideC + firstColumn + column, strideC, accumulate, edge: packedA + packedSize);
+                Gemm<V>.Multiply(
+                    rows, columns, depth, packedA, packedB + (long)column * depth,
+                    c + row * strideC + firstColumn + column, strideC, accumulate, edge: packedA + packedSize);
                 if (!isLast || typeof(E) == typeof(NoEpilogue))
                     continue;
                 for (int i = row; i < row + rows; i++)

@@ -4,13 +4,14 @@ using System.Runtime.Intrinsics.X86;
 namespace TinyLlm.Kernels.Cpu;
 
 /// <summary>
-/// Products of a few rows of x, as in decoding. Memory bounds them, and packing would cost more than the product: each weight is read once, in
-/// the order in which it lies there. Every element of y is the same chain of multiply-adds, one for each lane, however many rows x has: a sample of a batch
-/// has the bits that it would have alone.
+/// Products of a few rows of x, as in decoding. Memory bounds them, and packing would cost more than the product: each
+/// weight is read once, in the order in which it lies there. Every element of y is the same chain of multiply-adds, one
+/// for each lane, however many rows x has: a sample of a batch has the bits that it would have alone.
 /// </summary>
 internal sealed unsafe partial class CpuBackend<V>
 {
-    // Rows of W that are multiplied at once with up to three rows of x: 4 x 3 accumulators and 3 vectors of x leave one of AVX2's 16 registers to the weights.
+    // Rows of W that are multiplied at once with up to three rows of x: 4 x 3 accumulators and 3 vectors of x leave one
+    // of AVX2's 16 registers to the weights.
     private const int GroupRows = 4;
 
     // y (M, N) = x (M, K) W^T + b
@@ -22,8 +23,8 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     /// <summary>
-    /// Rows of a weight that an item reads. Long pieces, because memory is slower where they begin; in equal parts for all threads. The number of threads counts, but
-    /// each row's results are its own.
+    /// Rows of a weight that an item reads. Long pieces, because memory is slower where they begin; in equal parts for
+    /// all threads. The number of threads counts, but each row's results are its own.
     /// </summary>
     private int WeightRowsPerItem(int n, long rowBytes)
     {
@@ -36,11 +37,12 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     /// <summary>Some rows of W against all rows of x.</summary>
-    private readonly struct MatVecKernel(float* x, float* weight, float* bias, float* y, int m, int n, int k, int rowsPerItem) : IKernel, IRowGroups
+    private readonly struct MatVecKernel(
+        float* x, float* weight, float* bias, float* y, int m, int n, int k, int rowsPerItem) : IKernel, IRowGroups
     {
         /// <summary>
-        /// The most rows of x: a batch of samples. It is faster than a packed product up to some 48, but those are mostly training's, where the parts of a batch should
-        /// round as the whole does.
+        /// The most rows of x: a batch of samples. It is faster than a packed product up to some 48, but those are
+        /// mostly training's, where the parts of a batch should round as the whole does.
         /// </summary>
         public const int MaxRows = 16;
 
@@ -77,14 +79,16 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public void Multiply<M>(int i, int row, nint ahead, int aheadStep) where M : struct, IInputRows
         {
-            V s00 = V.Zero, s01 = V.Zero, s02 = V.Zero, s03 = V.Zero, s10 = V.Zero, s11 = V.Zero, s12 = V.Zero, s13 = V.Zero;
+            V s00 = V.Zero, s01 = V.Zero, s02 = V.Zero, s03 = V.Zero, s10 = V.Zero, s11 = V.Zero, s12 = V.Zero,
+                s13 = V.Zero;
             V s20 = V.Zero, s21 = V.Zero, s22 = V.Zero, s23 = V.Zero;
             int depth = k;
             float* x0 = x + (long)i * depth, w0 = weight + (long)row * depth, result = y + (long)i * n + row;
             for (int j = 0; j + V.Width <= depth; j += V.Width, ahead += aheadStep)
             {
                 AskFor(ahead, aheadStep);
-                V a = V.Load(w0 + j), b = V.Load(w0 + depth + j), c = V.Load(w0 + 2 * depth + j), d = V.Load(w0 + 3 * depth + j);
+                V a = V.Load(w0 + j), b = V.Load(w0 + depth + j), c = V.Load(w0 + 2 * depth + j),
+                    d = V.Load(w0 + 3 * depth + j);
                 Step(V.Load(x0 + j), a, b, c, d, ref s00, ref s01, ref s02, ref s03);
                 if (M.Count > 1)
                     Step(V.Load(x0 + depth + j), a, b, c, d, ref s10, ref s11, ref s12, ref s13);
@@ -147,7 +151,9 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    /// <summary>How many rows of x are multiplied at once, as a type: the compiler leaves out what is not needed.</summary>
+    /// <summary>
+    /// How many rows of x are multiplied at once, as a type: the compiler leaves out what is not needed.
+    /// </summary>
     private interface IInputRows
     {
         static abstract int Count { get; }
@@ -171,19 +177,25 @@ internal sealed unsafe partial class CpuBackend<V>
     /// <summary>A product that goes through <see cref="GroupRows"/> rows of W at once.</summary>
     private interface IRowGroups
     {
-        /// <summary>Multiplies a group of rows of W, from <paramref name="row"/> on, with rows <paramref name="i"/> and following of x.</summary>
-        /// <param name="ahead">What to ask of memory in the first step, <paramref name="aheadStep"/> bytes; the next step goes on behind it.</param>
+        /// <summary>
+        /// Multiplies a group of rows of W, from <paramref name="row"/> on, with rows <paramref name="i"/> and
+        /// following of x.
+        /// </summary>
+        /// <param name="ahead">What to ask of memory in the first step, <paramref name="aheadStep"/> bytes; the next
+        /// step goes on behind it.</param>
         void Multiply<M>(int i, int row, nint ahead, int aheadStep) where M : struct, IInputRows;
     }
 
     /// <summary>
-    /// All whole groups of rows of W with all rows of x: a group's weights stay in the cache from one pass over it to the next. Rows that lie side by side are read at
-    /// four places at a time, which the hardware does not foresee: each pass asks for its share of a later group, in order.
+    /// All whole groups of rows of W with all rows of x: a group's weights stay in the cache from one pass over it to
+    /// the next. Rows that lie side by side are read at four places at a time, which the hardware does not foresee:
+    /// each pass asks for its share of a later group, in order.
     /// </summary>
     /// <param name="weight">Address of W, whose rows are <paramref name="rowBytes"/> apart.</param>
     /// <param name="stepBytes">Bytes of a row that a step of the product reads.</param>
     /// <returns>The first row that is left.</returns>
-    private static int MultiplyGroups<G>(in G groups, int m, int row, int end, nint weight, long rowBytes, int stepBytes) where G : struct, IRowGroups
+    private static int MultiplyGroups<G>(
+        in G groups, int m, int row, int end, nint weight, long rowBytes, int stepBytes) where G : struct, IRowGroups
     {
         const int groupsAhead = 4;
         int passes = (m + Three.Count - 1) / Three.Count, rowsPerPass = (m + passes - 1) / passes;

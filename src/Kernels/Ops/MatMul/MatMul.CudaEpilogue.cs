@@ -6,7 +6,9 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal static partial class TensorCoreMatMul
 {
-    /// <summary>Rows of C that a group of <see cref="AddParts"/> computes, each thread <see cref="EpilogueText.Rows"/>.</summary>
+    /// <summary>
+    /// Rows of C that a group of <see cref="AddParts"/> computes, each thread <see cref="EpilogueText.Rows"/>.
+    /// </summary>
     internal const int PartRows = 32;
 
     /// <summary>Its columns, each thread <see cref="EpilogueText.Columns"/>.</summary>
@@ -15,9 +17,13 @@ internal static partial class TensorCoreMatMul
     /// <summary>Threads of its groups.</summary>
     internal const int PartThreads = PartRows / EpilogueText.Rows * (PartColumns / EpilogueText.Columns);
 
-    /// <summary>Finishes a product whose depth was split: the sum of <paramref name="parts"/> products of single precision, in order, then what its output says.</summary>
+    /// <summary>
+    /// Finishes a product whose depth was split: the sum of <paramref name="parts"/> products of single precision, in
+    /// order, then what its output says.
+    /// </summary>
     [Kernel(PartThreads, ComputeCapability = 80)]
-    internal static void AddParts(long part, long c, long bias, long addend, long pre, int parts, int rows, int columns, int output)
+    internal static void AddParts(
+        long part, long c, long bias, long addend, long pre, int parts, int rows, int columns, int output)
     {
         const int lanesOfRow = PartColumns / EpilogueText.Columns, rowStep = PartThreads / lanesOfRow;
         int groupColumns = (columns + PartColumns - 1) / PartColumns;
@@ -29,7 +35,8 @@ internal static partial class TensorCoreMatMul
         ReadOthers(addend, output);
         PtxText.Emit(EpilogueText.Clear);
         CudaAsm.Emit(
-            "mov.b64 toPart, %0; mov.b64 stepPart, %1;", part + ((long)row * columns + column) * sizeof(float), (long)rowStep * columns * sizeof(float));
+            "mov.b64 toPart, %0; mov.b64 stepPart, %1;", part + ((long)row * columns + column) * sizeof(float),
+            (long)rowStep * columns * sizeof(float));
         for (int i = 0; i < parts; i++)
         {
             PtxText.Emit(EpilogueText.AddPart);
@@ -42,7 +49,8 @@ internal static partial class TensorCoreMatMul
     // Stores the warp's sums to its part of shared memory, then goes through its rows, each lane with eight columns.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish<TTile>(
-        int shared, int lane, int firstRow, int firstColumn, long c, long bias, long addend, long pre, int rows, int columns, int output)
+        int shared, int lane, int firstRow, int firstColumn, long c, long bias, long addend, long pre, int rows,
+        int columns, int output)
         where TTile : struct, IMatMulTile
     {
         TTile tile = default;
@@ -71,10 +79,13 @@ internal static partial class TensorCoreMatMul
     private static void StartEpilogue(
         long c, long bias, long addend, long pre, int row, int column, int rows, int columns, int rowStep, int output)
     {
-        long element = (long)row * columns + column, step = (long)rowStep * columns, size = (output & (int)MatMulOutput.F32) != 0 ? 4 : 2;
+        long element = (long)row * columns + column, step = (long)rowStep * columns,
+            size = (output & (int)MatMulOutput.F32) != 0 ? 4 : 2;
         CudaAsm.Emit(
-            "mov.b64 toC, %0; mov.b64 toAddend, %1; mov.b64 toPre, %2; mov.b64 stepC, %3; mov.b64 stepPre, %4; mov.b32 left, %5; mov.b32 rowStep, %6;",
-            c + element * size, addend + element * size, pre + element * 2, step * size, step * 2, column < columns ? rows - row : 0, rowStep);
+            "mov.b64 toC, %0; mov.b64 toAddend, %1; mov.b64 toPre, %2; mov.b64 stepC, %3; mov.b64 stepPre, %4; "
+            + "mov.b32 left, %5; mov.b32 rowStep, %6;",
+            c + element * size, addend + element * size, pre + element * 2, step * size, step * 2, column < columns
+            ? rows - row : 0, rowStep);
         PtxText.Emit(EpilogueText.ClearBias);
         if (bias == 0 || column >= columns)
             return;

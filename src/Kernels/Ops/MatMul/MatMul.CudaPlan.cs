@@ -16,13 +16,18 @@ internal enum MatMulKind
 }
 
 /// <summary>What the choice of a kernel depends on beside the shape.</summary>
-/// <param name="ComputeCapability">Ten times the device's, whose instructions may be used: 80 and up; 90 has some that no other one has.</param>
+/// <param name="ComputeCapability">Ten times the device's, whose instructions may be used: 80 and up; 90 has some that
+/// no other one has.</param>
 /// <param name="Multiprocessors">How many there are.</param>
 /// <param name="SharedBytesOfGroup">The most shared memory that a group can ask for.</param>
 /// <param name="WorkspaceBytes">Device memory for the sums of parts of the depth; 0 to never split it.</param>
-internal readonly record struct MatMulDevice(int ComputeCapability, int Multiprocessors, int SharedBytesOfGroup, long WorkspaceBytes);
+internal readonly record struct MatMulDevice(
+    int ComputeCapability, int Multiprocessors, int SharedBytesOfGroup, long WorkspaceBytes);
 
-/// <summary>Addresses on the device, multiples of 16, and what to do with the sums. Bias, Addend and Pre are 0 where there is none.</summary>
+/// <summary>
+/// Addresses on the device, multiples of 16, and what to do with the sums. Bias, Addend and Pre are 0 where there is
+/// none.
+/// </summary>
 /// <param name="A">The left operand, bf16.</param>
 /// <param name="B">The right operand, bf16.</param>
 /// <param name="C">(rows, columns); overwritten.</param>
@@ -30,10 +35,12 @@ internal readonly record struct MatMulDevice(int ComputeCapability, int Multipro
 /// <param name="Addend">Shape and type of C; C itself to accumulate.</param>
 /// <param name="Pre">Shape of C, bf16: GELU's argument, written or read.</param>
 /// <param name="Output">What becomes of the sums.</param>
-internal readonly record struct MatMulCall(long A, long B, long C, long Bias, long Addend, long Pre, MatMulOutput Output);
+internal readonly record struct MatMulCall(
+    long A, long B, long C, long Bias, long Addend, long Pre, MatMulOutput Output);
 
 /// <summary>
-/// Which of <see cref="TensorCoreMatMul"/>'s kernels computes a product, and how it is launched. It follows from the shape and the device alone, and so do the bits of the result.
+/// Which of <see cref="TensorCoreMatMul"/>'s kernels computes a product, and how it is launched. It follows from the
+/// shape and the device alone, and so do the bits of the result.
 /// </summary>
 internal readonly struct MatMulPlan
 {
@@ -42,7 +49,8 @@ internal readonly struct MatMulPlan
 
     private const int MaxParts = 32;
 
-    // Estimates in clocks of a multiprocessor: filling the pipeline; a second launch; bytes to and from memory in a clock, of all multiprocessors' shares.
+    // Estimates in clocks of a multiprocessor: filling the pipeline; a second launch; bytes to and from memory in a
+    // clock, of all multiprocessors' shares.
     private const long StartClocks = 2500, LaunchClocks = 4000, BytesInClock = 12;
 
     // The largest tiles first.
@@ -65,7 +73,10 @@ internal readonly struct MatMulPlan
         (GridX, GridY) = UsesWarpgroups ? (Math.Min(tiles * parts, multiprocessors), 1) : (tiles, parts);
     }
 
-    /// <summary>All kernels that a plan may name, each to be compiled when first needed: for each kind those of all tiles, then <see cref="TensorCoreMatMul.AddParts"/>.</summary>
+    /// <summary>
+    /// All kernels that a plan may name, each to be compiled when first needed: for each kind those of all tiles, then
+    /// <see cref="TensorCoreMatMul.AddParts"/>.
+    /// </summary>
     public static IReadOnlyList<MethodInfo> Kernels { get; } =
     [
         .. from kind in Enum.GetNames<MatMulKind>()
@@ -80,13 +91,18 @@ internal readonly struct MatMulPlan
     /// <summary>Place in <see cref="Kernels"/> of the product's.</summary>
     public int KernelIndex { get; }
 
-    /// <summary>First dimension of the grid: the tiles of C, or as many groups as the device runs at once, which take them in turn.</summary>
+    /// <summary>
+    /// First dimension of the grid: the tiles of C, or as many groups as the device runs at once, which take them in
+    /// turn.
+    /// </summary>
     public int GridX { get; }
 
     /// <summary>Second dimension of the grid.</summary>
     public int GridY { get; }
 
-    /// <summary>Parts of the depth, whose sums <see cref="TensorCoreMatMul.AddParts"/> adds if there are several.</summary>
+    /// <summary>
+    /// Parts of the depth, whose sums <see cref="TensorCoreMatMul.AddParts"/> adds if there are several.
+    /// </summary>
     public int Parts { get; }
 
     /// <summary>First dimension of the grid of <see cref="TensorCoreMatMul.AddParts"/>.</summary>
@@ -96,11 +112,15 @@ internal readonly struct MatMulPlan
     public long WorkspaceBytes => Parts == 1 ? 0 : PartBytes(Parts, rows, columns);
 
     /// <summary>
-    /// Whether the kernels take a linear layer of (N, K) weights: copies and stores are 16 bytes wide, so that both must be multiples of 8. There may be any number of rows.
+    /// Whether the kernels take a linear layer of (N, K) weights: copies and stores are 16 bytes wide, so that both
+    /// must be multiples of 8. There may be any number of rows.
     /// </summary>
-    public static bool Supports(int n, int k) => n > 0 && k > 0 && n % SharedTile.ChunkElements == 0 && k % SharedTile.ChunkElements == 0;
+    public static bool Supports(int n, int k) =>
+        n > 0 && k > 0 && n % SharedTile.ChunkElements == 0 && k % SharedTile.ChunkElements == 0;
 
-    /// <summary>The plan for C (rows, columns) summed over the depth, which <see cref="Supports"/> allows. Allocates nothing.</summary>
+    /// <summary>
+    /// The plan for C (rows, columns) summed over the depth, which <see cref="Supports"/> allows. Allocates nothing.
+    /// </summary>
     public static MatMulPlan For(MatMulKind kind, int rows, int columns, int depth, MatMulDevice device)
     {
         var (best, bestParts, bestClocks) = (0, 0, long.MaxValue);
@@ -111,7 +131,9 @@ internal readonly struct MatMulPlan
             for (int parts = 1; parts <= MaxParts; parts++)
             {
                 // Parts are whole tiles deep, so that not every number of them is possible.
-                if (parts > 1 && (PartBytes(parts, rows, columns) > device.WorkspaceBytes || Ceiling(depth, DepthOfPart(depth, parts)) != parts))
+                if (parts > 1
+                    && (PartBytes(parts, rows, columns) > device.WorkspaceBytes
+                        || Ceiling(depth, DepthOfPart(depth, parts)) != parts))
                     continue;
                 long clocks = Clocks(candidates[i], rows, columns, depth, parts, device.Multiprocessors);
                 if (clocks < bestClocks)
@@ -120,16 +142,22 @@ internal readonly struct MatMulPlan
         }
 
         if (bestParts == 0)
-            throw new TinyLlmException($"MatMul: a group of the device has {device.SharedBytesOfGroup} bytes of shared memory; the tensor core kernels need {candidates[^1].SharedBytes}.");
-        return new MatMulPlan((int)kind * candidates.Length + best, bestParts, rows, columns, depth, device.Multiprocessors);
+            throw new TinyLlmException($"MatMul: a group of the device has {device.SharedBytesOfGroup} bytes of "
+                + $"shared memory; the tensor core kernels need {candidates[^1].SharedBytes}.");
+        return new MatMulPlan(
+            (int)kind * candidates.Length + best, bestParts, rows, columns, depth, device.Multiprocessors);
     }
 
-    /// <summary>The plan with a kernel (its place in <see cref="Kernels"/>) and a number of parts of the caller's choice, for tests and measurements.</summary>
+    /// <summary>
+    /// The plan with a kernel (its place in <see cref="Kernels"/>) and a number of parts of the caller's choice, for
+    /// tests and measurements.
+    /// </summary>
     public static MatMulPlan With(int kernel, int parts, int rows, int columns, int depth, int multiprocessors) =>
         new(kernel, parts, rows, columns, depth, multiprocessors);
 
     /// <summary>
-    /// Writes the arguments of the product's kernel to <paramref name="slots"/>; <paramref name="workspace"/> is the address of <see cref="WorkspaceBytes"/>,
+    /// Writes the arguments of the product's kernel to <paramref name="slots"/>; <paramref name="workspace"/> is the
+    /// address of <see cref="WorkspaceBytes"/>,
     /// <paramref name="maps"/> makes the descriptions that kernels of compute capability 9.0 want.
     /// </summary>
     public ReadOnlySpan<long> Arguments(Span<long> slots, in MatMulCall call, long workspace, ITensorMaps maps)
@@ -155,7 +183,8 @@ internal readonly struct MatMulPlan
     /// <summary>Writes the arguments of <see cref="TensorCoreMatMul.AddParts"/> to <paramref name="slots"/>.</summary>
     public ReadOnlySpan<long> PartArguments(Span<long> slots, in MatMulCall call, long workspace)
     {
-        ReadOnlySpan<long> values = [workspace, call.C, call.Bias, call.Addend, call.Pre, Parts, rows, columns, (int)call.Output];
+        ReadOnlySpan<long> values =
+            [workspace, call.C, call.Bias, call.Addend, call.Pre, Parts, rows, columns, (int)call.Output];
         values.CopyTo(slots);
         return slots[..values.Length];
     }
@@ -180,18 +209,22 @@ internal readonly struct MatMulPlan
     private static long Clocks(Candidate candidate, int rows, int columns, int depth, int parts, int multiprocessors)
     {
         long share = ((long)candidate.Tiles(rows, columns) * parts + multiprocessors - 1) / multiprocessors;
-        long clocks = StartClocks + share * (candidate.TileClocks * (DepthOfPart(depth, parts) / SharedTile.Depth) + candidate.StoreClocks);
-        return parts == 1 ? clocks : clocks + LaunchClocks + 2 * PartBytes(parts, rows, columns) / (BytesInClock * multiprocessors);
+        long clocks = StartClocks
+            + share * (candidate.TileClocks * (DepthOfPart(depth, parts) / SharedTile.Depth) + candidate.StoreClocks);
+        return parts == 1 ? clocks
+            : clocks + LaunchClocks + 2 * PartBytes(parts, rows, columns) / (BytesInClock * multiprocessors);
     }
 
-    private static int DepthOfPart(int depth, int parts) => Ceiling(Ceiling(depth, SharedTile.Depth), parts) * SharedTile.Depth;
+    private static int DepthOfPart(int depth, int parts) =>
+        Ceiling(Ceiling(depth, SharedTile.Depth), parts) * SharedTile.Depth;
 
     private static long PartBytes(int parts, int rows, int columns) => (long)parts * rows * columns * sizeof(float);
 
     private static int Ceiling(int value, int divisor) => (value + divisor - 1) / divisor;
 
     private static MethodInfo FindKernel(string name) =>
-        typeof(TensorCoreMatMul).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic) ?? throw new InvalidOperationException($"There is no kernel {name}.");
+        typeof(TensorCoreMatMul).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)
+        ?? throw new InvalidOperationException($"There is no kernel {name}.");
 
     /// <summary>A tile's kernels by name and what they need and cost.</summary>
     private sealed class Candidate(string name, IMatMulTile tile, long tileClocks)
@@ -209,7 +242,8 @@ internal readonly struct MatMulPlan
 
         public bool UsesWarpgroups { get; } = tile.UsesWarpgroups;
 
-        public bool RunsOn(MatMulDevice device) => SharedBytes <= device.SharedBytesOfGroup && (!UsesWarpgroups || device.ComputeCapability == 90);
+        public bool RunsOn(MatMulDevice device) =>
+            SharedBytes <= device.SharedBytesOfGroup && (!UsesWarpgroups || device.ComputeCapability == 90);
 
         public int Tiles(int rows, int columns) => Ceiling(rows, tile.Rows) * Ceiling(columns, tile.Columns);
     }

@@ -5,42 +5,57 @@ using ILGPU.Runtime.Cuda;
 namespace TinyLlm.Kernels.Gpu;
 
 // Compute capability 9.0: products by instructions of warpgroups (wgmma), operands by the copy engine. A group
-// computes one tile after the other; while its sums are being stored, the tiles of the next product are on their way already.
+// computes one tile after the other; while its sums are being stored, the tiles of the next product are on their way
+// already.
 internal static partial class TensorCoreMatMul
 {
     private const int WarpgroupThreads = 3 * 128; // the last warpgroup copies
-    private const int SharedWarpgroup128x256 = 4 * ((128 + 256) * SharedTile.LineBytes + WarpgroupText.BarrierBytes) + 8 * MatMulShape.SumsBytes + MatMulShape.SharedAlignment;
-    private const int SharedWarpgroup128x128 = 6 * ((128 + 128) * SharedTile.LineBytes + WarpgroupText.BarrierBytes) + 8 * MatMulShape.SumsBytes + MatMulShape.SharedAlignment;
+    private const int SharedWarpgroup128x256 = 4 * ((128 + 256) * SharedTile.LineBytes + WarpgroupText.BarrierBytes)
+        + 8 * MatMulShape.SumsBytes + MatMulShape.SharedAlignment;
+    private const int SharedWarpgroup128x128 = 6 * ((128 + 128) * SharedTile.LineBytes + WarpgroupText.BarrierBytes)
+        + 8 * MatMulShape.SumsBytes + MatMulShape.SharedAlignment;
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x256)]
     internal static void WarpgroupForward128x256(
-        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, KMajor>(c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
+        int depthOfPart, int output) =>
+        MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, KMajor>(
+        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x128)]
     internal static void WarpgroupForward128x128(
-        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, KMajor>(c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
+        int depthOfPart, int output) =>
+        MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, KMajor>(
+        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x256)]
     internal static void WarpgroupBackwardInput128x256(
-        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, MnMajor>(c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
+        int depthOfPart, int output) =>
+        MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, MnMajor>(
+        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x128)]
     internal static void WarpgroupBackwardInput128x128(
-        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, MnMajor>(c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
+        int depthOfPart, int output) =>
+        MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, MnMajor>(
+        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x256)]
     internal static void WarpgroupBackwardWeight128x256(
-        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x256, MnMajor, MnMajor>(c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
+        int depthOfPart, int output) =>
+        MultiplyByWarpgroups<WarpgroupTile128x256, MnMajor, MnMajor>(
+        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x128)]
     internal static void WarpgroupBackwardWeight128x128(
-        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x128, MnMajor, MnMajor>(c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+        TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
+        int depthOfPart, int output) =>
+        MultiplyByWarpgroups<WarpgroupTile128x128, MnMajor, MnMajor>(
+        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyByWarpgroups<TTile, TA, TB>(
@@ -50,14 +65,17 @@ internal static partial class TensorCoreMatMul
         where TB : struct, IMatMulLayout
     {
         TTile tile = default;
-        int warps = tile.Rows / tile.WarpRows, ringBytes = tile.Stages * (tile.Rows + tile.Columns) * SharedTile.LineBytes;
-        int tiles = (rows + tile.Rows - 1) / tile.Rows * ((columns + tile.Columns - 1) / tile.Columns), parts = (depth + depthOfPart - 1) / depthOfPart;
+        int warps = tile.Rows / tile.WarpRows,
+            ringBytes = tile.Stages * (tile.Rows + tile.Columns) * SharedTile.LineBytes;
+        int tiles = (rows + tile.Rows - 1) / tile.Rows * ((columns + tile.Columns - 1) / tile.Columns),
+            parts = (depth + depthOfPart - 1) / depthOfPart;
 
         SharedMemory.GetDynamic<int>(); // declares __dyn_shared_alloca
         PtxText.Emit(WarpgroupTexts<TTile, TA, TB>.Declare);
         PtxText.Emit(EpilogueText.Declare);
         CudaAsm.Emit(
-            "add.u32 barrier, shared, %0; add.u32 barrierEnd, barrier, %1;", ringBytes + warps * MatMulShape.SumsBytes, tile.Stages * WarpgroupText.BarrierBytes);
+            "add.u32 barrier, shared, %0; add.u32 barrierEnd, barrier, %1;", ringBytes + warps * MatMulShape.SumsBytes,
+            tile.Stages * WarpgroupText.BarrierBytes);
         if (Group.IdxX == 0)
             PtxText.Emit(WarpgroupTexts<TTile, TA, TB>.StartBarriers);
         Group.Barrier();
@@ -74,19 +92,23 @@ internal static partial class TensorCoreMatMul
             StartReading<TTile, TA, TB>();
             for (int work = Grid.IdxX; work < tiles * parts; work += Grid.DimX)
             {
-                TilePlace place = TilePlace.Of(work % tiles, work / tiles, tile.Rows, tile.Columns, rows, columns, depth, depthOfPart);
+                TilePlace place = TilePlace.Of(
+                    work % tiles, work / tiles, tile.Rows, tile.Columns, rows, columns, depth, depthOfPart);
                 PtxText.Emit(WarpgroupTexts<TTile, TA, TB>.MultiplyFirst);
                 for (int k = place.Depth + SharedTile.Depth; k < place.EndDepth; k += SharedTile.Depth)
                     PtxText.Emit(WarpgroupTexts<TTile, TA, TB>.MultiplyNext);
                 PtxText.Emit(WarpgroupTexts<TTile, TA, TB>.Finish);
-                FinishTile<TTile>(ringBytes, place, c + (long)(work / tiles) * rows * columns * sizeof(float), bias, addend, pre, rows, columns, output);
+                FinishTile<TTile>(
+                    ringBytes, place, c + (long)(work / tiles) * rows * columns * sizeof(float), bias, addend, pre,
+                    rows, columns, output);
             }
         }
     }
 
     // One thread asks for all tiles of all products of the group, as their places become free.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CopyTiles<TTile, TA, TB>(int tiles, int parts, int rows, int columns, int depth, int depthOfPart)
+    private static void CopyTiles<TTile, TA, TB>(
+        int tiles, int parts, int rows, int columns, int depth, int depthOfPart)
         where TTile : struct, IMatMulTile
         where TA : struct, IMatMulLayout
         where TB : struct, IMatMulLayout
@@ -95,8 +117,10 @@ internal static partial class TensorCoreMatMul
         CudaAsm.Emit("mov.b32 write, shared; cvta.param.u64 mapA, param_mapA; cvta.param.u64 mapB, param_mapB;");
         for (int work = Grid.IdxX; work < tiles * parts; work += Grid.DimX)
         {
-            TilePlace place = TilePlace.Of(work % tiles, work / tiles, tile.Rows, tile.Columns, rows, columns, depth, depthOfPart);
-            CudaAsm.Emit("mov.b32 rowA, %0; mov.b32 rowB, %1; mov.b32 depth, %2;", place.Row, place.Column, place.Depth);
+            TilePlace place =
+                TilePlace.Of(work % tiles, work / tiles, tile.Rows, tile.Columns, rows, columns, depth, depthOfPart);
+            CudaAsm.Emit(
+                "mov.b32 rowA, %0; mov.b32 rowB, %1; mov.b32 depth, %2;", place.Row, place.Column, place.Depth);
             for (int k = place.Depth; k < place.EndDepth; k += SharedTile.Depth)
                 PtxText.Emit(WarpgroupTexts<TTile, TA, TB>.Copy);
         }
@@ -128,10 +152,13 @@ internal static partial class TensorCoreMatMul
 
         for (int further = 0; further < tile.WarpColumns; further += MatMulShape.SumsColumns)
         {
-            SetPlace(shared + SharedTile.SumOffset(MatMulShape.SumsColumns, SharedTile.SumRow(lane), SharedTile.SumColumn(lane)));
+            SetPlace(shared
+                + SharedTile.SumOffset(MatMulShape.SumsColumns, SharedTile.SumRow(lane), SharedTile.SumColumn(lane)));
             StoreSums<TTile>(further / MatMulShape.SumsColumns);
             SetPlace(shared + SharedTile.SumOffset(MatMulShape.SumsColumns, row, column));
-            StartEpilogue(c, bias, addend, pre, place.Row + warp * tile.WarpRows + row, place.Column + further + column, rows, columns, rowStep, output);
+            StartEpilogue(
+                c, bias, addend, pre, place.Row + warp * tile.WarpRows + row, place.Column + further + column, rows,
+                columns, rowStep, output);
             ReadOthers(addend, output);
             PtxText.Emit(WarpgroupSums<TTile>.Load);
             ApplyAndWrite(addend, output);

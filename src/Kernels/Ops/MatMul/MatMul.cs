@@ -15,7 +15,9 @@ public abstract partial class Backend
         int m = x.Shape.Rows, k = x.Shape[-1], n = y.Shape[-1];
         CheckMatMul(nameof(MatMul), x, weight, y);
         Check.Shape(nameof(MatMul), weight, weight.Shape, Check.Floating(nameof(MatMul), x));
-        Check.That(Check.Floating(nameof(MatMul), y) == x.DType || y.DType == DType.F32, nameof(MatMul), $"x is {x.DType}, y is {y.DType}; expected the same, or F32 for y.");
+        Check.That(Check.Floating(nameof(MatMul), y) == x.DType
+            || y.DType == DType.F32, nameof(MatMul),
+                $"x is {x.DType}, y is {y.DType}; expected the same, or F32 for y.");
         Check.Shape(nameof(MatMul), bias, n);
         MatMulCore(x.View((m, k)), weight, bias, y.View((m, n)));
     }
@@ -36,7 +38,9 @@ public abstract partial class Backend
         MatMulBackwardInputCore(dy.View((m, n)), weight, dx.View((m, k)), accumulate);
     }
 
-    /// <summary>Gradients of <see cref="MatMul"/> for its parameters: dW = or += dy^T x and db += sum over rows of dy.</summary>
+    /// <summary>
+    /// Gradients of <see cref="MatMul"/> for its parameters: dW = or += dy^T x and db += sum over rows of dy.
+    /// </summary>
     /// <param name="dy">(M, N) F32 or BF16.</param>
     /// <param name="x">(M, K), dtype of dy.</param>
     /// <param name="dWeight">(N, K) F32; added to, or overwritten where <paramref name="accumulate"/> is false.</param>
@@ -59,13 +63,15 @@ public abstract partial class Backend
 
     private protected abstract void MatMulBackwardInputCore(Tensor dy, Tensor weight, Tensor dx, bool accumulate);
 
-    private protected abstract void MatMulBackwardWeightCore(Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate);
+    private protected abstract void MatMulBackwardWeightCore(
+        Tensor dy, Tensor x, Tensor dWeight, Tensor? dBias, bool accumulate);
 
     private static void CheckMatMul(string op, Tensor x, Tensor weight, Tensor y)
     {
         Check.That(weight.Shape.Rank == 2 && x.Shape[-1] == weight.Shape[1], op,
             $"x is {x.Shape}, weight is {weight.Shape}; the inner sizes must match.");
         Check.That(y.Shape[-1] == weight.Shape[0] && y.Shape.Rows == x.Shape.Rows, op,
-            $"x is {x.Shape}, weight is {weight.Shape}, so y must be ({x.Shape.Rows}, {weight.Shape[0]}), not {y.Shape}.");
+            $"x is {x.Shape}, weight is {weight.Shape}, so y must be ({x.Shape.Rows}, {weight.Shape[0]}), not "
+            + $"{y.Shape}.");
     }
 }

@@ -7,7 +7,10 @@ internal sealed unsafe partial class CpuBackend<V>
 {
     private interface IEpilogue
     {
-        /// <summary>Finishes <paramref name="count"/> elements of a row of the result, which are sums so far, from (row, column) on.</summary>
+        /// <summary>
+        /// Finishes <paramref name="count"/> elements of a row of the result, which are sums so far, from (row, column)
+        /// on.
+        /// </summary>
         void Apply(int row, int column, int count);
     }
 
@@ -62,7 +65,8 @@ internal sealed unsafe partial class CpuBackend<V>
         {
             float* argument = pre + row * stride + column, result = dx + row * stride + column;
             for (int i = 0; i < count; i += V.Width)
-                V.Store(result + i, V.Load(result + i, count - i) * GeluDerivative(V.Load(argument + i, count - i)), count - i);
+                V.Store(result + i, V.Load(result + i, count - i) * GeluDerivative(V.Load(argument + i, count - i)),
+                    count - i);
         }
     }
 

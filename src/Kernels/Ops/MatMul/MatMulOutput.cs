@@ -1,7 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// What a product on tensor cores does with its sums s: s += bias; s = GELU(s) or s GELU'(pre); s += addend; C = s, rounded.
+/// What a product on tensor cores does with its sums s: s += bias; s = GELU(s) or s GELU'(pre); s += addend; C = s,
+/// rounded.
 /// </summary>
 [Flags]
 internal enum MatMulOutput

@@ -4,8 +4,8 @@ namespace TinyLlm.Kernels.Gpu;
 internal static class MatMulShape
 {
     /// <summary>
-    /// What a tile's place in shared memory is a multiple of: 8 lines, after which the swizzle repeats. Dynamic shared memory need not start at one, so that groups ask
-    /// for this much more.
+    /// What a tile's place in shared memory is a multiple of: 8 lines, after which the swizzle repeats. Dynamic shared
+    /// memory need not start at one, so that groups ask for this much more.
     /// </summary>
     public const int SharedAlignment = 8 * SharedTile.LineBytes;
 
@@ -26,5 +26,6 @@ internal static class MatMulShape
 
     /// <summary>Bytes of dynamic shared memory of a group.</summary>
     public static int SharedBytes(IMatMulTile tile) => SharedAlignment +
-        (tile.UsesWarpgroups ? tile.Stages * (StageBytes(tile) + WarpgroupText.BarrierBytes) + Warps(tile) * SumsBytes : tile.Stages * StageBytes(tile));
+        (tile.UsesWarpgroups ? tile.Stages * (StageBytes(tile) + WarpgroupText.BarrierBytes) + Warps(tile) * SumsBytes
+        : tile.Stages * StageBytes(tile));
 }

@@ -1,6 +1,9 @@
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>The part of a product that a group computes, and how its warps share it. Properties, not constants: a kernel is compiled for each.</summary>
+/// <summary>
+/// The part of a product that a group computes, and how its warps share it. Properties, not constants: a kernel is
+/// compiled for each.
+/// </summary>
 internal interface IMatMulTile
 {
     /// <summary>Rows of C that a group computes.</summary>
@@ -70,7 +73,9 @@ internal readonly struct Tile64x64 : IMatMulTile
     public bool UsesWarpgroups => false;
 }
 
-/// <summary>2 warpgroups of compute capability 9.0, each with 64 rows and all columns; their warps have 16 rows each.</summary>
+/// <summary>
+/// 2 warpgroups of compute capability 9.0, each with 64 rows and all columns; their warps have 16 rows each.
+/// </summary>
 internal readonly struct WarpgroupTile128x256 : IMatMulTile
 {
     public int Rows => 128;
@@ -105,7 +110,9 @@ internal readonly struct WarpgroupTile128x128 : IMatMulTile
 /// <summary>Which dimension of an operand is contiguous.</summary>
 internal interface IMatMulLayout
 {
-    /// <summary>Whether it is the depth, along which products are summed; otherwise it is the one that C has too.</summary>
+    /// <summary>
+    /// Whether it is the depth, along which products are summed; otherwise it is the one that C has too.
+    /// </summary>
     bool KMajor { get; }
 }
 

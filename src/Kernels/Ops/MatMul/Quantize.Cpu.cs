@@ -19,7 +19,8 @@ internal sealed unsafe partial class CpuBackend<V>
         public int Width => blocks * QuantizedMatrix.BlockSize;
 
         public static QuantizedRows Of(QuantizedMatrix matrix) =>
-            new((sbyte*)((CpuStorage)matrix.Values.Storage).Pointer + matrix.Values.Offset, Pointer(matrix.Scales), matrix.Rows, matrix.Blocks);
+            new((sbyte*)((CpuStorage)matrix.Values.Storage).Pointer + matrix.Values.Offset, Pointer(matrix.Scales),
+            matrix.Rows, matrix.Blocks);
 
         public sbyte* Values(int row) => values + (long)row * Width;
 
@@ -46,7 +47,8 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 CopyPadded(x + (long)i * k, k, row, y.Width);
                 for (int block = 0; block < y.Blocks; block++)
-                    y.Scales(i)[block] = QuantizedBlock.Round(row + block * QuantizedMatrix.BlockSize, y.Values(i) + block * QuantizedMatrix.BlockSize);
+                    y.Scales(i)[block] = QuantizedBlock.Round(
+                        row + block * QuantizedMatrix.BlockSize, y.Values(i) + block * QuantizedMatrix.BlockSize);
             }
         }
     }

@@ -3,8 +3,8 @@ namespace TinyLlm.Kernels;
 public abstract partial class Backend
 {
     /// <summary>
-    /// Rounds host floats to 8-bit weights: scale = max |x| / 127 over a block, value = x / scale to the nearest integer, ties to even. No weight is off by more than
-    /// half of its block's scale.
+    /// Rounds host floats to 8-bit weights: scale = max |x| / 127 over a block, value = x / scale to the nearest
+    /// integer, ties to even. No weight is off by more than half of its block's scale.
     /// </summary>
     /// <param name="x">(N, K), row-major and finite.</param>
     /// <param name="y">(N, K); overwritten.</param>

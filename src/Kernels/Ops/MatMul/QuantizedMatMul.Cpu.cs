@@ -9,15 +9,20 @@ internal sealed unsafe partial class CpuBackend<V>
         if (m <= MatVecKernel.MaxRows)
             QuantizedMatVec(Pointer(x), rows, Pointer(bias), Pointer(y), m, k);
         else
-            Multiply(m, rows.Count, k, new Operand(Pointer(x), k), new QuantizedColumns(this, rows), Pointer(y), accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), rows.Count));
+            Multiply(m, rows.Count, k, new Operand(Pointer(x), k), new QuantizedColumns(this, rows), Pointer(y),
+                accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), rows.Count));
     }
 
-    /// <summary>The columns of W^T: rows of 8-bit weights, which become floats again while they are packed. A product of many rows is that of floats.</summary>
+    /// <summary>
+    /// The columns of W^T: rows of 8-bit weights, which become floats again while they are packed. A product of many
+    /// rows is that of floats.
+    /// </summary>
     private readonly struct QuantizedColumns(CpuBackend<V> backend, QuantizedRows weight) : IColumns
     {
         public void Pack(int column, int columns, int depth, int depths, float* packed, int thread)
         {
-            // A panel at a time: it stays in the first-level cache until it is packed. Blocks of depth are whole blocks of weights, but for the last.
+            // A panel at a time: it stays in the first-level cache until it is packed. Blocks of depth are whole blocks
+            // of weights, but for the last.
             const int size = QuantizedMatrix.BlockSize;
             int firstBlock = depth / size, blocks = (depths + size - 1) / size, width = blocks * size;
             float* panel = backend.Scratch(thread, (long)Gemm<V>.NR * width);
@@ -25,7 +30,9 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int count = Math.Min(Gemm<V>.NR, end - column);
                 for (int i = 0; i < count; i++)
-                    QuantizedBlock.WidenRow(weight.Values(column + i) + depth, weight.Scales(column + i) + firstBlock, blocks, panel + i * width);
+                    QuantizedBlock.WidenRow(
+                        weight.Values(column + i) + depth, weight.Scales(column + i) + firstBlock, blocks,
+                        panel + i * width);
                 Gemm<V>.PackB(new Operand(panel, width, transposed: true), count, depths, packed);
             }
         }

@@ -4,7 +4,8 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    // y (M, N) = x (M, K) W^T + b. Nothing becomes a float before a block is summed: x is rounded to integers first, for all rows of W.
+    // y (M, N) = x (M, K) W^T + b. Nothing becomes a float before a block is summed: x is rounded to integers first,
+    // for all rows of W.
     private void QuantizedMatVec(float* x, QuantizedRows weight, float* bias, float* y, int m, int k)
     {
         if (m == 0)
@@ -15,10 +16,12 @@ internal sealed unsafe partial class CpuBackend<V>
         pool.Run(new RoundRowsKernel(this, x, rounded, scales, m, k, weight.Blocks), Items(m, RowsPerItem(width)));
 
         int rowsPerItem = WeightRowsPerItem(weight.Count, width + (long)weight.Blocks * sizeof(float));
-        pool.Run(new QuantizedMatVecKernel(rounded, scales, weight, bias, y, m, rowsPerItem), Items(weight.Count, rowsPerItem));
+        pool.Run(new QuantizedMatVecKernel(rounded, scales, weight, bias, y, m, rowsPerItem),
+            Items(weight.Count, rowsPerItem));
     }
 
-    private readonly struct RoundRowsKernel(CpuBackend<V> backend, float* x, short* rounded, float* scales, int m, int k, int blocks) : IKernel
+    private readonly struct RoundRowsKernel(
+        CpuBackend<V> backend, float* x, short* rounded, float* scales, int m, int k, int blocks) : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -34,14 +37,17 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     /// <summary>Some rows of W against all rows of x; see <see cref="MatVecKernel"/>.</summary>
-    private readonly struct QuantizedMatVecKernel(short* x, float* xScales, QuantizedRows weight, float* bias, float* y, int m, int rowsPerItem) : IKernel, IRowGroups
+    private readonly struct QuantizedMatVecKernel(
+        short* x, float* xScales, QuantizedRows weight, float* bias, float* y, int m, int rowsPerItem)
+        : IKernel, IRowGroups
     {
         private const int Size = QuantizedMatrix.BlockSize;
 
         public void Run(int item, int thread)
         {
             int first = item * rowsPerItem, end = Math.Min(weight.Count, first + rowsPerItem);
-            for (int row = MultiplyGroups(this, m, first, end, (nint)weight.Values(0), weight.Width, Size); row < end; row++)
+            for (int row = MultiplyGroups(
+                this, m, first, end, (nint)weight.Values(0), weight.Width, Size); row < end; row++)
                 for (int i = 0; i < m; i++)
                     MultiplyLast(i, row);
             for (int i = 0; i < m; i++)
@@ -50,7 +56,8 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public void Multiply<M>(int i, int row, nint ahead, int aheadStep) where M : struct, IInputRows
         {
-            V s00 = V.Zero, s01 = V.Zero, s02 = V.Zero, s03 = V.Zero, s10 = V.Zero, s11 = V.Zero, s12 = V.Zero, s13 = V.Zero;
+            V s00 = V.Zero, s01 = V.Zero, s02 = V.Zero, s03 = V.Zero, s10 = V.Zero, s11 = V.Zero, s12 = V.Zero,
+                s13 = V.Zero;
             V s20 = V.Zero, s21 = V.Zero, s22 = V.Zero, s23 = V.Zero;
             int width = weight.Width, blocks = weight.Blocks, n = weight.Count;
             short* a = x + (long)i * width;
@@ -74,7 +81,8 @@ internal sealed unsafe partial class CpuBackend<V>
 
         // A block of one row of W with up to three rows of x.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void Step<M>(sbyte* w, float scale, short* a, int width, ref V s0, ref V s1, ref V s2) where M : struct, IInputRows
+        private static void Step<M>(sbyte* w, float scale, short* a, int width, ref V s0, ref V s1, ref V s2)
+            where M : struct, IInputRows
         {
             V factor = V.Create(scale);
             s0 = V.MultiplyAdd(V.DotOf64(w, a), factor, s0);
@@ -88,7 +96,9 @@ internal sealed unsafe partial class CpuBackend<V>
         {
             V sum = V.Zero;
             for (int block = 0; block < weight.Blocks; block++)
-                sum = V.MultiplyAdd(V.DotOf64(weight.Values(row) + block * Size, x + (long)i * weight.Width + block * Size), V.Create(weight.Scales(row)[block]), sum);
+                sum = V.MultiplyAdd(
+                    V.DotOf64(weight.Values(row) + block * Size, x + (long)i * weight.Width + block * Size),
+                    V.Create(weight.Scales(row)[block]), sum);
             float* sums = stackalloc float[GroupRows];
             V.SumEach(sum, V.Zero, V.Zero, V.Zero, sums);
             y[(long)i * weight.Count + row] = sums[0];

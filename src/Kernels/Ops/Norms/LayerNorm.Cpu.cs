@@ -2,17 +2,23 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    private protected override void LayerNormCore(Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
+    private protected override void LayerNormCore(
+        Tensor x, Tensor weight, Tensor bias, Tensor y, Tensor mean, Tensor rstd, float epsilon)
     {
         int rows = x.Shape.Rows, c = x.Shape[-1];
-        pool.Run(new LayerNormKernel(Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), Pointer(mean), Pointer(rstd), epsilon, rows, c), Items(rows, RowsPerItem(c)));
+        pool.Run(new LayerNormKernel(
+            Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), Pointer(mean), Pointer(rstd), epsilon, rows, c),
+            Items(rows, RowsPerItem(c)));
     }
 
-    private protected override void LayerNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias)
+    private protected override void LayerNormBackwardCore(
+        Tensor dy, Tensor x, Tensor weight, Tensor mean, Tensor rstd, Tensor dx, Tensor? dWeight, Tensor? dBias)
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], items = Items(rows, RowsPerItem(c));
         float* partial = SharedScratch(SharedPartials, 2L * items * c);
-        pool.Run(new LayerNormBackwardKernel(Pointer(dy), Pointer(x), Pointer(weight), Pointer(mean), Pointer(rstd), Pointer(dx), partial, rows, c), items);
+        pool.Run(new LayerNormBackwardKernel(
+            Pointer(dy), Pointer(x), Pointer(weight), Pointer(mean), Pointer(rstd), Pointer(dx), partial, rows, c),
+            items);
         for (int item = 0; item < items && dWeight is not null; item++)
         {
             AddRow(Pointer(dWeight.Value), partial + 2L * item * c, c);
@@ -20,7 +26,9 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    private readonly struct LayerNormKernel(float* x, float* weight, float* bias, float* y, float* mean, float* rstd, float epsilon, int rows, int c) : IKernel
+    private readonly struct LayerNormKernel(
+        float* x, float* weight, float* bias, float* y, float* mean, float* rstd, float epsilon, int rows, int c)
+        : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -44,7 +52,9 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     // Each item leaves its share of dWeight and dBias in its own row of the partial sums, (items, 2, C).
-    private readonly struct LayerNormBackwardKernel(float* dy, float* x, float* weight, float* mean, float* rstd, float* dx, float* partial, int rows, int c) : IKernel
+    private readonly struct LayerNormBackwardKernel(
+        float* dy, float* x, float* weight, float* mean, float* rstd, float* dx, float* partial, int rows, int c)
+        : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -58,7 +68,8 @@ internal sealed unsafe partial class CpuBackend<V>
                 for (int i = 0; i < c; i += V.Width)
                 {
                     int left = c - i;
-                    V d = V.Load(gradient + i, left), n = (V.Load(source + i, left) - m) * r, g = d * V.Load(weight + i, left);
+                    V d = V.Load(gradient + i, left), n = (V.Load(source + i, left) - m) * r,
+                        g = d * V.Load(weight + i, left);
                     sumG += g;
                     sumGn = V.MultiplyAdd(g, n, sumGn);
                     V.Store(dWeight + i, V.MultiplyAdd(d, n, V.Load(dWeight + i, left)), left);

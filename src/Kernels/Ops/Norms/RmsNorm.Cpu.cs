@@ -5,19 +5,23 @@ internal sealed unsafe partial class CpuBackend<V>
     private protected override void RmsNormCore(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon)
     {
         int rows = x.Shape.Rows, c = x.Shape[-1];
-        pool.Run(new RmsNormKernel(Rows.Of(x), Pointer(weight), Rows.Of(y), Pointer(rstd), epsilon, rows, c), Items(rows, RowsPerItem(c)));
+        pool.Run(new RmsNormKernel(Rows.Of(x), Pointer(weight), Rows.Of(y), Pointer(rstd), epsilon, rows, c),
+            Items(rows, RowsPerItem(c)));
     }
 
-    private protected override void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
+    private protected override void RmsNormBackwardCore(
+        Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
     {
         int rows = x.Shape.Rows, c = x.Shape[-1], items = Items(rows, RowsPerItem(c));
         float* partial = SharedScratch(SharedPartials, (long)items * c);
-        pool.Run(new RmsNormBackwardKernel(Rows.Of(dy), Rows.Of(x), Pointer(weight), Pointer(rstd), Rows.Of(dx), accumulate, partial, rows, c), items);
+        pool.Run(new RmsNormBackwardKernel(
+            Rows.Of(dy), Rows.Of(x), Pointer(weight), Pointer(rstd), Rows.Of(dx), accumulate, partial, rows, c), items);
         for (int item = 0; item < items && dWeight is not null; item++)
             AddRow(Pointer(dWeight.Value), partial + (long)item * c, c);
     }
 
-    private readonly struct RmsNormKernel(Rows x, float* weight, Rows y, float* rstd, float epsilon, int rows, int c) : IKernel
+    private readonly struct RmsNormKernel(Rows x, float* weight, Rows y, float* rstd, float epsilon, int rows, int c)
+        : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -35,7 +39,9 @@ internal sealed unsafe partial class CpuBackend<V>
     }
 
     // Each item leaves its share of dWeight in its own row of the partial sums, (items, C).
-    private readonly struct RmsNormBackwardKernel(Rows dy, Rows x, float* weight, float* rstd, Rows dx, bool accumulate, float* partial, int rows, int c) : IKernel
+    private readonly struct RmsNormBackwardKernel(
+        Rows dy, Rows x, float* weight, float* rstd, Rows dx, bool accumulate, float* partial, int rows, int c)
+        : IKernel
     {
         public void Run(int item, int thread)
         {

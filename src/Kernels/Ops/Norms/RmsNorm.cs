@@ -22,14 +22,18 @@ public abstract partial class Backend
     }
 
     /// <summary>
-    /// Gradients of <see cref="RmsNorm"/>. With n = x rstd and g = dy weight: dx = rstd (g - n avg(g n)), dWeight += sum over rows of dy n.
+    /// Gradients of <see cref="RmsNorm"/>. With n = x rstd and g = dy weight: dx = rstd (g - n avg(g n)), dWeight +=
+    /// sum over rows of dy n.
     /// </summary>
     /// <param name="dy">Shape and dtype of x; may be strided.</param>
-    /// <param name="dx">Shape and dtype of x; may be strided; overwritten, or added to where <paramref name="accumulate"/>.</param>
+    /// <param name="dx">Shape and dtype of x; may be strided; overwritten, or added to where
+    /// <paramref name="accumulate"/>.</param>
     /// <param name="dWeight">(C) F32; accumulated; none where the weight is not trained.</param>
-    /// <param name="accumulate">Whether to add to dx, as for the norms of the residual stream, whose gradient arrives there first.</param>
+    /// <param name="accumulate">Whether to add to dx, as for the norms of the residual stream, whose gradient arrives
+    /// there first.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void RmsNormBackward(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
+    public void RmsNormBackward(
+        Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate)
     {
         var dtype = Check.Floating(nameof(RmsNormBackward), x, strided: true);
         Check.Shape(nameof(RmsNormBackward), dy, x.Shape, dtype, strided: true);
@@ -42,5 +46,6 @@ public abstract partial class Backend
 
     private protected abstract void RmsNormCore(Tensor x, Tensor weight, Tensor y, Tensor rstd, float epsilon);
 
-    private protected abstract void RmsNormBackwardCore(Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate);
+    private protected abstract void RmsNormBackwardCore(
+        Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor? dWeight, bool accumulate);
 }

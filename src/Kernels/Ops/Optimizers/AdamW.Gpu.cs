@@ -5,13 +5,18 @@ namespace TinyLlm.Kernels.Gpu;
 
 internal sealed partial class GpuBackend
 {
-    private protected override void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings,
+    private protected override void AdamWCore(
+        Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state,
+        AdamWSettings settings,
         Tensor? copy) =>
-        Launch(Each(parameters.Count), AdamWKernel, Floats(parameters), Floats(gradients), Floats(m), Floats(v), Floats(sumSquares), Integers(state), settings,
+        Launch(Each(parameters.Count), AdamWKernel, Floats(parameters), Floats(gradients), Floats(m), Floats(v),
+        Floats(sumSquares), Integers(state), settings,
             View<BFloat16>(copy));
 
     [Kernel(GroupSize)]
-    private static void AdamWKernel(ArrayView<float> parameters, ArrayView<float> gradients, ArrayView<float> m, ArrayView<float> v, ArrayView<float> sumSquares,
+    private static void AdamWKernel(
+        ArrayView<float> parameters, ArrayView<float> gradients, ArrayView<float> m, ArrayView<float> v,
+        ArrayView<float> sumSquares,
         ArrayView<int> state, AdamWSettings settings, ArrayView<BFloat16> copy)
     {
         int i = Grid.IdxX * Group.DimX + Group.IdxX;
@@ -20,7 +25,8 @@ internal sealed partial class GpuBackend
             return;
 
         float learningRate = Interop.IntAsFloat((uint)state[StepState.LearningRate]);
-        float correction1 = Interop.IntAsFloat((uint)state[StepState.BiasCorrection1]), correction2 = Interop.IntAsFloat((uint)state[StepState.BiasCorrection2]);
+        float correction1 = Interop.IntAsFloat((uint)state[StepState.BiasCorrection1]),
+            correction2 = Interop.IntAsFloat((uint)state[StepState.BiasCorrection2]);
         float clip = settings.Clip > 0 ? XMath.Min(1f, settings.Clip / (norm + 1e-6f)) : 1;
 
         float gradient = gradients[i] * clip;

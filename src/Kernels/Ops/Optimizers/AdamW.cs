@@ -1,6 +1,8 @@
 namespace TinyLlm.Kernels;
 
-/// <summary>What AdamW keeps the same over a run; the learning rate and the bias corrections come from the step state.</summary>
+/// <summary>
+/// What AdamW keeps the same over a run; the learning rate and the bias corrections come from the step state.
+/// </summary>
 /// <param name="Beta1">Decay of the mean of the gradients.</param>
 /// <param name="Beta2">Decay of the mean of their squares.</param>
 /// <param name="Epsilon">Added to the root of the mean square.</param>
@@ -11,11 +13,13 @@ public readonly record struct AdamWSettings(float Beta1, float Beta2, float Epsi
 public abstract partial class Backend
 {
     /// <summary>
-    /// One step of AdamW (I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019), with clipping by the global norm folded in:
-    /// g' = g min(1, clip / (norm + 1e-6)); m = b1 m + (1 - b1) g'; v = b2 v + (1 - b2) g'^2;
-    /// p = p (1 - lr decay) - lr (m / c1) / (sqrt(v / c2) + epsilon).
+    /// One step of AdamW (I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", 2019), with clipping by
+    /// the global norm folded in: g' = g min(1, clip / (norm + 1e-6)); m = b1 m + (1 - b1) g'; v = b2 v + (1 - b2)
+    /// g'^2; p = p (1 - lr decay) - lr (m / c1) / (sqrt(v / c2) + epsilon).
     /// </summary>
-    /// <remarks>Where the norm is not finite nothing is changed: the weights stay the last good ones until the host notices.</remarks>
+    /// <remarks>
+    /// Where the norm is not finite nothing is changed: the weights stay the last good ones until the host notices.
+    /// </remarks>
     /// <param name="parameters">(N) F32; updated.</param>
     /// <param name="gradients">(N) F32.</param>
     /// <param name="m">(N) F32; updated.</param>
@@ -23,9 +27,12 @@ public abstract partial class Backend
     /// <param name="sumSquares">(1) F32: square of the global norm of all gradients, of this call or not.</param>
     /// <param name="state">The buffer of <see cref="StepState"/>: learning rate and bias corrections.</param>
     /// <param name="settings">The constants.</param>
-    /// <param name="copy">(N) BF16, or none: the weights that the passes compute with; overwritten with the updated parameters, rounded.</param>
+    /// <param name="copy">(N) BF16, or none: the weights that the passes compute with; overwritten with the updated
+    /// parameters, rounded.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void AdamW(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings,
+    public void AdamW(
+        Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state,
+        AdamWSettings settings,
         Tensor? copy = null)
     {
         Check.Shape(nameof(AdamW), parameters, parameters.Shape);
@@ -38,6 +45,8 @@ public abstract partial class Backend
         AdamWCore(parameters, gradients, m, v, sumSquares, state, settings, copy);
     }
 
-    private protected abstract void AdamWCore(Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state, AdamWSettings settings,
+    private protected abstract void AdamWCore(
+        Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state,
+        AdamWSettings settings,
         Tensor? copy);
 }

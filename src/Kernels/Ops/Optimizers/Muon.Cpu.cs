@@ -2,24 +2,32 @@ namespace TinyLlm.Kernels.Cpu;
 
 internal sealed unsafe partial class CpuBackend<V>
 {
-    private protected override void MuonMomentumCore(Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip)
+    private protected override void MuonMomentumCore(
+        Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip)
     {
         float norm = MathF.Sqrt(*Pointer(sumSquares));
         if (!float.IsFinite(norm))
             return;
         float scale = clip > 0 ? MathF.Min(1, clip / (norm + 1e-6f)) : 1;
-        pool.Run(new MuonMomentumKernel(Pointer(gradients), Pointer(momentum), Pointer(update), gradients.Count, decay, scale), Items(gradients.Count, Chunk));
+        pool.Run(new MuonMomentumKernel(
+            Pointer(gradients), Pointer(momentum), Pointer(update), gradients.Count, decay, scale),
+            Items(gradients.Count, Chunk));
     }
 
-    private protected override void MuonStepCore(Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale, float weightDecay, Tensor? copy)
+    private protected override void MuonStepCore(
+        Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale,
+        float weightDecay, Tensor? copy)
     {
         if (!float.IsFinite(MathF.Sqrt(*Pointer(sumSquares))))
             return;
         float rate = BitConverter.Int32BitsToSingle(IntPointer(state)[StepState.LearningRate]) * factor;
-        pool.Run(new MuonStepKernel(Pointer(parameters), Pointer(direction), parameters.Count, 1 - rate * weightDecay, -rate * scale), Items(parameters.Count, Chunk));
+        pool.Run(new MuonStepKernel(
+            Pointer(parameters), Pointer(direction), parameters.Count, 1 - rate * weightDecay, -rate * scale),
+            Items(parameters.Count, Chunk));
     }
 
-    private readonly struct MuonMomentumKernel(float* g, float* m, float* u, long count, float decay, float scale) : IKernel
+    private readonly struct MuonMomentumKernel(float* g, float* m, float* u, long count, float decay, float scale)
+        : IKernel
     {
         public void Run(int item, int thread)
         {

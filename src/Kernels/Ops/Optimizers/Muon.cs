@@ -3,8 +3,9 @@ namespace TinyLlm.Kernels;
 public abstract partial class Backend
 {
     /// <summary>
-    /// The momentum of Muon (K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), Nesterov's, with clipping by the global norm
-    /// folded in: g' = g min(1, clip / (norm + 1e-6)); m = decay m + g'; update = g' + decay m.
+    /// The momentum of Muon (K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024),
+    /// Nesterov's, with clipping by the global norm folded in: g' = g min(1, clip / (norm + 1e-6)); m = decay m + g';
+    /// update = g' + decay m.
     /// </summary>
     /// <remarks>Where the norm is not finite nothing is changed, as in <see cref="AdamW"/>.</remarks>
     /// <param name="gradients">F32, any shape.</param>
@@ -14,7 +15,8 @@ public abstract partial class Backend
     /// <param name="decay">Decay of the momentum.</param>
     /// <param name="clip">Largest global norm of the gradients; 0 for no clipping.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void MuonMomentum(Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip)
+    public void MuonMomentum(
+        Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip)
     {
         Check.Shape(nameof(MuonMomentum), gradients, gradients.Shape);
         Check.Shape(nameof(MuonMomentum), momentum, gradients.Shape);
@@ -32,9 +34,12 @@ public abstract partial class Backend
     /// <param name="factor">What the learning rate is multiplied with.</param>
     /// <param name="scale">What the direction is multiplied with.</param>
     /// <param name="weightDecay">Decoupled weight decay.</param>
-    /// <param name="copy">BF16, shape of the parameters, or none: the weights that the passes compute with; overwritten with the updated parameters, rounded.</param>
+    /// <param name="copy">BF16, shape of the parameters, or none: the weights that the passes compute with; overwritten
+    /// with the updated parameters, rounded.</param>
     /// <exception cref="ArgumentException">The shapes do not match.</exception>
-    public void MuonStep(Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale, float weightDecay, Tensor? copy = null)
+    public void MuonStep(
+        Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale,
+        float weightDecay, Tensor? copy = null)
     {
         Check.Shape(nameof(MuonStep), parameters, parameters.Shape);
         Check.Shape(nameof(MuonStep), direction, parameters.Shape, Check.Floating(nameof(MuonStep), direction));
@@ -44,7 +49,10 @@ public abstract partial class Backend
         MuonStepCore(parameters, direction, sumSquares, state, factor, scale, weightDecay, copy);
     }
 
-    private protected abstract void MuonMomentumCore(Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip);
+    private protected abstract void MuonMomentumCore(
+        Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip);
 
-    private protected abstract void MuonStepCore(Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale, float weightDecay, Tensor? copy);
+    private protected abstract void MuonStepCore(
+        Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale,
+        float weightDecay, Tensor? copy);
 }

@@ -3,12 +3,15 @@ namespace TinyLlm.Kernels.Cpu;
 internal sealed unsafe partial class CpuBackend<V>
 {
     private protected override void NormalizeCore(Tensor x, Tensor sumSquares, Tensor y) =>
-        pool.Run(new NormalizeKernel(Pointer(x), Pointer(y), x.Count, 1 / (MathF.Sqrt(*Pointer(sumSquares)) + 1e-7f)), Items(x.Count, Chunk));
+        pool.Run(new NormalizeKernel(Pointer(x), Pointer(y), x.Count, 1 / (MathF.Sqrt(*Pointer(sumSquares)) + 1e-7f)),
+        Items(x.Count, Chunk));
 
-    private protected override void NewtonSchulzFactorCore(Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
+    private protected override void NewtonSchulzFactorCore(
+        Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
     {
         int k = gram.Shape[0];
-        pool.Run(new NewtonSchulzFactorKernel(Pointer(gram), Pointer(square), Pointer(y), k, coefficients), Items(k, RowsPerItem(k)));
+        pool.Run(new NewtonSchulzFactorKernel(Pointer(gram), Pointer(square), Pointer(y), k, coefficients),
+            Items(k, RowsPerItem(k)));
     }
 
     private readonly struct NormalizeKernel(float* x, float* y, long count, float scale) : IKernel
@@ -25,7 +28,8 @@ internal sealed unsafe partial class CpuBackend<V>
         }
     }
 
-    private readonly struct NewtonSchulzFactorKernel(float* gram, float* square, float* y, int k, QuinticCoefficients coefficients) : IKernel
+    private readonly struct NewtonSchulzFactorKernel(
+        float* gram, float* square, float* y, int k, QuinticCoefficients coefficients) : IKernel
     {
         public void Run(int item, int thread)
         {
@@ -35,7 +39,9 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 long start = (long)row * k;
                 for (int i = 0; i < k; i += V.Width)
-                    V.Store(y + start + i, V.MultiplyAdd(b, V.Load(gram + start + i, k - i), c * V.Load(square + start + i, k - i)), k - i);
+                    V.Store(y + start + i,
+                        V.MultiplyAdd(b, V.Load(gram + start + i, k - i), c * V.Load(square + start + i, k - i)),
+                        k - i);
                 y[start + row] += coefficients.A;
             }
         }

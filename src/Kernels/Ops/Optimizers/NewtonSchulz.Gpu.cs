@@ -13,7 +13,8 @@ internal sealed partial class GpuBackend
             Normalize<Float32>(x, sumSquares, y);
     }
 
-    private protected override void NewtonSchulzFactorCore(Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
+    private protected override void NewtonSchulzFactorCore(
+        Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
     {
         if (y.DType == DType.BF16)
             NewtonSchulzFactor<BFloat16>(gram, square, y, coefficients);
@@ -24,11 +25,14 @@ internal sealed partial class GpuBackend
     private void Normalize<T>(Tensor x, Tensor sumSquares, Tensor y) where T : unmanaged, IElement<T> =>
         Launch(Each(x.Count), NormalizeKernel, Floats(x), Floats(sumSquares), View<T>(y));
 
-    private void NewtonSchulzFactor<T>(Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients) where T : unmanaged, IElement<T> =>
-        Launch(Each(gram.Count), NewtonSchulzFactorKernel, Floats(gram), Floats(square), View<T>(y), gram.Shape[0], coefficients);
+    private void NewtonSchulzFactor<T>(Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
+        where T : unmanaged, IElement<T> =>
+        Launch(Each(gram.Count), NewtonSchulzFactorKernel, Floats(gram), Floats(square), View<T>(y), gram.Shape[0],
+        coefficients);
 
     [Kernel(GroupSize)]
-    private static void NormalizeKernel<T>(ArrayView<float> x, ArrayView<float> sumSquares, ArrayView<T> y) where T : unmanaged, IElement<T>
+    private static void NormalizeKernel<T>(ArrayView<float> x, ArrayView<float> sumSquares, ArrayView<T> y)
+        where T : unmanaged, IElement<T>
     {
         int i = Grid.IdxX * Group.DimX + Group.IdxX;
         if (i < x.IntLength)
@@ -36,7 +40,8 @@ internal sealed partial class GpuBackend
     }
 
     [Kernel(GroupSize)]
-    private static void NewtonSchulzFactorKernel<T>(ArrayView<float> gram, ArrayView<float> square, ArrayView<T> y, int k, QuinticCoefficients coefficients)
+    private static void NewtonSchulzFactorKernel<T>(ArrayView<float> gram, ArrayView<float> square, ArrayView<T> y,
+        int k, QuinticCoefficients coefficients)
         where T : unmanaged, IElement<T>
     {
         int i = Grid.IdxX * Group.DimX + Group.IdxX;

@@ -1,6 +1,8 @@
 namespace TinyLlm.Kernels;
 
-/// <summary>The odd quintic a x + b x^3 + c x^5 that an iteration of Newton-Schulz applies to each singular value.</summary>
+/// <summary>
+/// The odd quintic a x + b x^3 + c x^5 that an iteration of Newton-Schulz applies to each singular value.
+/// </summary>
 /// <param name="A">Factor of x.</param>
 /// <param name="B">Factor of x^3.</param>
 /// <param name="C">Factor of x^5.</param>
@@ -8,7 +10,10 @@ public readonly record struct QuinticCoefficients(float A, float B, float C);
 
 public abstract partial class Backend
 {
-    /// <summary>y = x / (norm + 1e-7), by a norm that lies on the device: what an iteration of Newton-Schulz begins with, no singular value above 1. Zeros stay zeros.</summary>
+    /// <summary>
+    /// y = x / (norm + 1e-7), by a norm that lies on the device: what an iteration of Newton-Schulz begins with, no
+    /// singular value above 1. Zeros stay zeros.
+    /// </summary>
     /// <param name="x">F32, any shape.</param>
     /// <param name="sumSquares">(1) F32: the square of the norm.</param>
     /// <param name="y">F32 or BF16, shape of x; overwritten; may be x.</param>
@@ -22,7 +27,8 @@ public abstract partial class Backend
     }
 
     /// <summary>
-    /// The matrix that an iteration of Newton-Schulz multiplies X with: y = a I + b G + c G G for the Gram matrix G of X, so that y X = a X + b (X X^T) X + c (X X^T)^2 X.
+    /// The matrix that an iteration of Newton-Schulz multiplies X with: y = a I + b G + c G G for the Gram matrix G of
+    /// X, so that y X = a X + b (X X^T) X + c (X X^T)^2 X.
     /// </summary>
     /// <param name="gram">(K, K) F32: G.</param>
     /// <param name="square">(K, K) F32: G G.</param>
@@ -40,5 +46,6 @@ public abstract partial class Backend
 
     private protected abstract void NormalizeCore(Tensor x, Tensor sumSquares, Tensor y);
 
-    private protected abstract void NewtonSchulzFactorCore(Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients);
+    private protected abstract void NewtonSchulzFactorCore(
+        Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients);
 }

@@ -34,10 +34,13 @@ public class BuiltinFilesTests
         string readme = File.ReadAllText(DataFile("README.md"));
         var stories = BuiltinData.Stories(split);
         var chats = BuiltinData.Questions(split);
-        int chatBytes = chats.SelectMany(chat => chat.Turns).Sum(turn => Encoding.UTF8.GetByteCount(turn.Question) + Encoding.UTF8.GetByteCount(turn.Answer));
+        int chatBytes = chats.SelectMany(chat => chat.Turns)
+            .Sum(turn => Encoding.UTF8.GetByteCount(turn.Question) + Encoding.UTF8.GetByteCount(turn.Answer));
 
-        Assert.Contains($"| `stories` | {split.ToString().ToLowerInvariant()} | {stories.Count:N0} | {stories.Sum(Encoding.UTF8.GetByteCount):N0} |\n", readme);
-        Assert.Contains($"| `questions` | {split.ToString().ToLowerInvariant()} | {chats.Count:N0} | {chatBytes:N0} |\n", readme);
+        Assert.Contains($"| `stories` | {split.ToString().ToLowerInvariant()} | {stories.Count:N0} | "
+            + $"{stories.Sum(Encoding.UTF8.GetByteCount):N0} |\n", readme);
+        Assert.Contains(
+            $"| `questions` | {split.ToString().ToLowerInvariant()} | {chats.Count:N0} | {chatBytes:N0} |\n", readme);
     }
 
     [Fact]

@@ -8,7 +8,8 @@ namespace TinyLlm.Tests.Data;
 
 public partial class BuiltinQuestionsTests
 {
-    private static readonly Dictionary<Split, IReadOnlyList<Chat>> Chats = Enum.GetValues<Split>().ToDictionary(split => split, BuiltinData.Questions);
+    private static readonly Dictionary<Split, IReadOnlyList<Chat>> Chats = Enum.GetValues<Split>()
+        .ToDictionary(split => split, BuiltinData.Questions);
 
     private static IEnumerable<Chat> All => Chats.Values.SelectMany(list => list);
 
@@ -21,7 +22,8 @@ public partial class BuiltinQuestionsTests
         var writer = new StringWriter();
         BuiltinData.WriteQuestions(writer, BuiltinData.Questions(split));
 
-        Assert.Equal(sha256, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(writer.ToString())))[..16]);
+        Assert.Equal(
+            sha256, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(writer.ToString())))[..16]);
     }
 
     [Fact]
@@ -43,7 +45,8 @@ public partial class BuiltinQuestionsTests
     public void Splits_ShareNoSetOfNumbers(string families)
     {
         // Read from the questions themselves: two families with the same sum hold out the same pairs of terms.
-        var sets = Chats.ToDictionary(pair => pair.Key, pair => pair.Value.Where(c => families.Split(' ').Contains(c.Family))
+        var sets = Chats.ToDictionary(
+            pair => pair.Key, pair => pair.Value.Where(c => families.Split(' ').Contains(c.Family))
             .Select(c => string.Join(' ', Numbers(c.Question).Order())).ToHashSet());
 
         Assert.Empty(sets[Split.Train].Intersect(sets[Split.Validation]));
@@ -54,9 +57,12 @@ public partial class BuiltinQuestionsTests
     [Fact]
     public void HeldOut_HasNoClosedFacts_AndEveryOtherFamilyEqually()
     {
-        string[] closed = [.. Chats[Split.Train].Select(c => c.Family).Except(Chats[Split.Validation].Select(c => c.Family)).Order(StringComparer.Ordinal)];
+        string[] closed = [.. Chats[Split.Train].Select(c => c.Family)
+            .Except(Chats[Split.Validation].Select(c => c.Family)).Order(StringComparer.Ordinal)];
 
-        Assert.Equal(["animal-baby", "animal-sound", "colour-of", "count-letters", "first-letter", "last-letter", "next-day", "next-month", "number-word", "opposite", "plural", "talk"], closed);
+        Assert.Equal(
+            ["animal-baby", "animal-sound", "colour-of", "count-letters", "first-letter", "last-letter", "next-day",
+            "next-month", "number-word", "opposite", "plural", "talk"], closed);
         foreach (var split in new[] { Split.Validation, Split.Test })
         {
             var families = Chats[split].GroupBy(c => c.Family).ToList();
@@ -104,14 +110,18 @@ public partial class BuiltinQuestionsTests
     public void Answers_OfReadingFamilies_AreCopiedFromTheQuestion()
     {
         // What is to be answered on held-out keys must stand in the text: only its first letter may change.
-        string[] families = ["who-has", "where-is", "where-now", "who-gave", "who-is-more", "who-is-most", "what-did", "when", "pet-name", "which-is", "list-first", "list-last", "list-middle"];
+        string[] families = ["who-has", "where-is", "where-now", "who-gave", "who-is-more", "who-is-most", "what-did",
+            "when", "pet-name", "which-is", "list-first", "list-last", "list-middle"];
         foreach (var chat in All.Where(c => families.Contains(c.Family)))
         {
             string answer = chat.Answer.TrimEnd('.');
-            bool copied = Prompt(chat).Contains(answer, StringComparison.OrdinalIgnoreCase) || (chat.Family == "pet-name" && Prompt(chat).Contains(answer[(answer.IndexOf(' ') + 1)..]));
+            bool copied = Prompt(chat).Contains(answer, StringComparison.OrdinalIgnoreCase)
+                || (chat.Family == "pet-name" && Prompt(chat).Contains(answer[(answer.IndexOf(' ') + 1)..]));
 
             // "In the garden" may be the answer where the text says "went to the garden".
-            Assert.True(copied || Prompt(chat).Contains(answer[answer.IndexOf("the ", StringComparison.Ordinal)..]), $"{Prompt(chat)} -> {chat.Answer}");
+            Assert.True(
+                copied || Prompt(chat).Contains(answer[answer.IndexOf("the ", StringComparison.Ordinal)..]),
+                $"{Prompt(chat)} -> {chat.Answer}");
         }
     }
 
@@ -142,7 +152,8 @@ public partial class BuiltinQuestionsTests
     {
         foreach (var chat in All)
         {
-            string[] list = [.. List().Matches(chat.Question).Select(m => m.Value).SelectMany(m => m.Split(", ")).Select(w => w.ToLowerInvariant())];
+            string[] list = [.. List().Matches(chat.Question).Select(m => m.Value).SelectMany(m => m.Split(", "))
+                .Select(w => w.ToLowerInvariant())];
             string last = chat.Question.TrimEnd('?', '.').Split(' ')[^1];
             string[] ordinals = ["first", "second", "third", "fourth", "fifth"];
             string? expected = chat.Family switch
@@ -155,26 +166,35 @@ public partial class BuiltinQuestionsTests
                 "list-has" => list.Contains(Asked().Match(chat.Question).Groups[1].Value) ? "yes" : "no",
                 "first-letter" => chat.Question.Contains("letter of") ? last[..1] : chat.Question.Split(' ')[3][..1],
                 "last-letter" => chat.Question.Contains("letter of") ? last[^1..] : chat.Question.Split(' ')[3][^1..],
-                "count-letters" => chat.Question.Contains("are in") ? $"{last.Length}" : $"{chat.Question.Split(' ')[4].Length}",
+                "count-letters" => chat.Question.Contains("are in") ? $"{last.Length}"
+                : $"{chat.Question.Split(' ')[4].Length}",
                 _ => null,
             };
             if (expected is not null)
-                Assert.True(string.Equals(expected + ".", chat.Answer, StringComparison.OrdinalIgnoreCase), $"{chat.Question} -> {chat.Answer}; expected {expected}");
+                Assert.True(
+                    string.Equals(expected + ".", chat.Answer, StringComparison.OrdinalIgnoreCase),
+                    $"{chat.Question} -> {chat.Answer}; expected {expected}");
         }
     }
 
     [Theory]
-    [InlineData("who-has", @"(\w+) (?:has|got|is playing with) an? (\w+) ([\w ]+?)[.,] (?:and )?(\w+) (?:has|got|is playing with) an? (\w+) ([\w ]+?)\. Who has the ([\w ]+)\?", 7, 3, 1, 6, 4)]
-    [InlineData("where-is", @"(\w+) (?:is|is playing) (\w+ the [\w ]+?)[.,] (?:and )?(\w+) (?:is|is playing) (\w+ the [\w ]+?)\. Who is (\w+ the [\w ]+)\?", 5, 2, 1, 4, 3)]
-    [InlineData("what-did", @"(\w+) (?:\w+) (?:some )?(\w+)[.,] (?:and )?(\w+) (?:\w+) (?:some )?(\w+)\. Who \w+ the (\w+)\?", 5, 2, 1, 4, 3)]
-    public void Answers_OfReadingFamilies_FollowTheText(string family, string pattern, int asked, int thing1, int person1, int thing2, int person2)
+    [InlineData(
+        "who-has", @"(\w+) (?:has|got|is playing with) an? (\w+) ([\w ]+?)[.,] (?:and )?(\w+) (?:has|got|is playing with) an? (\w+) ([\w ]+?)\. Who has the ([\w ]+)\?", 7, 3, 1, 6, 4)]
+    [InlineData(
+        "where-is", @"(\w+) (?:is|is playing) (\w+ the [\w ]+?)[.,] (?:and )?(\w+) (?:is|is playing) (\w+ the [\w ]+?)\. Who is (\w+ the [\w ]+)\?", 5, 2, 1, 4, 3)]
+    [InlineData(
+        "what-did", @"(\w+) (?:\w+) (?:some )?(\w+)[.,] (?:and )?(\w+) (?:\w+) (?:some )?(\w+)\. Who \w+ the (\w+)\?",
+        5, 2, 1, 4, 3)]
+    public void Answers_OfReadingFamilies_FollowTheText(
+        string family, string pattern, int asked, int thing1, int person1, int thing2, int person2)
     {
         int read = 0;
         foreach (var chat in All.Where(c => c.Family == family && c.Turns.Count == 1))
             if (Regex.Match(chat.Question, "^" + pattern + "$") is { Success: true } match)
             {
                 string wanted = match.Groups[asked].Value;
-                string expected = wanted == match.Groups[thing1].Value ? match.Groups[person1].Value : wanted == match.Groups[thing2].Value ? match.Groups[person2].Value : "nobody";
+                string expected = wanted == match.Groups[thing1].Value ? match.Groups[person1].Value
+                    : wanted == match.Groups[thing2].Value ? match.Groups[person2].Value : "nobody";
 
                 Assert.True(expected + "." == chat.Answer, $"{chat.Question} -> {chat.Answer}; expected {expected}");
                 read++;
@@ -185,7 +205,8 @@ public partial class BuiltinQuestionsTests
     [Fact]
     public void Answers_OfOrderings_FollowTheText()
     {
-        string[] down = ["taller", "older", "faster", "stronger", "louder", "tallest", "oldest", "fastest", "strongest", "loudest"];
+        string[] down =
+            ["taller", "older", "faster", "stronger", "louder", "tallest", "oldest", "fastest", "strongest", "loudest"];
         foreach (var chat in All.Where(c => c.Family is "who-is-more" or "who-is-most"))
         {
             // The people from most to least; a "less" relation is turned around.
@@ -196,7 +217,8 @@ public partial class BuiltinQuestionsTests
                 above.Add(down.Contains(match.Groups[2].Value) ? (left, right) : (right, left));
             }
             string word = Adjective().Match(chat.Question).Groups[1].Value;
-            string expected = down.Contains(word) ? above.Select(p => p.More).Except(above.Select(p => p.Less)).Single() : above.Select(p => p.Less).Except(above.Select(p => p.More)).Single();
+            string expected = down.Contains(word) ? above.Select(p => p.More).Except(above.Select(p => p.Less)).Single()
+                : above.Select(p => p.Less).Except(above.Select(p => p.More)).Single();
 
             Assert.True(expected + "." == chat.Answer, $"{chat.Question} -> {chat.Answer}; expected {expected}");
         }

@@ -9,7 +9,8 @@ namespace TinyLlm.Tests.Data;
 public partial class BuiltinStoriesTests
 {
     private static readonly Dictionary<Split, List<Story>> Stories =
-        Enum.GetValues<Split>().ToDictionary(split => split, split => BuiltinStories.Generate(BuiltinData.LoadStories(), split));
+        Enum.GetValues<Split>()
+        .ToDictionary(split => split, split => BuiltinStories.Generate(BuiltinData.LoadStories(), split));
 
     private static IEnumerable<string> All => Stories.Values.SelectMany(list => list).Select(story => story.Text);
 
@@ -120,14 +121,16 @@ public partial class BuiltinStoriesTests
             foreach (Match match in ArticleAndWord().Matches(text))
             {
                 string word = match.Groups[2].Value.ToLowerInvariant();
-                bool vowel = "aeio".Contains(word[0]) || word.StartsWith("um") || word.StartsWith("un") || word.StartsWith("up") || word is "honest" or "hour";
+                bool vowel = "aeio".Contains(word[0]) || word.StartsWith("um") || word.StartsWith("un")
+                    || word.StartsWith("up") || word is "honest" or "hour";
                 bool an = match.Groups[1].Value is "an" or "An";
 
                 Assert.True(an == (vowel && word != "one"), $"\"{match.Value}\" in: {text}");
             }
     }
 
-    private static IEnumerable<string> Words(string text) => Word().Matches(text.ToLowerInvariant()).Select(match => match.Value);
+    private static IEnumerable<string> Words(string text) =>
+        Word().Matches(text.ToLowerInvariant()).Select(match => match.Value);
 
     [GeneratedRegex("[a-z]+")]
     private static partial Regex Word();
@@ -135,7 +138,8 @@ public partial class BuiltinStoriesTests
     [GeneratedRegex(@"\b([A-Za-z]+) \1\b")]
     private static partial Regex DoubledWord();
 
-    // After a closing quote a small letter may go on with who speaks, but only after a question or a shout: "Why?" asked Mia.
+    // After a closing quote a small letter may go on with who speaks, but only after a question or a shout: "Why?"
+    // asked Mia.
     [GeneratedRegex("""[.!?] "?[a-z]|\." [a-z]|[!?]" (?!([a-z]+ ){0,3}(said|asked|cried|shouted|called|thought|whispered|laughed)\b)[a-z]""")]
     private static partial Regex LowerStart();
 

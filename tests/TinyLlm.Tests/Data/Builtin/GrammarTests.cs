@@ -104,7 +104,9 @@ public class GrammarTests
         // The reference implementation's first outputs for the seed 1234567.
         var random = new SplitMix64(1234567);
 
-        Assert.Equal([6457827717110365317, 3203168211198807973, 9817491932198370423], new ulong[] { random.Next(), random.Next(), random.Next() });
+        Assert.Equal(
+            [6457827717110365317, 3203168211198807973, 9817491932198370423],
+            new ulong[] { random.Next(), random.Next(), random.Next() });
     }
 
     private static HashSet<string> Expand(string json, int times)

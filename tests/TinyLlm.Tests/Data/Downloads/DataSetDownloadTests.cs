@@ -8,7 +8,9 @@ using static TinyLlm.Tests.Data.Downloads.DownloadBench;
 
 namespace TinyLlm.Tests.Data.Downloads;
 
-/// <summary>What is in a set's folder before and after: partial files, sums, files of the user's, archives, a full disk.</summary>
+/// <summary>
+/// What is in a set's folder before and after: partial files, sums, files of the user's, archives, a full disk.
+/// </summary>
 public sealed class DataSetDownloadTests
 {
     private const int Half = 150_000;
@@ -28,7 +30,14 @@ public sealed class DataSetDownloadTests
     public void AnInterruptedDownload_GoesOnWhereItStopped()
     {
         using var stop = new CancellationTokenSource();
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Sends = request.Number == 0 ? Half : Content.Length - request.Start, Stalls = request.Number == 0 });
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(
+            request, Content) with
+            {
+                Sends = request.Number == 0 ? Half
+            : Content.Length - request.Start,
+                Stalls = request.Number == 0
+            });
         bench.OnProgress = value =>
         {
             if (value.Bytes >= Half)
@@ -110,7 +119,8 @@ public sealed class DataSetDownloadTests
     [Fact]
     public void TheFirstSum_IsExpectedFromThenOn_WhereNoneIsKnown()
     {
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, request.Number == 0 ? Content : OtherContent), sumIsKnown: false);
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(request, request.Number == 0 ? Content : OtherContent), sumIsKnown: false);
         bench.Succeed();
         Assert.Contains(Sum(Content), File.ReadAllText(bench[".sums.json"]), StringComparison.Ordinal);
 
@@ -131,7 +141,9 @@ public sealed class DataSetDownloadTests
         using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content), sumIsKnown);
         bench.Succeed();
         File.WriteAllText(bench[Name], "mine");
-        bench.Refuse($"{Name}: is there, but has SHA-256 {Sum("mine"u8.ToArray())}; expected {Sum(Content)}", "Remove it", "--accept-new");
+        bench.Refuse(
+            $"{Name}: is there, but has SHA-256 {Sum("mine"u8.ToArray())}; expected {Sum(Content)}", "Remove it",
+            "--accept-new");
         Assert.Equal("mine", File.ReadAllText(bench[Name]));
 
         bench.Settings = bench.Settings with { AcceptNew = true };
@@ -221,7 +233,9 @@ public sealed class DataSetDownloadTests
         Assert.DoesNotContain("two.txt", lacking.Names);
 
         using var other = Archive(("folder/one", "first"), ("folder/two", "SECOND"));
-        other.Refuse($"folder/two in it has SHA-256 {Sum("SECOND"u8.ToArray())}; expected {Sum("second"u8.ToArray())}", "--accept-new");
+        other.Refuse(
+            $"folder/two in it has SHA-256 {Sum("SECOND"u8.ToArray())}; expected {Sum("second"u8.ToArray())}",
+            "--accept-new");
         Assert.DoesNotContain(other.Names, name => name.StartsWith("two", StringComparison.Ordinal));
         other.Settings = other.Settings with { AcceptNew = true };
         Assert.True(other.Get());
@@ -234,7 +248,10 @@ public sealed class DataSetDownloadTests
         using var bench = Archive();
         bench.Members = [new ZipMember("a", new DataFile("a.out"))];
         bench.Refuse("the archive has no a");
-        using var noise = new DownloadBench(request => LoopbackAnswer.File(request, Content), sumIsKnown: false) { Members = [new ZipMember("a", new DataFile("a.out"))] };
+        using var noise = new DownloadBench(
+            request => LoopbackAnswer.File(request, Content),
+            sumIsKnown: false)
+        { Members = [new ZipMember("a", new DataFile("a.out"))] };
         noise.Refuse("no valid ZIP archive");
         Assert.DoesNotContain("a.out", noise.Names);
     }

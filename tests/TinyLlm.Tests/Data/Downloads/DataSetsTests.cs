@@ -64,7 +64,9 @@ public sealed class DataSetsTests
     [Fact]
     public void Sums_AreDistinct()
     {
-        string[] sums = [.. DataSets.All.Where(set => set.Name != "fineweb-edu").SelectMany(set => set.Files.Concat(set.Downloads.Select(d => d.File)).Distinct()).Select(file => file.Sha256).OfType<string>()];
+        string[] sums = [.. DataSets.All.Where(set => set.Name != "fineweb-edu")
+            .SelectMany(set => set.Files.Concat(set.Downloads.Select(d => d.File)).Distinct())
+                .Select(file => file.Sha256).OfType<string>()];
         Assert.Equal(sums.Distinct(), sums);
     }
 

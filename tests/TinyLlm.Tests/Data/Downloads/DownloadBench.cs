@@ -18,7 +18,12 @@ internal sealed class DownloadBench : IDisposable, IProgress<DownloadProgress>
     public DownloadBench(Func<LoopbackRequest, LoopbackAnswer> answer, bool sumIsKnown = true)
     {
         server = new LoopbackServer(answer);
-        Settings = new DownloadSettings { UrlBase = server.Address, FirstPause = TimeSpan.FromMilliseconds(1), Stall = TimeSpan.FromSeconds(10) };
+        Settings = new DownloadSettings
+        {
+            UrlBase = server.Address,
+            FirstPause = TimeSpan.FromMilliseconds(1),
+            Stall = TimeSpan.FromSeconds(10)
+        };
         File = sumIsKnown ? new DataFile(Name, Content.Length, Sum(Content)) : new DataFile(Name);
     }
 
@@ -44,22 +49,31 @@ internal sealed class DownloadBench : IDisposable, IProgress<DownloadProgress>
     public Action<DownloadProgress> OnProgress { get; set; } = _ => { };
 
     /// <summary>Names in the set's folder, without the list of sums.</summary>
-    public string[] Names => Directory.Exists(folder["set"]) ? [.. Directory.GetFiles(folder["set"]).Select(path => Path.GetFileName(path)).Where(name => name != ".sums.json").Order(StringComparer.Ordinal)] : [];
+    public string[] Names =>
+        Directory.Exists(folder["set"])
+            ? [.. Directory.GetFiles(folder["set"]).Select(path => Path.GetFileName(path))
+                .Where(name => name != ".sums.json").Order(StringComparer.Ordinal)] : [];
 
     public string this[string name] => Path.Combine(folder["set"], name);
 
-    public DataSetFolder Folder => new(new DataSet("a", "letters", "none", "https://example.org/page", DataUse.Pretrain, [new RemoteFile("https://example.org/data/a.txt", File) { Members = Members }]), folder["set"]);
+    public DataSetFolder Folder =>
+        new(new DataSet(
+            "a", "letters", "none", "https://example.org/page", DataUse.Pretrain,
+            [new RemoteFile("https://example.org/data/a.txt", File) { Members = Members }]), folder["set"]);
 
     public bool Get() => GetUntil(TestContext.Current.CancellationToken);
 
-    public bool GetUntil(CancellationToken stop) => new DataSetDownload(Folder, Settings, this).RunAsync(stop).GetAwaiter().GetResult();
+    public bool GetUntil(CancellationToken stop) =>
+        new DataSetDownload(Folder, Settings, this).RunAsync(stop).GetAwaiter().GetResult();
 
     /// <summary>The set arrives whole.</summary>
     public void Succeed(byte[]? content = null)
     {
         Assert.True(Get());
         Assert.Equal([Name], Names);
-        Assert.True(System.IO.File.ReadAllBytes(this[Name]).AsSpan().SequenceEqual(content ?? Content), "The file has other bytes than the server's.");
+        Assert.True(
+            System.IO.File.ReadAllBytes(this[Name]).AsSpan().SequenceEqual(content ?? Content),
+            "The file has other bytes than the server's.");
     }
 
     /// <summary>The download is refused by one line with these parts.</summary>
@@ -71,7 +85,10 @@ internal sealed class DownloadBench : IDisposable, IProgress<DownloadProgress>
         Directory.CreateDirectory(folder["set"]);
         System.IO.File.WriteAllBytes(this[Name + ".part"], content);
         string etag = tag is null ? "null" : $"\"{tag.Replace("\"", "\\\"", StringComparison.Ordinal)}\"";
-        System.IO.File.WriteAllText(this[Name + ".part-version"], $"{{\"Url\": \"{address ?? new Uri(server.Address, "/data/a.txt").AbsoluteUri}\", \"ETag\": {etag}, \"LastModified\": null}}");
+        System.IO.File.WriteAllText(
+            this[Name + ".part-version"],
+            $"{{\"Url\": \"{address ?? new Uri(server.Address, "/data/a.txt").AbsoluteUri}\", \"ETag\": {etag}, "
+            + $"\"LastModified\": null}}");
     }
 
     public void Report(DownloadProgress value)

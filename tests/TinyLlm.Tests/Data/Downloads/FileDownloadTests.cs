@@ -39,7 +39,10 @@ public sealed class FileDownloadTests
         Assert.InRange(bench.Requests.Length, 5, 7);
         Assert.All(bench.Requests.Skip(1), request => Assert.Equal("\"one\"", request.IfRange));
         Assert.Equal(bench.Requests.Select(r => r.Start).Order(), bench.Requests.Select(r => r.Start));
-        Assert.Equal(bench.Requests.Length - 1, bench.Notes.Count(note => note.StartsWith("the connection was cut; next attempt in", StringComparison.Ordinal)));
+        Assert.Equal(
+            bench.Requests.Length - 1,
+            bench.Notes.Count(
+            note => note.StartsWith("the connection was cut; next attempt in", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -47,7 +50,14 @@ public sealed class FileDownloadTests
     [InlineData(Half)]
     public void AStall_CountsAsACut(int sends)
     {
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Sends = request.Number == 0 ? sends : Content.Length - request.Start, Stalls = request.Number == 0 });
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(
+            request, Content) with
+            {
+                Sends = request.Number == 0 ? sends
+            : Content.Length - request.Start,
+                Stalls = request.Number == 0
+            });
         bench.Settings = bench.Settings with { Stall = TimeSpan.FromMilliseconds(400) };
         bench.Succeed();
         Assert.Equal([0, sends], bench.Requests.Select(r => r.Start));
@@ -57,7 +67,8 @@ public sealed class FileDownloadTests
     [Fact]
     public void ASlowServer_IsNotOneThatStalls()
     {
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Takes = TimeSpan.FromSeconds(3) });
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(request, Content) with { Takes = TimeSpan.FromSeconds(3) });
         bench.Settings = bench.Settings with { Stall = TimeSpan.FromSeconds(2) };
         bench.Succeed();
         Assert.Single(bench.Requests);
@@ -66,7 +77,10 @@ public sealed class FileDownloadTests
     [Fact]
     public void AServerThatIgnoresTheRange_IsReadFromItsBeginning()
     {
-        using var bench = new DownloadBench(request => new LoopbackAnswer(200, Content) { Headers = ["ETag: \"one\""], Sends = request.Number == 0 ? Half : Content.Length });
+        using var bench = new DownloadBench(
+            request => new LoopbackAnswer(
+            200, Content)
+            { Headers = ["ETag: \"one\""], Sends = request.Number == 0 ? Half : Content.Length });
         bench.Succeed();
         Assert.Equal([0, Half], bench.Requests.Select(r => r.Start));
     }
@@ -76,10 +90,14 @@ public sealed class FileDownloadTests
     [InlineData(false)]
     public void AFileThatChanged_IsReadFromItsBeginning(bool looksAtTheCondition)
     {
-        // The first answer is of another version. A server that ignores If-Range goes on with bytes that do not fit, and is found out by its tag.
-        using var bench = new DownloadBench(request => request.Number == 0 ? LoopbackAnswer.File(request, OtherContent, "\"old\"") with { Sends = Half }
+        // The first answer is of another version. A server that ignores If-Range goes on with bytes that do not fit,
+        // and is found out by its tag.
+        using var bench = new DownloadBench(
+            request => request.Number == 0 ? LoopbackAnswer.File(request, OtherContent, "\"old\"") with { Sends = Half }
             : looksAtTheCondition ? LoopbackAnswer.File(request, Content, "\"new\"")
-            : LoopbackAnswer.File(request with { Headers = request.Headers.Where(h => h.Key != "If-Range").ToDictionary() }, Content, "\"new\""), sumIsKnown: false);
+            : LoopbackAnswer.File(
+                request with { Headers = request.Headers.Where(h => h.Key != "If-Range").ToDictionary() }, Content,
+                "\"new\""), sumIsKnown: false);
         bench.Succeed();
         Assert.Equal("\"old\"", bench.Requests[1].IfRange);
         Assert.Equal(looksAtTheCondition ? 2 : 3, bench.Requests.Length);
@@ -89,8 +107,15 @@ public sealed class FileDownloadTests
     public void ARestThatBeginsElsewhere_IsNotTaken()
     {
         using var bench = new DownloadBench(request => request.Number == 1
-            ? new LoopbackAnswer(206, Content[100..]) { Headers = ["ETag: \"one\"", $"Content-Range: bytes 100-{Content.Length - 1}/{Content.Length}"] }
-            : LoopbackAnswer.File(request, Content) with { Sends = request.Number == 0 ? Half : Content.Length - request.Start });
+            ? new LoopbackAnswer(
+                206, Content[100..])
+            {
+                Headers =
+                ["ETag: \"one\"", $"Content-Range: bytes 100-{Content.Length - 1}/{Content.Length}"]
+            }
+            : LoopbackAnswer.File(
+                request, Content) with
+            { Sends = request.Number == 0 ? Half : Content.Length - request.Start });
         bench.Succeed();
         Assert.Equal([0, Half, 0], bench.Requests.Select(r => r.Start));
     }
@@ -99,7 +124,8 @@ public sealed class FileDownloadTests
     public void ADate_TellsVersionsApart_WhereTheTagIsWeak()
     {
         const string Date = "Tue, 15 Nov 1994 12:45:26 GMT";
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content, tag: null, Date) is var whole && request.Number == 0
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(request, Content, tag: null, Date) is var whole && request.Number == 0
             ? whole with { Sends = Half, Headers = [.. whole.Headers, "ETag: W/\"weak\""] }
             : whole);
         bench.Succeed();
@@ -113,7 +139,9 @@ public sealed class FileDownloadTests
     [InlineData(false, false, 0)]
     public void WithoutAVersion_OnlyASumThatIsCheckedAllowsToGoOn(bool sumIsKnown, bool acceptNew, int start)
     {
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content, tag: null) is var whole && request.Number == 0 ? whole with { Sends = Half } : whole, sumIsKnown);
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(request, Content, tag: null) is var whole && request.Number == 0
+            ? whole with { Sends = Half } : whole, sumIsKnown);
         bench.Settings = bench.Settings with { AcceptNew = acceptNew };
         bench.Succeed();
         Assert.Equal([0, start], bench.Requests.Select(r => r.Start));
@@ -127,19 +155,25 @@ public sealed class FileDownloadTests
     [InlineData(408, "Other: 1", "0 s")]
     public void ABusyServer_IsAskedAgain(int status, string header, string pause)
     {
-        using var bench = new DownloadBench(request => request.Number < 2 ? new LoopbackAnswer(status, "busy"u8.ToArray()) { Headers = [header] } : LoopbackAnswer.File(request, Content));
+        using var bench = new DownloadBench(
+            request => request.Number < 2 ? new LoopbackAnswer(status, "busy"u8.ToArray()) { Headers = [header] }
+            : LoopbackAnswer.File(request, Content));
         bench.Succeed();
         Assert.Equal(3, bench.Requests.Length);
-        Assert.All(bench.Notes, note => Assert.Equal($"the server answered HTTP {status}; next attempt in {pause}", note));
+        Assert.All(bench.Notes,
+            note => Assert.Equal($"the server answered HTTP {status}; next attempt in {pause}", note));
     }
 
     [Fact]
     public void RetryAfter_IsWaitedFor()
     {
-        using var bench = new DownloadBench(request => request.Number == 0 ? new LoopbackAnswer(503, []) { Headers = ["Retry-After: 1"] } : LoopbackAnswer.File(request, Content));
+        using var bench = new DownloadBench(
+            request => request.Number == 0 ? new LoopbackAnswer(503, []) { Headers = ["Retry-After: 1"] }
+            : LoopbackAnswer.File(request, Content));
         var clock = System.Diagnostics.Stopwatch.StartNew();
         bench.Succeed();
-        Assert.True(clock.Elapsed > TimeSpan.FromSeconds(0.9), $"The server asked for a second and was asked again after {clock.Elapsed}.");
+        Assert.True(clock.Elapsed > TimeSpan.FromSeconds(0.9), "The server asked for a second and was asked again "
+            + $"after {clock.Elapsed}.");
         Assert.Equal("the server answered HTTP 503; next attempt in 1 s", Assert.Single(bench.Notes));
     }
 
@@ -165,7 +199,8 @@ public sealed class FileDownloadTests
     [Fact]
     public void AServerThatBringsNothingNew_IsGivenUp_AndWhatCameIsKept()
     {
-        using var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Sends = request.Start == 0 ? Half : 0 });
+        using var bench = new DownloadBench(
+            request => LoopbackAnswer.File(request, Content) with { Sends = request.Start == 0 ? Half : 0 });
         bench.Settings = bench.Settings with { Attempts = 3 };
         bench.Refuse("the connection was cut; given up after 3 attempts", "(150,000 bytes) is kept");
         Assert.Equal([Name + ".part", Name + ".part-version"], bench.Names);
@@ -176,7 +211,9 @@ public sealed class FileDownloadTests
     {
         using var bench = new DownloadBench(request => request.Path == "/data/a.txt"
             ? new LoopbackAnswer(302, []) { Headers = ["Location: /elsewhere"] }
-            : LoopbackAnswer.File(request, Content) with { Sends = request.Start == 0 ? Half : Content.Length - request.Start });
+            : LoopbackAnswer.File(
+                request, Content) with
+            { Sends = request.Start == 0 ? Half : Content.Length - request.Start });
         bench.Succeed();
         Assert.Equal(["/data/a.txt", "/elsewhere", "/data/a.txt", "/elsewhere"], bench.Requests.Select(r => r.Path));
         Assert.Equal([0, 0, Half, Half], bench.Requests.Select(r => r.Start));
@@ -210,7 +247,9 @@ public sealed class FileDownloadTests
     [InlineData("Other: 1", "<html lang=en>Please sign in</html>")]
     public void AWebPage_IsNotData_AndCostsNothingThatCameBefore(string header, string page)
     {
-        using var bench = new DownloadBench(_ => new LoopbackAnswer(200, System.Text.Encoding.ASCII.GetBytes(page)) { Headers = [header] }, sumIsKnown: false);
+        using var bench = new DownloadBench(
+            _ => new LoopbackAnswer(200, System.Text.Encoding.ASCII.GetBytes(page)) { Headers = [header] },
+            sumIsKnown: false);
         bench.Refuse("/data/a.txt: a web page came instead of the file", "sign in");
         Assert.Empty(bench.Names);
 
@@ -227,7 +266,8 @@ public sealed class FileDownloadTests
             gone = server.Address;
         using var bench = new DownloadBench(_ => new LoopbackAnswer(200, []));
         bench.Settings = bench.Settings with { UrlBase = gone };
-        bench.Refuse($"{gone}data/a.txt: 127.0.0.1 was not reached (", "check the network connection; given up after 3 attempts");
+        bench.Refuse($"{gone}data/a.txt: 127.0.0.1 was not reached (", "check the network connection; given up after "
+            + "3 attempts");
         Assert.Empty(bench.Names);
     }
 
@@ -235,7 +275,8 @@ public sealed class FileDownloadTests
     public void AServerWithoutEncryption_WhereThereShouldBeSome_IsOneLine()
     {
         using var bench = new DownloadBench(_ => new LoopbackAnswer(200, Content));
-        bench.Settings = bench.Settings with { UrlBase = new UriBuilder(bench.Settings.UrlBase!) { Scheme = "https" }.Uri };
+        bench.Settings =
+            bench.Settings with { UrlBase = new UriBuilder(bench.Settings.UrlBase!) { Scheme = "https" }.Uri };
         bench.Refuse("/data/a.txt: no secure connection (", "clock and certificates");
         Assert.Empty(bench.Requests);
     }
@@ -262,13 +303,22 @@ public sealed class FileDownloadTests
     [Fact]
     public void WithoutALength_TheEndOfTheConnection_IsTheEndOfTheFile_UnlessTheTableKnowsBetter()
     {
-        using (var bench = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Length = -1 }, sumIsKnown: false))
+        using (var bench = new DownloadBench(
+            request => LoopbackAnswer.File(request, Content) with { Length = -1 }, sumIsKnown: false))
             bench.Succeed();
 
-        using var known = new DownloadBench(request => LoopbackAnswer.File(request, Content) with { Length = -1, Sends = request.Number == 0 ? Half : Content.Length - request.Start });
+        using var known = new DownloadBench(
+            request => LoopbackAnswer.File(
+            request, Content) with
+            {
+                Length = -1,
+                Sends = request.Number == 0 ? Half
+            : Content.Length - request.Start
+            });
         known.Succeed();
         Assert.Equal([0, Half], known.Requests.Select(r => r.Start));
-        Assert.StartsWith("the server sent 150,000 of 300,000 bytes", Assert.Single(known.Notes), StringComparison.Ordinal);
+        Assert.StartsWith(
+            "the server sent 150,000 of 300,000 bytes", Assert.Single(known.Notes), StringComparison.Ordinal);
     }
 
     [Fact]

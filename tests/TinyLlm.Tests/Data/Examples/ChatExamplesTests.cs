@@ -50,11 +50,15 @@ public sealed class ChatExamplesTests
     {
         var conversations = Conversations(9);
         using var backend = Backend.Create("cpu");
-        using var model = new Gpt(GptConfig.Create(architecture, 2, 4, 32, Context, tokenizer.VocabularySize, architecture == Architecture.Gpt2 ? 4 : 2), backend);
+        using var model = new Gpt(
+            GptConfig.Create(
+            architecture, 2, 4, 32, Context, tokenizer.VocabularySize, architecture == Architecture.Gpt2 ? 4 : 2),
+            backend);
         model.Initialize(3);
 
         var (loss, gradients) = LossAndGradients(model, new ChatExamples(conversations, tokenizer, Context));
-        var (packedLoss, packedGradients) = LossAndGradients(model, new ChatExamples(conversations, tokenizer, Context, packed: true));
+        var (packedLoss, packedGradients) =
+            LossAndGradients(model, new ChatExamples(conversations, tokenizer, Context, packed: true));
 
         Assert.Equal(loss, packedLoss, 1e-5);
         Assert.True(gradients.Max(Math.Abs) > 1e-3);
@@ -66,10 +70,12 @@ public sealed class ChatExamplesTests
     public void RowsThatSeeEachOther_GiveAnotherLoss()
     {
         using var backend = Backend.Create("cpu");
-        using var model = new Gpt(GptConfig.Create(Architecture.Qwen3, 2, 4, 32, Context, tokenizer.VocabularySize, 2), backend);
+        using var model =
+            new Gpt(GptConfig.Create(Architecture.Qwen3, 2, 4, 32, Context, tokenizer.VocabularySize, 2), backend);
         model.Initialize(3);
         var packed = new ChatExamples(Conversations(9), tokenizer, Context, packed: true);
-        double apart = LossAndGradients(model, packed).Loss, together = LossAndGradients(model, packed, apart: false).Loss;
+        double apart = LossAndGradients(model, packed).Loss,
+            together = LossAndGradients(model, packed, apart: false).Loss;
         Assert.True(Math.Abs(apart - together) > 1e-4, $"{apart} and {together}");
     }
 
@@ -77,15 +83,20 @@ public sealed class ChatExamplesTests
     public void RowsWithoutAnAnswer_AreCounted_AndNoneIsRefused()
     {
         var mute = new Conversation([new ChatMessage("user", "Hello?")]);
-        var long1 = new Conversation([new ChatMessage("user", new string('x', 200)), new ChatMessage(ChatTemplate.Assistant, "y")]);
+        var long1 = new Conversation(
+            [new ChatMessage("user", new string('x', 200)), new ChatMessage(ChatTemplate.Assistant, "y")]);
         var examples = new ChatExamples([mute, .. Conversations(3), long1], tokenizer, Context, packed: true);
         Assert.Equal((2, 3), (examples.Skipped, examples.Conversations));
-        UserError.Expect(() => new ChatExamples([mute, long1], tokenizer, Context, packed: true), "no row with an assistant's answer", "2 rows");
+        UserError.Expect(
+            () => new ChatExamples([mute, long1], tokenizer, Context, packed: true),
+            "no row with an assistant's answer", "2 rows");
     }
 
-    private static List<Conversation> Conversations(int count) => [.. Enumerable.Range(0, count).Select(i => new Conversation(
+    private static List<Conversation> Conversations(int count) =>
+        [.. Enumerable.Range(0, count).Select(i => new Conversation(
     [
-        new ChatMessage("user", $"{i}+{i * 7 % 5}?"), new ChatMessage(ChatTemplate.Assistant, new string('a', i % 4) + $"{i + i * 7 % 5}"),
+        new ChatMessage("user", $"{i}+{i * 7 % 5}?"),
+            new ChatMessage(ChatTemplate.Assistant, new string('a', i % 4) + $"{i + i * 7 % 5}"),
     ]))];
 
     // Tokens and targets of each document, padding left out.
@@ -97,18 +108,21 @@ public sealed class ChatExamplesTests
         {
             examples.Read(0, row, tokens, targets);
             examples.ReadStarts(0, row, starts);
-            foreach (var group in Enumerable.Range(0, examples.Length).GroupBy(i => starts[i]).Where(g => g.Any(i => targets[i] >= 0)))
+            foreach (var group in Enumerable.Range(0, examples.Length).GroupBy(i => starts[i])
+                .Where(g => g.Any(i => targets[i] >= 0)))
             {
                 int end = group.Last(i => targets[i] >= 0) + 1;
                 Assert.Equal(group.Key, group.First());
-                documents.Add($"{string.Join(' ', tokens[group.Key..end])} -> {string.Join(' ', targets[group.Key..end])}");
+                documents.Add(
+                    $"{string.Join(' ', tokens[group.Key..end])} -> {string.Join(' ', targets[group.Key..end])}");
             }
         }
 
         return documents;
     }
 
-    private static (double Loss, float[] Gradients) LossAndGradients(Gpt model, ChatExamples examples, bool apart = true)
+    private static (double Loss, float[] Gradients) LossAndGradients(
+        Gpt model, ChatExamples examples, bool apart = true)
     {
         int b = (int)examples.Count, t = examples.Length;
         using var arena = new Arena(model.Backend, "test");
@@ -119,10 +133,12 @@ public sealed class ChatExamplesTests
         var batch = new Batch(b, t, packed);
         batch.Fill(examples, [.. Enumerable.Range(0, b).Select(i => (0L, (long)i))]);
         batch.SendTo(activations, new int[b * t]);
-        model.Backend.Write(activations.TokenWeights, [.. batch.Targets.Select(target => target >= 0 ? 1f / batch.Scored : 0)]);
+        model.Backend.Write(
+            activations.TokenWeights, [.. batch.Targets.Select(target => target >= 0 ? 1f / batch.Scored : 0)]);
         model.Backend.Fill(model.AllGradients, 0);
         model.Forward(activations);
         model.LogProbabilitiesAndBackward(activations);
-        return (-ModelRun.Read(activations.LogProbabilities).Zip(batch.Targets).Where(p => p.Second >= 0).Average(p => (double)p.First), ModelRun.Read(model.AllGradients));
+        return (-ModelRun.Read(activations.LogProbabilities).Zip(batch.Targets).Where(p => p.Second >= 0)
+            .Average(p => (double)p.First), ModelRun.Read(model.AllGradients));
     }
 }

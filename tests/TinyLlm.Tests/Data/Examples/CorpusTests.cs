@@ -113,7 +113,8 @@ public sealed class CorpusTests : IDisposable
     public void PreparedFolders_AndTokenFiles_AreReadAsTheyAre()
     {
         folder.Write("a.txt", SmallRun.Text(3000));
-        new Preparation(DataSource.Parse([folder["a.txt"]], new SourceOptions()), tokenizer, folder["shards"]).Run(2, stop: TestContext.Current.CancellationToken);
+        new Preparation(DataSource.Parse([folder["a.txt"]], new SourceOptions()), tokenizer, folder["shards"])
+            .Run(2, stop: TestContext.Current.CancellationToken);
         folder.Write("b.bin", Encoding.Unicode.GetBytes("sixteen bits a token make a text of tokens"));
         using var text = Open(["a.txt"]);
         using var shards = Open(["shards"]);
@@ -129,11 +130,14 @@ public sealed class CorpusTests : IDisposable
         }
 
         Assert.Equal(shards.TrainTokens + 38, both.TrainTokens);
-        UserError.Expect(() => Open(["shards"], tokenizer: BpeTrainer.Train("some text here"u8, 260)), "another tokenizer");
+        UserError.Expect(
+            () => Open(["shards"], tokenizer: BpeTrainer.Train("some text here"u8, 260)), "another tokenizer");
     }
 
     private Corpus Open(string[] names, string[]? validation = null, Tokenizer? tokenizer = null) => Corpus.Open(
-        Sources(names), Sources(validation ?? []), tokenizer ?? this.tokenizer, new CorpusSettings(8, folder["prepared"], 2));
+        Sources(names), Sources(validation ?? []), tokenizer
+        ?? this.tokenizer, new CorpusSettings(8, folder["prepared"], 2));
 
-    private IReadOnlyList<DataSource> Sources(string[] names) => DataSource.Parse([.. names.Select(name => folder[name])], new SourceOptions());
+    private IReadOnlyList<DataSource> Sources(string[] names) =>
+        DataSource.Parse([.. names.Select(name => folder[name])], new SourceOptions());
 }

@@ -64,7 +64,8 @@ public sealed class PermutationTests
 
         long[] first = Order(1, 0);
         Assert.Equal(first, Order(1, 0));
-        foreach (long[] other in new[] { Order(1, 1), Order(2, 0), Order(1UL << 32, 0), Order(1, 1L << 32), Order(1UL << 32 | 1, 0) })
+        foreach (long[] other in new[] { Order(1, 1), Order(2, 0), Order(1UL << 32, 0), Order(1, 1L << 32),
+            Order(1UL << 32 | 1, 0) })
         {
             // A random pair of orders agrees at one place on average.
             int same = first.Zip(other).Count(pair => pair.First == pair.Second);

@@ -44,7 +44,9 @@ public class WeightedOrderTests
             Assert.Equal(all[place], new WeightedOrder([50, 60], [0.3, 0.7], seed: 9).At(place));
         }
 
-        Assert.NotEqual(all, Enumerable.Range(0, 25_000).Select(i => new WeightedOrder([50, 60], [0.3, 0.7], seed: 10).At(i % 100)));
+        Assert.NotEqual(
+            all, Enumerable.Range(0, 25_000)
+            .Select(i => new WeightedOrder([50, 60], [0.3, 0.7], seed: 10).At(i % 100)));
         Assert.NotEqual(all[..1000].Select(p => p.Index < 50), all[10_000..11_000].Select(p => p.Index < 50));
     }
 

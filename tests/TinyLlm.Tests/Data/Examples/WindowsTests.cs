@@ -104,14 +104,16 @@ public class WindowsTests
     public void TooFewTokens_AreRefused()
     {
         var error = Assert.Throws<TinyLlmException>(() => new Windows(new int[64], 64, keepRest: false, "training"));
-        Assert.Equal("The training data has 64 tokens; expected at least 65, one more than --context 64. Give more text or a shorter context.", error.Message);
+        Assert.Equal("The training data has 64 tokens; expected at least 65, one more than --context 64. Give more "
+            + "text or a shorter context.", error.Message);
     }
 
     [Fact]
     public void AnEpoch_VisitsEachExampleOnce_AndTheNextInAnotherOrder()
     {
         var order = new ExampleOrder(50, seed: 3);
-        long[] first = Enumerable.Range(0, 50).Select(i => order.At(i).Index).ToArray(), second = Enumerable.Range(50, 50).Select(i => order.At(i).Index).ToArray();
+        long[] first = Enumerable.Range(0, 50).Select(i => order.At(i).Index).ToArray(),
+            second = Enumerable.Range(50, 50).Select(i => order.At(i).Index).ToArray();
 
         Assert.Equal(Enumerable.Range(0, 50).Select(i => (long)i), first.Order());
         Assert.Equal(first.Order(), second.Order());

@@ -26,7 +26,9 @@ public sealed class ChatRowsTests : IDisposable
             {"id":7,"messages":[{"content":"only \"me\"\n\u00e9 \ud83d\ude00","role":"user","name":null}],"prompt":3}
             """);
         Assert.Equal(2, rows.Length);
-        Assert.Equal([new ChatMessage("system", "Be brief."), new ChatMessage("user", "Hi"), new ChatMessage("assistant", "")], rows[0].Messages);
+        Assert.Equal(
+            [new ChatMessage("system", "Be brief."), new ChatMessage("user", "Hi"), new ChatMessage("assistant", "")],
+            rows[0].Messages);
         Assert.Equal([new ChatMessage("user", "only \"me\"\né 😀")], rows[1].Messages);
     }
 
@@ -97,7 +99,9 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("{\"messages\":null}", "\"messages\" is null")]
     [InlineData("{\"messages\":[]}", "\"messages\" is empty")]
     [InlineData("{\"messages\":[7]}", "message 1 is a number")]
-    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"tool\",\"content\":\"a\"}]}", "\"role\" of message 2 is \"tool\"; expected system, user, assistant")]
+    [InlineData(
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"tool\",\"content\":\"a\"}]}",
+        "\"role\" of message 2 is \"tool\"; expected system, user, assistant")]
     [InlineData("{\"messages\":[{\"role\":\"a\\nb\",\"content\":\"a\"}]}", "\"role\" of message 1 is")]
     [InlineData("{\"messages\":[{\"content\":\"a\"}]}", "\"role\" of message 1 is missing")]
     [InlineData("{\"messages\":[{\"role\":\"user\"}]}", "\"content\" of message 1 is missing")]
@@ -115,12 +119,16 @@ public sealed class ChatRowsTests : IDisposable
     [Fact]
     public void Read_InvalidUtf8_IsRefused()
     {
-        byte[] bytes = [.. Encoding.UTF8.GetBytes("{\"prompt\":\"a"), 0xFF, .. Encoding.UTF8.GetBytes("\",\"completion\":\"b\"}")];
+        byte[] bytes =
+            [.. Encoding.UTF8.GetBytes("{\"prompt\":\"a"), 0xFF, .. Encoding.UTF8.GetBytes("\",\"completion\":\"b\"}")];
         string path = folder.Write("rows.jsonl", bytes);
         UserError.Expect(() => ChatRows.Read(path).Count(), "line 1", "no valid UTF-8");
 
         // Half of a surrogate pair.
-        path = folder.Write("rows.jsonl", [0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{\"prompt\":\"a"), 0, 0xD8, .. Encoding.Unicode.GetBytes("\",\"completion\":\"b\"}")]);
+        path = folder.Write(
+            "rows.jsonl",
+            [0xFF, 0xFE, .. Encoding.Unicode.GetBytes("{\"prompt\":\"a"), 0, 0xD8,
+            .. Encoding.Unicode.GetBytes("\",\"completion\":\"b\"}")]);
         UserError.Expect(() => ChatRows.Read(path).Count(), path, "not valid in the encoding");
     }
 
@@ -138,7 +146,8 @@ public sealed class ChatRowsTests : IDisposable
             {
                 if (mark.Length == 0 && name == "utf-32")
                     continue;
-                string path = folder.Write("rows.jsonl" + ending, SourceReading.Compress([.. mark, .. encoding.GetBytes(Text)], ending));
+                string path = folder.Write(
+                    "rows.jsonl" + ending, SourceReading.Compress([.. mark, .. encoding.GetBytes(Text)], ending));
                 Conversation[] rows = [.. ChatRows.Read(path)];
                 Assert.Equal(2, rows.Length);
                 CheckPair(rows[0], "a", "\u4e2d");
@@ -150,7 +159,8 @@ public sealed class ChatRowsTests : IDisposable
     [Fact]
     public void Read_Damaged_IsRefused()
     {
-        byte[] packed = SourceReading.Compress(Encoding.UTF8.GetBytes("{\"prompt\":\"a\",\"completion\":\"b\"}\n"), ".gz");
+        byte[] packed =
+            SourceReading.Compress(Encoding.UTF8.GetBytes("{\"prompt\":\"a\",\"completion\":\"b\"}\n"), ".gz");
         string path = folder.Write("rows.jsonl.gz", packed[..^5]);
         UserError.Expect(() => ChatRows.Read(path).Count(), path, "damaged or cut off");
         path = folder.Write("rows.jsonl", packed);
@@ -172,7 +182,10 @@ public sealed class ChatRowsTests : IDisposable
     public void Rows_AreConversationsOrDocuments(string text, string? field, bool expected)
     {
         foreach (string ending in new[] { "", ".gz", ".zst" })
-            Assert.Equal(expected, ChatData.IsChat(folder.Write("rows.jsonl" + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(text), ending)), field));
+            Assert.Equal(
+                expected, ChatData.IsChat(
+                folder.Write("rows.jsonl" + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(text), ending)),
+                field));
     }
 
     [Theory]
@@ -201,10 +214,12 @@ public sealed class ChatRowsTests : IDisposable
     [InlineData("")]
     [InlineData("\uFEFF")]
     [InlineData("\n \r\n\t\n")]
-    public void Read_NoRows_IsRefused(string text) => UserError.Expect(() => Read(text), folder["rows.jsonl"], "no rows");
+    public void Read_NoRows_IsRefused(string text) =>
+        UserError.Expect(() => Read(text), folder["rows.jsonl"], "no rows");
 
     [Fact]
-    public void Read_NoSuchFile() => UserError.Expect(() => ChatRows.Read(folder["none.jsonl"]).Count(), folder["none.jsonl"], "no such file");
+    public void Read_NoSuchFile() =>
+        UserError.Expect(() => ChatRows.Read(folder["none.jsonl"]).Count(), folder["none.jsonl"], "no such file");
 
     [Fact]
     public void Read_LineWithoutEnd_IsRefused()

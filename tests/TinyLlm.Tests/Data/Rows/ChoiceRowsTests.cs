@@ -20,7 +20,8 @@ public sealed class ChoiceRowsTests : IDisposable
         string text = Good + "\n\n" + """{"id":1,"context":"Caf\u00e9","answer":"é","choices":["x","é","z"]}""" + "\n";
         foreach (string ending in new[] { "", ".gz", ".zst" })
         {
-            string path = folder.Write("rows.jsonl" + ending, SourceReading.Compress(System.Text.Encoding.UTF8.GetBytes(text), ending));
+            string path = folder.Write(
+                "rows.jsonl" + ending, SourceReading.Compress(System.Text.Encoding.UTF8.GetBytes(text), ending));
             Assert.True(ChoiceRows.AreIn(path, null));
             var rows = ChoiceRows.Read(path);
             Assert.Equal(2, rows.Count);
@@ -63,7 +64,8 @@ public sealed class ChoiceRowsTests : IDisposable
     [InlineData("""{"question":"q",""", "no valid JSON")]
     [InlineData("""{"question":"\ud800","choices":["a","b"],"answer":0}""", "half of a surrogate pair")]
     public void ABadRow_IsNamed(string row, string part) =>
-        UserError.Expect(() => ChoiceRows.Read(folder.Write("rows.jsonl", Good + "\n\n" + row + "\n")), "rows.jsonl, line 3", part);
+        UserError.Expect(
+        () => ChoiceRows.Read(folder.Write("rows.jsonl", Good + "\n\n" + row + "\n")), "rows.jsonl, line 3", part);
 
     [Fact]
     public void AFileWithoutRows_AndChoicesAmongConversations_AreRefused()
@@ -80,11 +82,14 @@ public sealed class ChoiceRowsTests : IDisposable
     {
         var tokenizer = new ByteTokenizer();
         ChoiceRow[] rows = [new("ab \n", ["c", " dé "], 0), new("", ["e", "f"], 0)];
-        Check(rows, chat: false, [("ab", " c"), ("ab", " dé"), ("", "e"), ("", "f")], before => [tokenizer.DocumentStart, .. tokenizer.Encode(before)], tokenizer.Encode);
+        Check(rows, chat: false, [("ab", " c"), ("ab", " dé"), ("", "e"), ("", "f")],
+            before => [tokenizer.DocumentStart, .. tokenizer.Encode(before)], tokenizer.Encode);
         Check(rows, chat: true, [("ab \n", "c"), ("ab \n", "dé"), ("", "e"), ("", "f")],
-            before => ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", before)]), after => [.. tokenizer.Encode(after), tokenizer.TurnEnd]);
+            before => ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", before)]), after =>
+            [.. tokenizer.Encode(after), tokenizer.TurnEnd]);
 
-        void Check(ChoiceRow[] rows, bool chat, (string Before, string After)[] expected, Func<string, int[]> encodeBefore, Func<string, int[]> encodeAfter)
+        void Check(ChoiceRow[] rows, bool chat, (string Before, string After)[] expected,
+            Func<string, int[]> encodeBefore, Func<string, int[]> encodeAfter)
         {
             var examples = new ChoiceExamples(rows, tokenizer, 64, chat);
             Assert.Equal([0, 2], examples.First);
@@ -95,7 +100,9 @@ public sealed class ChoiceRowsTests : IDisposable
                 examples.Read(0, i, tokens, targets);
                 int[] before = encodeBefore(expected[i].Before), after = encodeAfter(expected[i].After);
                 Assert.Equal([.. before, .. after[..^1]], tokens[..(before.Length + after.Length - 1)]);
-                Assert.Equal(Enumerable.Repeat(-1, before.Length - 1).Concat(after), targets[..(before.Length + after.Length - 1)]);
+                Assert.Equal(
+                    Enumerable.Repeat(-1, before.Length - 1).Concat(after),
+                    targets[..(before.Length + after.Length - 1)]);
                 Assert.All(targets[(before.Length + after.Length - 1)..], target => Assert.Equal(-1, target));
             }
         }
@@ -105,10 +112,13 @@ public sealed class ChoiceRowsTests : IDisposable
     public void ARowWithAChoiceLongerThanTheContext_IsLeftOut()
     {
         // The start, "abc", " " and 12 letters: 16 tokens and one that is only a target.
-        ChoiceRow[] rows = [new("abc", ["x", new string('y', 12)], 0), new("abc", ["x", new string('y', 13)], 0), new("abc", ["x", "y"], 0)];
+        ChoiceRow[] rows = [new("abc", ["x", new string('y', 12)], 0), new("abc", ["x", new string('y', 13)], 0),
+            new("abc", ["x", "y"], 0)];
         var examples = new ChoiceExamples(rows, new ByteTokenizer(), 16, chat: false);
         Assert.Equal([0, -1, 2], examples.First);
         Assert.Equal((4, 16), (examples.Count, examples.Length));
-        UserError.Expect(() => new ChoiceExamples(rows, new ByteTokenizer(), 4, chat: false), "None of the 3", "context of 4 tokens");
+        UserError.Expect(
+            () => new ChoiceExamples(rows, new ByteTokenizer(), 4, chat: false), "None of the 3",
+            "context of 4 tokens");
     }
 }

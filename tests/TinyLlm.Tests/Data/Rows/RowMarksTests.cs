@@ -5,7 +5,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Data.Rows;
 
-/// <summary>Fields of a row that change what is learned: each is honoured or refused by its name, and what is neither is named.</summary>
+/// <summary>
+/// Fields of a row that change what is learned: each is honoured or refused by its name, and what is neither is named.
+/// </summary>
 public sealed class RowMarksTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -29,7 +31,9 @@ public sealed class RowMarksTests : IDisposable
     public void WhatIsLearned_IsWhatIsMarked(string row, params string[] learned)
     {
         var conversation = Assert.Single(Read(row));
-        Assert.Equal(learned, conversation.Messages.Where(message => message.Role == ChatTemplate.Assistant && message.IsLearned).Select(message => message.Content));
+        Assert.Equal(
+            learned, conversation.Messages.Where(message => message.Role == ChatTemplate.Assistant && message.IsLearned)
+            .Select(message => message.Content));
         Assert.Null(report.Describe());
 
         // The mask says so, and the ids are those without marks.
@@ -37,9 +41,13 @@ public sealed class RowMarksTests : IDisposable
         List<int> ids = [], plain = [];
         List<bool> trained = [], plainTrained = [];
         ChatTemplate.Encode(tokenizer, conversation.Messages, ids, trained);
-        ChatTemplate.Encode(tokenizer, [.. conversation.Messages.Select(message => new ChatMessage(message.Role, message.Content))], plain, plainTrained);
+        ChatTemplate.Encode(
+            tokenizer, [.. conversation.Messages.Select(message => new ChatMessage(message.Role, message.Content))],
+            plain, plainTrained);
         Assert.Equal(plain, ids);
-        Assert.Equal(learned.SelectMany(text => (int[])[.. tokenizer.Encode(text), tokenizer.TurnEnd]), ids.Where((_, i) => trained[i]));
+        Assert.Equal(
+            learned.SelectMany(text => (int[])[.. tokenizer.Encode(text), tokenizer.TurnEnd]),
+            ids.Where((_, i) => trained[i]));
     }
 
     [Theory]
@@ -75,7 +83,9 @@ public sealed class RowMarksTests : IDisposable
     [Theory]
     [InlineData("""{"messages":[{"role":"user","content":[{"type":"text","text":"a "},{"type":"text","text":"b"}]},{"role":"assistant","content":[]}]}""")]
     [InlineData("""{"prompt":[{"role":"user","content":[{"type":"text","text":"a b"}]}],"completion":""}""")]
-    public void Parts_OfText_AreOneText(string row) => Assert.Equal([new ChatMessage("user", "a b"), new ChatMessage("assistant", "")], Assert.Single(Read(row)).Messages);
+    public void Parts_OfText_AreOneText(string row) =>
+        Assert.Equal(
+            [new ChatMessage("user", "a b"), new ChatMessage("assistant", "")], Assert.Single(Read(row)).Messages);
 
     [Theory]
     [InlineData("tool_calls", """[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]""")]
@@ -148,7 +158,9 @@ public sealed class RowMarksTests : IDisposable
         ];
         var read = Read(string.Join('\n', rows));
         Assert.Equal("a\n\ni", read[3].Messages[0].Content);
-        Assert.Equal([("id", 1), ("family", 3), ("score", 1), ("messages[].name", 1), ("prompt", 1), ("category", 1)], report.NotRead.Select(field => (field.Key, (int)field.Value)));
+        Assert.Equal(
+            [("id", 1), ("family", 3), ("score", 1), ("messages[].name", 1), ("prompt", 1), ("category", 1)],
+            report.NotRead.Select(field => (field.Key, (int)field.Value)));
         Assert.Equal("id (1 row), family (3 rows) and 4 more", report.Describe(2));
     }
 
@@ -187,8 +199,12 @@ public sealed class RowMarksTests : IDisposable
 
     private List<Conversation> Read(string text) => [.. ChatRows.Read(folder.Write("rows.jsonl", text), report)];
 
-    private void Refuse(string row, string part) => UserError.Expect(() => Read("{\"question\":\"a\",\"answer\":\"b\"}\n" + row), "rows.jsonl, line 2: ", part);
+    private void Refuse(string row, string part) =>
+        UserError.Expect(() => Read("{\"question\":\"a\",\"answer\":\"b\"}\n" + row), "rows.jsonl, line 2: ", part);
 
     private void RefusePair(string row, string part) =>
-        UserError.Expect(() => PreferenceRows.Read(folder.Write("pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"yes\",\"rejected\":\"no\"}\n" + row)), "pairs.jsonl, line 2: ", part);
+        UserError.Expect(
+        () => PreferenceRows.Read(
+        folder.Write("pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"yes\",\"rejected\":\"no\"}\n" + row)),
+        "pairs.jsonl, line 2: ", part);
 }

@@ -32,8 +32,10 @@ public class BadSourcesTests
         using var folder = new TemporaryFolder();
         UserError.Expect(() => DataSource.Parse([folder.Path], Options), folder.Path, "no file in this folder");
         folder.Write("a.unknown", "text");
-        UserError.Expect(() => DataSource.Parse([folder.Path], Options), folder.Path, "none of the 1 files in this folder is of a known kind", ".jsonl");
-        UserError.Expect(() => DataSource.Parse([folder["*"]], Options), folder["*"], "none of the 1 files that match is of a known kind");
+        UserError.Expect(() => DataSource.Parse([folder.Path], Options), folder.Path, "none of the 1 files in this "
+            + "folder is of a known kind", ".jsonl");
+        UserError.Expect(() => DataSource.Parse([folder["*"]], Options), folder["*"], "none of the 1 files that match "
+            + "is of a known kind");
     }
 
     [Fact]
@@ -103,7 +105,8 @@ public class BadSourcesTests
             {
                 string path = folder.Write("a" + extension + ending, SourceReading.Compress(head, ending));
                 UserError.Expect(() => SourceReading.Texts(path), path, $"this is {what}; expected text", "Unpack it");
-                UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: 5), path, $"this is {what}");
+                UserError.Expect(
+                    () => SourceReading.Texts(SourceReading.Source(path), bytes: 5), path, $"this is {what}");
             }
         }
     }
@@ -130,7 +133,8 @@ public class BadSourcesTests
         byte[] member = SourceReading.Compress(Text, ending), two = [.. member, .. member];
         foreach (string extension in new[] { ".txt", ".jsonl", ".parquet" })
         {
-            foreach (int length in new[] { 1, 3, 12, member.Length / 2, member.Length - 1, member.Length + 1, member.Length + 9, two.Length - 100, two.Length - 1 })
+            foreach (int length in new[] { 1, 3, 12, member.Length / 2, member.Length - 1, member.Length + 1,
+                member.Length + 9, two.Length - 100, two.Length - 1 })
             {
                 string path = folder.Write("a" + extension + ending, two[..length]);
                 UserError.Expect(() => SourceReading.Texts(path), path, "damaged or cut off");
@@ -162,13 +166,17 @@ public class BadSourcesTests
     public void Parquet_CutAnywhere_IsRefused()
     {
         using var folder = new TemporaryFolder();
-        byte[] file = SourceReading.Parquet("text", [.. Enumerable.Range(0, 20).Select(i => new string?[] { $"text {i}", null, new string('x', i) })]);
-        foreach (int length in Enumerable.Range(1, 30).Select(i => file.Length * i / 31).Append(1).Append(file.Length - 1))
+        byte[] file = SourceReading.Parquet(
+            "text", [.. Enumerable.Range(0, 20).Select(i => new string?[] { $"text {i}", null, new string('x', i) })]);
+        foreach (int length in Enumerable.Range(1, 30).Select(i => file.Length * i / 31).Append(1)
+            .Append(file.Length - 1))
         {
             string path = folder.Write("a.parquet", file[..length]);
             UserError.Expect(() => SourceReading.Texts(path), path, "damaged, cut off or of an unknown kind");
             if (length > 10)
-                UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: 10), path, "damaged, cut off or of an unknown kind");
+                UserError.Expect(
+                    () => SourceReading.Texts(SourceReading.Source(path), bytes: 10), path,
+                    "damaged, cut off or of an unknown kind");
         }
     }
 
@@ -177,11 +185,16 @@ public class BadSourcesTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write("a.parquet", SourceReading.Parquet("body", ["a"]));
-        UserError.Expect(() => SourceReading.Texts(path), path, "no column \"text\"", "id (Int32), body (string)", "--text-field");
-        UserError.Expect(() => SourceReading.Texts(path, new SourceOptions("id")), path, "\"id\" holds Int32", "body (string)");
+        UserError.Expect(
+            () => SourceReading.Texts(path), path, "no column \"text\"", "id (Int32), body (string)", "--text-field");
+        UserError.Expect(
+            () => SourceReading.Texts(path, new SourceOptions("id")), path, "\"id\" holds Int32", "body (string)");
 
         var schema = new ParquetSchema(new DataField<int>("id"), new DataField("text", typeof(IEnumerable<string>)));
-        path = folder.Write("b.parquet", SourceReading.Parquet<string>(schema, [["a"]], (group, rows) => group.WriteAsync(schema.DataFields[1], rows, new int[rows.Length])));
+        path = folder.Write(
+            "b.parquet",
+            SourceReading.Parquet<string>(
+            schema, [["a"]], (group, rows) => group.WriteAsync(schema.DataFields[1], rows, new int[rows.Length])));
         UserError.Expect(() => SourceReading.Texts(path), path, "\"text\" holds list of string");
     }
 
@@ -193,7 +206,8 @@ public class BadSourcesTests
         {
             var units = SourceReading.Source(folder.Write(name, Text)).Units();
             folder.Write(name, Text[..^1]);
-            UserError.Expect(() => SourceReading.Pieces(units, new ReadReport()), folder[name], "changed while it was being read");
+            UserError.Expect(
+                () => SourceReading.Pieces(units, new ReadReport()), folder[name], "changed while it was being read");
             File.Delete(folder[name]);
             UserError.Expect(() => SourceReading.Pieces(units, new ReadReport()), folder[name], "no such file");
         }
@@ -240,7 +254,8 @@ public class BadSourcesTests
     {
         var file = new MemoryStream();
         using (var writer = new TarWriter(file, leaveOpen: true))
-            writer.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, "a.txt") { DataStream = new MemoryStream(Text) });
+            writer.WriteEntry(
+                new UstarTarEntry(TarEntryType.RegularFile, "a.txt") { DataStream = new MemoryStream(Text) });
         return file.ToArray();
     }
 }

@@ -16,7 +16,8 @@ public class DataSourceTests
     {
         using var folder = new TemporaryFolder();
         string[] taken = ["a.txt", "b/c.md", "b/d/e.jsonl.gz", "b.PY", "z.parquet", "z.txt.zst"];
-        string[] left = ["a.unknown", "noextension", "c.bin", "d.tar.gz", ".hidden.txt", ".git/config.txt", "b/.x/y.txt", "e.png", "f.gz"];
+        string[] left = ["a.unknown", "noextension", "c.bin", "d.tar.gz", ".hidden.txt", ".git/config.txt",
+            "b/.x/y.txt", "e.png", "f.gz"];
         foreach (string name in taken.Concat(left))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(folder[name])!);
@@ -43,7 +44,8 @@ public class DataSourceTests
     public void Glob_FindsFilesInOrder(string pattern, string expected)
     {
         using var folder = new TemporaryFolder();
-        foreach (string name in new[] { "b.txt", "a.txt", "c.md", "x/a.txt", "x/y/a.txt", "x/y/b.jsonl", "x/c.odd", ".h/a.txt" })
+        foreach (string name in new[] { "b.txt", "a.txt", "c.md", "x/a.txt", "x/y/a.txt", "x/y/b.jsonl", "x/c.odd",
+            ".h/a.txt" })
         {
             Directory.CreateDirectory(Path.GetDirectoryName(folder[name])!);
             folder.Write(name, "text");
@@ -112,7 +114,8 @@ public class DataSourceTests
     {
         using var folder = new TemporaryFolder();
         string word = $"{folder.Write("a.txt", "text")}={weight}";
-        UserError.Expect(() => DataSource.Parse([word], Options), $"--data {word}", $"\"{weight}\" is no weight", "positive number");
+        UserError.Expect(
+            () => DataSource.Parse([word], Options), $"--data {word}", $"\"{weight}\" is no weight", "positive number");
     }
 
     [Fact]
@@ -122,7 +125,10 @@ public class DataSourceTests
         string a = folder.Write("a.txt", "text"), b = folder.Write("b.txt", "text");
         UserError.Expect(() => DataSource.Parse([a, $"{b}=0.5"], Options), $"--data {a}", "no weight", b);
         UserError.Expect(() => DataSource.Parse(["builtin:stories=0.5", a], Options), $"--data {a}", "no weight");
-        Assert.Equal([1, 0.5, 3], DataSource.Parse([$"{a}=1", $"{b}=0.5", "builtin:stories=3"], Options).Select(source => source.Weight!.Value));
+        Assert.Equal(
+            [1, 0.5, 3],
+            DataSource.Parse([$"{a}=1", $"{b}=0.5", "builtin:stories=3"], Options)
+            .Select(source => source.Weight!.Value));
     }
 
     [Theory]
@@ -140,13 +146,17 @@ public class DataSourceTests
             var unit = Assert.Single(source.Units(split));
             var expected = TextData.Builtin($"builtin:{name}", split).Select(document => document.ToArray()).ToList();
             Assert.Equal(expected, SourceReading.Documents(SourceReading.Pieces([unit], report)));
-            Assert.Equal((expected.Count, expected.Sum(document => (long)document.Length)), (report.Documents, report.Bytes));
+            Assert.Equal(
+                (expected.Count, expected.Sum(document => (long)document.Length)), (report.Documents, report.Bytes));
             Assert.Equal(report.Bytes, unit.Bytes);
         }
     }
 
     [Fact]
-    public void Builtin_UnknownIsRefused() => UserError.Expect(() => DataSource.Parse(["builtin:poems"], Options), "--data builtin:poems", "builtin:stories", "builtin:questions");
+    public void Builtin_UnknownIsRefused() =>
+        UserError.Expect(
+            () => DataSource.Parse(["builtin:poems"], Options), "--data builtin:poems", "builtin:stories",
+            "builtin:questions");
 
     [Fact]
     public void Split_OfFilesIsRefused()
@@ -196,7 +206,8 @@ public class DataSourceTests
         Assert.Equal(seen[0], SourceReading.Source(folder["*.txt"]).Fingerprint);
         Assert.Equal(seen[0], SourceReading.Source(path + "=3").Fingerprint);
 
-        foreach (var options in new SourceOptions[] { new("body"), new(Encoding: "latin1"), new(Strict: true), new(DocumentSeparator: "---"), new(DocumentSeparator: "--") })
+        foreach (var options in new SourceOptions[] { new("body"), new(Encoding: "latin1"), new(Strict: true),
+            new(DocumentSeparator: "---"), new(DocumentSeparator: "--") })
             seen.Add(SourceReading.Source(path, options).Fingerprint);
         File.SetLastWriteTimeUtc(path, new DateTime(2020, 1, 1, 0, 0, 1, DateTimeKind.Utc));
         seen.Add(SourceReading.Source(path).Fingerprint);
@@ -216,13 +227,18 @@ public class DataSourceTests
     {
         using var folder = new TemporaryFolder();
         for (int i = 0; i < 50; i++)
-            folder.Write($"{i}.jsonl", Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat("{\"text\": \"ab\"}\nbad\n{\"text\": \"\"}\n", 40))));
+            folder.Write(
+                $"{i}.jsonl",
+                Encoding.UTF8.GetBytes(
+                string.Concat(Enumerable.Repeat("{\"text\": \"ab\"}\nbad\n{\"text\": \"\"}\n", 40))));
         var report = new ReadReport();
         Parallel.ForEach(SourceReading.Source(folder.Path).Units(100), unit => SourceReading.Pieces([unit], report));
 
-        Assert.Equal((2000, 4000, 2000, 2000), (report.Documents, report.Bytes, report.BadLineCount, report.EmptyDocuments));
+        Assert.Equal(
+            (2000, 4000, 2000, 2000), (report.Documents, report.Bytes, report.BadLineCount, report.EmptyDocuments));
         Assert.Equal(ReadReport.KeptBadLines, report.BadLines.Count);
     }
 
-    private static IEnumerable<string> Names(TemporaryFolder folder, DataSource source) => source.Files.Select(file => file[(folder.Path.Length + 1)..]);
+    private static IEnumerable<string> Names(TemporaryFolder folder, DataSource source) =>
+        source.Files.Select(file => file[(folder.Path.Length + 1)..]);
 }

@@ -26,8 +26,10 @@ public class JsonLinesReaderTests
 
     private static readonly string[] Reasons =
     [
-        "line 3: this is no JSON", "line 4: this is an array; expected a JSON object", "line 5: there is no field \"text\" among its fields (body, id)",
-        "line 6: the field \"text\" is a number; expected a string", "line 7: the field \"text\" is null", "line 8: the field \"text\" is an object", "line 9: the field \"text\" has half",
+        "line 3: this is no JSON", "line 4: this is an array; expected a JSON object",
+            "line 5: there is no field \"text\" among its fields (body, id)",
+        "line 6: the field \"text\" is a number; expected a string", "line 7: the field \"text\" is null",
+        "line 8: the field \"text\" is an object", "line 9: the field \"text\" has half",
         "line 10: this is no JSON", "line 11: this is a number",
     ];
 
@@ -43,7 +45,8 @@ public class JsonLinesReaderTests
         var report = new ReadReport();
 
         // A unit of one line may have a line without the field only: the other lines of the file count too.
-        Assert.Equal(["one", "last", "escaped \n \U0001f600"], SourceReading.Texts(SourceReading.Source(path), report, bytes));
+        Assert.Equal(
+            ["one", "last", "escaped \n \U0001f600"], SourceReading.Texts(SourceReading.Source(path), report, bytes));
         Assert.Equal((3, Reasons.Length), (report.Documents, report.BadLineCount));
         Assert.Equal(Reasons.Length, report.BadLines.Count);
         for (int i = 0; i < Reasons.Length; i++)
@@ -55,7 +58,9 @@ public class JsonLinesReaderTests
     {
         using var folder = new TemporaryFolder();
         var report = new ReadReport();
-        SourceReading.Texts(folder.Write("a.jsonl", "{\"text\": \"a\"}\n" + string.Concat(Enumerable.Repeat("no\n", 1000))), report: report);
+        SourceReading.Texts(
+            folder.Write("a.jsonl", "{\"text\": \"a\"}\n" + string.Concat(Enumerable.Repeat("no\n", 1000))),
+            report: report);
 
         Assert.Equal(1000, report.BadLineCount);
         Assert.Equal(Enumerable.Range(2, ReadReport.KeptBadLines), report.BadLines.Select(line => (int)line.Line));
@@ -68,7 +73,9 @@ public class JsonLinesReaderTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write("a.jsonl", Bad);
-        UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: bytes), path, "line 3", "--strict");
+        UserError.Expect(
+            () => SourceReading.Texts(SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: bytes), path,
+            "line 3", "--strict");
     }
 
     [Theory]
@@ -79,7 +86,9 @@ public class JsonLinesReaderTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write("a.jsonl", "junk\n{\"body\": \"one\", \"i\\u0064\": 7}\n{\"title\": \"two\"}\n");
-        UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: bytes), path, "\"text\"", "body", "--text-field");
+        UserError.Expect(
+            () => SourceReading.Texts(SourceReading.Source(path), bytes: bytes), path, "\"text\"", "body",
+            "--text-field");
         Assert.Equal(["one"], SourceReading.Texts(SourceReading.Source(path, new SourceOptions("body")), bytes: bytes));
     }
 
@@ -127,7 +136,8 @@ public class JsonLinesReaderTests
         string path = folder.Write("a.jsonl", $"{{\"text\": \"a\"}}\n{new string(' ', 5 << 20)}\n");
         using (var stream = File.OpenWrite(path))
             stream.SetLength(70 << 20);
-        UserError.Expect(() => SourceReading.Texts(SourceReading.Source(path), bytes: bytes), path, "line 3", "longer than 64 MiB");
+        UserError.Expect(
+            () => SourceReading.Texts(SourceReading.Source(path), bytes: bytes), path, "line 3", "longer than 64 MiB");
     }
 
     [Fact]
@@ -135,7 +145,9 @@ public class JsonLinesReaderTests
     {
         using var folder = new TemporaryFolder();
         string text = string.Concat(Enumerable.Repeat("many words \u00e9 ", 300_000));
-        var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.jsonl", $"{{\"text\": \"{text}\"}}\n{{\"text\": \"b\"}}")).Units(), new ReadReport());
+        var pieces = SourceReading.Pieces(
+            SourceReading.Source(folder.Write("a.jsonl", $"{{\"text\": \"{text}\"}}\n{{\"text\": \"b\"}}")).Units(),
+            new ReadReport());
 
         Assert.InRange(pieces.Count, 4, 10);
         Assert.Equal([text, "b"], SourceReading.Documents(pieces).ConvertAll(Encoding.UTF8.GetString));
@@ -146,7 +158,8 @@ public class JsonLinesReaderTests
     {
         using var folder = new TemporaryFolder();
         var report = new ReadReport();
-        var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.jsonl", [.. "{\"text\": \"a"u8, 0xFF, .. "\"}\n"u8])).Units(), report);
+        var pieces = SourceReading.Pieces(
+            SourceReading.Source(folder.Write("a.jsonl", [.. "{\"text\": \"a"u8, 0xFF, .. "\"}\n"u8])).Units(), report);
 
         Assert.Equal([[0x61, 0xFF]], SourceReading.Documents(pieces));
         Assert.Equal((1, 0), (report.DocumentsNotUtf8, report.BadLineCount));

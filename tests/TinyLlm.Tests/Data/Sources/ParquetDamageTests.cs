@@ -6,7 +6,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Data.Sources;
 
-/// <summary>Damaged Parquet files: text or one line, in little time and memory. What believes their numbers reads without end.</summary>
+/// <summary>
+/// Damaged Parquet files: text or one line, in little time and memory. What believes their numbers reads without end.
+/// </summary>
 public class ParquetDamageTests
 {
     private const int Seeds = 300;
@@ -15,7 +17,8 @@ public class ParquetDamageTests
     private const long MostBytes = 256 << 20;
 
     private static readonly TimeSpan MostTime = TimeSpan.FromSeconds(30);
-    private static readonly string?[][] Groups = [.. Enumerable.Range(0, 4).Select(i => new string?[] { $"text {i}", null, new string('x', i) })];
+    private static readonly string?[][] Groups =
+        [.. Enumerable.Range(0, 4).Select(i => new string?[] { $"text {i}", null, new string('x', i) })];
 
     [Theory]
     [InlineData(CompressionMethod.None)]
@@ -41,13 +44,17 @@ public class ParquetDamageTests
         Assert.Equal(seeds.Length, await Watch(seeds.Select(seed => (seed, Replace(file, seed)))));
     }
 
-    /// <summary>Each byte of the metadata and of the headers of pages, with what makes numbers go on, ends structs early and turns fields into others.</summary>
+    /// <summary>
+    /// Each byte of the metadata and of the headers of pages, with what makes numbers go on, ends structs early and
+    /// turns fields into others.
+    /// </summary>
     [Fact]
     public async Task Bytes_EachReplaced_AreReadOrRefused()
     {
         byte[] file = SourceReading.Parquet("text", Groups[0]);
         byte[] values = [0, 0x16, 0x19, 0x7F, 0xF9, 0xFF];
-        var damaged = Enumerable.Range(4, file.Length - 4).SelectMany(place => values.Select(value => (place, Replace(file, place, value))));
+        var damaged = Enumerable.Range(4, file.Length - 4)
+            .SelectMany(place => values.Select(value => (place, Replace(file, place, value))));
         Assert.InRange(await Watch(damaged), 500, 6 * file.Length);
     }
 
@@ -80,7 +87,8 @@ public class ParquetDamageTests
     public void Values_FewerThanRows_AreRefused()
     {
         using var folder = new TemporaryFolder();
-        byte[] file = SourceReading.Parquet(CompressionMethod.None, "text", [.. Enumerable.Range(0, 64).Select(i => i < 32 ? "same" : "other")]);
+        byte[] file = SourceReading.Parquet(
+            CompressionMethod.None, "text", [.. Enumerable.Range(0, 64).Select(i => i < 32 ? "same" : "other")]);
         int refused = 0;
         for (int place = 4; place < file.Length; place++)
         {
@@ -91,7 +99,8 @@ public class ParquetDamageTests
             }
             catch (TinyLlmException e)
             {
-                refused += e.Message.Contains("a column has fewer than the 64 values that its rows need", StringComparison.Ordinal) ? 1 : 0;
+                refused += e.Message.Contains(
+                    "a column has fewer than the 64 values that its rows need", StringComparison.Ordinal) ? 1 : 0;
             }
         }
 
@@ -128,7 +137,8 @@ public class ParquetDamageTests
                 long before = GC.GetTotalAllocatedBytes();
                 refused += IsRefused(folder.Write("a.parquet", bytes)) ? 1 : 0;
                 long taken = GC.GetTotalAllocatedBytes() - before;
-                Assert.True(taken < MostBytes, $"{name}: {taken:N0} bytes were allocated; expected less than {MostBytes:N0}.");
+                Assert.True(
+                    taken < MostBytes, $"{name}: {taken:N0} bytes were allocated; expected less than {MostBytes:N0}.");
             }
         }, TestContext.Current.CancellationToken);
         try

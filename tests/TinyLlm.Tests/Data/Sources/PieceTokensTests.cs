@@ -18,7 +18,8 @@ public class PieceTokensTests
         using var folder = new TemporaryFolder();
         byte[] text = SourceReading.RandomText(new Random(seed), 20_000);
         Tokenizer tokenizer = BpeTrainer.Train(text, 600);
-        var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", text)).Units(bytes), new ReadReport());
+        var pieces =
+            SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", text)).Units(bytes), new ReadReport());
 
         Assert.InRange(pieces.Count, 5, text.Length);
         Assert.Equal(tokenizer.Encode(text), pieces.SelectMany(piece => tokenizer.Encode(piece.Bytes.Span)));
@@ -31,9 +32,12 @@ public class PieceTokensTests
         byte[] text = SourceReading.RandomText(new Random(4), 600_000);
         Tokenizer tokenizer = BpeTrainer.Train(text.AsSpan(0, 50_000), 400);
         string line = $"{{\"text\": {System.Text.Json.JsonSerializer.Serialize(Encoding.UTF8.GetString(text))}}}\n";
-        var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.jsonl", line)).Units(), new ReadReport());
+        var pieces =
+            SourceReading.Pieces(SourceReading.Source(folder.Write("a.jsonl", line)).Units(), new ReadReport());
 
         Assert.InRange(pieces.Count, 2, 10);
-        Assert.Equal(tokenizer.Encode(SourceReading.Join(pieces)), pieces.SelectMany(piece => tokenizer.Encode(piece.Bytes.Span)));
+        Assert.Equal(
+            tokenizer.Encode(SourceReading.Join(pieces)),
+            pieces.SelectMany(piece => tokenizer.Encode(piece.Bytes.Span)));
     }
 }

@@ -41,7 +41,9 @@ public class SeparatedTextTests
             foreach (string name in new[] { "utf-8", "utf-16" })
             {
                 var encoding = Encoding.GetEncoding(name);
-                string path = folder.Write("a.txt" + ending, SourceReading.Compress([.. encoding.GetPreamble(), .. encoding.GetBytes(text)], ending));
+                string path = folder.Write(
+                    "a.txt" + ending,
+                    SourceReading.Compress([.. encoding.GetPreamble(), .. encoding.GetBytes(text)], ending));
                 var report = new ReadReport();
                 Assert.Equal(expected, SourceReading.Texts(path, Options, report));
                 Assert.Equal((expected.Length, 0), (report.Documents, report.DocumentsNotUtf8));
@@ -52,7 +54,9 @@ public class SeparatedTextTests
         Assert.Equal([text], SourceReading.Texts(folder.Write("a.txt", text)));
     }
 
-    /// <summary>Against a split of the whole text, with separators that text can be cut in, at any size of a unit.</summary>
+    /// <summary>
+    /// Against a split of the whole text, with separators that text can be cut in, at any size of a unit.
+    /// </summary>
     [Theory]
     [InlineData(1, "<|endoftext|>", 1)]
     [InlineData(2, "<|endoftext|>", 7)]
@@ -81,7 +85,9 @@ public class SeparatedTextTests
                 Assert.All(pieces, piece => Assert.NotEqual(0, piece.Bytes.Length));
                 Assert.Equal(expected.FindAll(document => document.Length > 0), SourceReading.Documents(pieces));
                 Assert.Equal(expected.Count(document => document.Length == 0), report.EmptyDocuments);
-                Assert.Equal((expected.Count(document => document.Length > 0), expected.Sum(document => document.Length)), (report.Documents, report.Bytes));
+                Assert.Equal(
+                    (expected.Count(document => document.Length > 0), expected.Sum(document => document.Length)),
+                    (report.Documents, report.Bytes));
             }
         }
     }
@@ -104,7 +110,8 @@ public class SeparatedTextTests
     public void Documents_ThatAreLong_ComeInPieces()
     {
         using var folder = new TemporaryFolder();
-        string[] documents = [.. Enumerable.Range(0, 3).Select(i => string.Concat(Enumerable.Repeat($"word{i} and more \u00e9\n", 150_000)).TrimEnd())];
+        string[] documents = [.. Enumerable.Range(0, 3)
+            .Select(i => string.Concat(Enumerable.Repeat($"word{i} and more \u00e9\n", 150_000)).TrimEnd())];
         var source = SourceReading.Source(folder.Write("a.txt", string.Join($"\n{Separator}\n", documents)), Options);
         foreach (long bytes in new[] { 64L << 20, 1 << 20, 100_000 })
         {
@@ -116,7 +123,9 @@ public class SeparatedTextTests
         Assert.InRange(source.Units(1 << 20).Count, 6, 12);
     }
 
-    /// <summary>A long text without a place to cut is cut between characters: here in and around the separator.</summary>
+    /// <summary>
+    /// A long text without a place to cut is cut between characters: here in and around the separator.
+    /// </summary>
     [Fact]
     public void Documents_WithoutACut_EndAtTheSeparator()
     {
@@ -131,7 +140,10 @@ public class SeparatedTextTests
         }
     }
 
-    /// <summary>The stream of tokens is that of the same documents as JSON lines; what only looks like a separator is text, never a control token.</summary>
+    /// <summary>
+    /// The stream of tokens is that of the same documents as JSON lines; what only looks like a separator is text,
+    /// never a control token.
+    /// </summary>
     [Theory]
     [InlineData(64L << 20)]
     [InlineData(20)]
@@ -141,7 +153,9 @@ public class SeparatedTextTests
         var tokenizer = BpeTrainer.Train("a story and another story"u8, 270);
         string[] documents = ["A story.", $"Another {Separator}\n {Separator}\nstory.", "The end."];
         string text = folder.Write("a.txt", string.Join($"\n{Separator}\n", documents) + $"\n{Separator}\n");
-        string lines = folder.Write("a.jsonl", string.Join('\n', documents.Select(document => System.Text.Json.JsonSerializer.Serialize(new { text = document }))));
+        string lines = folder.Write(
+            "a.jsonl", string.Join(
+            '\n', documents.Select(document => System.Text.Json.JsonSerializer.Serialize(new { text = document }))));
         int[] ids = Encode(SourceReading.Source(text, Options)), expected = Encode(SourceReading.Source(lines));
 
         Assert.Equal(expected, ids);
@@ -149,7 +163,8 @@ public class SeparatedTextTests
 
         int[] Encode(DataSource source)
         {
-            var tokens = DocumentEncoder.ToMemory(source.Units(bytes), tokenizer, new ReadReport(), TestContext.Current.CancellationToken);
+            var tokens = DocumentEncoder.ToMemory(
+                source.Units(bytes), tokenizer, new ReadReport(), TestContext.Current.CancellationToken);
             int[] all = new int[tokens.Count];
             tokens.Read(0, all);
             return all;
@@ -161,7 +176,8 @@ public class SeparatedTextTests
     {
         using var folder = new TemporaryFolder();
         var report = new ReadReport();
-        SourceReading.Texts(folder.Write("a.txt", [0xFF, .. "\n<|endoftext|>\nb\n<|endoftext|>\n"u8, 0xFE]), Options, report);
+        SourceReading.Texts(
+            folder.Write("a.txt", [0xFF, .. "\n<|endoftext|>\nb\n<|endoftext|>\n"u8, 0xFE]), Options, report);
         Assert.Equal((3, 2), (report.Documents, report.DocumentsNotUtf8));
     }
 
@@ -180,7 +196,9 @@ public class SeparatedTextTests
     [InlineData("a\nb")]
     [InlineData("a\r")]
     public void Separator_ThatIsNoLine_IsRefused(string separator) =>
-        UserError.Expect(() => DataSource.Parse(["builtin:stories"], new SourceOptions(DocumentSeparator: separator)), "--document-separator", "one line");
+        UserError.Expect(
+        () => DataSource.Parse(["builtin:stories"], new SourceOptions(DocumentSeparator: separator)),
+        "--document-separator", "one line");
 
     private static byte[] RandomText(Random random, string separator, int parts)
     {
@@ -211,12 +229,14 @@ public class SeparatedTextTests
         for (int place = 0; place < text.Length;)
         {
             int feed = text.IndexOf('\n', place), next = feed < 0 ? text.Length : feed + 1;
-            string line = text[place..next], bare = line.EndsWith("\r\n", StringComparison.Ordinal) ? line[..^2] : line.TrimEnd('\n');
+            string line = text[place..next], bare = line.EndsWith("\r\n", StringComparison.Ordinal) ? line[..^2]
+                : line.TrimEnd('\n');
             bool isLast = feed < 0;
             if (bare == separator || isLast && line == separator + "\r")
             {
                 string document = open.ToString();
-                string whole = document.EndsWith("\r\n", StringComparison.Ordinal) ? document[..^2] : document.EndsWith('\n') ? document[..^1] : document;
+                string whole = document.EndsWith("\r\n", StringComparison.Ordinal) ? document[..^2]
+                    : document.EndsWith('\n') ? document[..^1] : document;
                 documents.Add(Encoding.UTF8.GetBytes(whole));
                 open.Clear();
             }

@@ -20,7 +20,8 @@ public class SourceFormatsTests
         using var folder = new TemporaryFolder();
         foreach (string extension in new[] { ".txt", ".md", ".py", ".json", ".html", ".unknown", "" })
         {
-            string path = folder.Write("a" + extension + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(Texts[1]), ending));
+            string path = folder.Write(
+                "a" + extension + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(Texts[1]), ending));
             Assert.Equal([Texts[1]], SourceReading.Texts(path));
         }
     }
@@ -32,11 +33,16 @@ public class SourceFormatsTests
     public void JsonLines_AreADocumentALine(string ending)
     {
         using var folder = new TemporaryFolder();
-        string lines = string.Join('\n', Texts.Select((text, i) => System.Text.Json.JsonSerializer.Serialize(new { id = i, text, tags = new[] { "text" }, more = new { text = "not this" } })));
+        string lines = string.Join(
+            '\n', Texts.Select(
+            (text, i) =>
+            System.Text.Json.JsonSerializer.Serialize(
+                new { id = i, text, tags = new[] { "text" }, more = new { text = "not this" } })));
         foreach (string extension in new[] { ".jsonl", ".ndjson", ".JSONL" })
         {
             var report = new ReadReport();
-            string path = folder.Write("a" + extension + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(lines), ending));
+            string path =
+                folder.Write("a" + extension + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(lines), ending));
             Assert.Equal(Texts, SourceReading.Texts(path, report: report));
             Assert.Equal((3, 0, 0), (report.Documents, report.BadLineCount, report.DocumentsNotUtf8));
         }
@@ -62,7 +68,8 @@ public class SourceFormatsTests
     {
         using var folder = new TemporaryFolder();
         var schema = new ParquetSchema(new DataField<int>("id"), new DataField<byte[]>("text"));
-        byte[] file = SourceReading.Parquet<byte[]>(schema, [[[65, 255], [66]]], (group, rows) => group.WriteAsync(schema.DataFields[1], rows));
+        byte[] file = SourceReading.Parquet<byte[]>(
+            schema, [[[65, 255], [66]]], (group, rows) => group.WriteAsync(schema.DataFields[1], rows));
         var report = new ReadReport();
         var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.parquet", file)).Units(), report);
 
@@ -78,7 +85,8 @@ public class SourceFormatsTests
     {
         using var folder = new TemporaryFolder();
         var random = new Random(1);
-        string[][] groups = Enumerable.Range(0, 60).Select(_ => Enumerable.Range(0, 5).Select(_ => random.NextInt64().ToString("x16")).ToArray()).ToArray();
+        string[][] groups = Enumerable.Range(0, 60)
+            .Select(_ => Enumerable.Range(0, 5).Select(_ => random.NextInt64().ToString("x16")).ToArray()).ToArray();
         var source = SourceReading.Source(folder.Write("a.parquet", SourceReading.Parquet("text", groups)));
 
         Assert.InRange(source.Units(bytes).Count, units / 2.0, units);
@@ -93,7 +101,9 @@ public class SourceFormatsTests
     {
         using var folder = new TemporaryFolder();
         byte[][] members = [.. Texts.Select(text => SourceReading.Compress(Encoding.UTF8.GetBytes(text), ending))];
-        Assert.Equal([string.Concat(Texts)], SourceReading.Texts(folder.Write("a.txt" + ending, [.. members.SelectMany(member => member)])));
+        Assert.Equal(
+            [string.Concat(Texts)],
+            SourceReading.Texts(folder.Write("a.txt" + ending, [.. members.SelectMany(member => member)])));
     }
 
     [Theory]
@@ -105,7 +115,8 @@ public class SourceFormatsTests
         byte[] text = SourceReading.RandomText(new Random(2), 100_000);
         var source = SourceReading.Source(folder.Write("a.txt" + ending, SourceReading.Compress(text, ending)));
 
-        Assert.Equal(text, SourceReading.Join(SourceReading.Pieces([Assert.Single(source.Units(1000))], new ReadReport())));
+        Assert.Equal(
+            text, SourceReading.Join(SourceReading.Pieces([Assert.Single(source.Units(1000))], new ReadReport())));
     }
 
     [Fact]
@@ -115,7 +126,9 @@ public class SourceFormatsTests
         byte[] bytes = [.. Enumerable.Range(0, 256).Select(i => (byte)i)];
         var report = new ReadReport();
 
-        Assert.Equal(bytes, SourceReading.Join(SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", bytes)).Units(10), report)));
+        Assert.Equal(
+            bytes, SourceReading.Join(
+            SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", bytes)).Units(10), report)));
         Assert.Equal((1, 1), (report.Documents, report.DocumentsNotUtf8));
     }
 }

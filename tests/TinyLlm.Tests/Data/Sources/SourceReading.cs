@@ -11,23 +11,27 @@ namespace TinyLlm.Tests.Data.Sources;
 internal static class SourceReading
 {
     private static readonly string[] Parts =
-        ["word ", "Word", " ", "\n", "\n\n", "\r\n", "e\u0301\u00e9", "\u4e2d\u6587", "\U0001f600", "1 2", "a/b", "\u2028", ".\n/x", "x\ny", "\t", "it's ", "a b c d", "the \u00e9t\u00e9 is "];
+        ["word ", "Word", " ", "\n", "\n\n", "\r\n", "e\u0301\u00e9", "\u4e2d\u6587", "\U0001f600", "1 2", "a/b",
+            "\u2028", ".\n/x", "x\ny", "\t", "it's ", "a b c d", "the \u00e9t\u00e9 is "];
 
     /// <summary>Random text with everything that matters to a cut; now and then any byte.</summary>
     public static byte[] RandomText(Random random, int parts)
     {
         var text = new MemoryStream();
         for (int i = 0; i < parts; i++)
-            text.Write(random.Next(30) == 0 ? [(byte)random.Next(256)] : Encoding.UTF8.GetBytes(Parts[random.Next(Parts.Length)]));
+            text.Write(random.Next(30) == 0 ? [(byte)random.Next(256)]
+                : Encoding.UTF8.GetBytes(Parts[random.Next(Parts.Length)]));
         return text.ToArray();
     }
 
     /// <summary>The one source of a word.</summary>
-    public static DataSource Source(string word, SourceOptions? options = null) => Assert.Single(DataSource.Parse([word], options ?? new SourceOptions()));
+    public static DataSource Source(string word, SourceOptions? options = null) =>
+        Assert.Single(DataSource.Parse([word], options ?? new SourceOptions()));
 
     /// <summary>The pieces of all units, copied.</summary>
     public static List<TextPiece> Pieces(IEnumerable<SourceUnit> units, ReadReport report) =>
-        units.SelectMany(unit => unit.Read(report).Select(piece => piece with { Bytes = piece.Bytes.ToArray() })).ToList();
+        units.SelectMany(unit => unit.Read(report).Select(piece => piece with { Bytes = piece.Bytes.ToArray() }))
+        .ToList();
 
     /// <summary>The text of pieces.</summary>
     public static byte[] Join(IEnumerable<TextPiece> pieces)
@@ -61,7 +65,8 @@ internal static class SourceReading
         Documents(Pieces(source.Units(bytes), report ?? new ReadReport())).ConvertAll(Encoding.UTF8.GetString);
 
     /// <summary>The documents of the one source of a word as strings.</summary>
-    public static List<string> Texts(string word, SourceOptions? options = null, ReadReport? report = null) => Texts(Source(word, options), report);
+    public static List<string> Texts(string word, SourceOptions? options = null, ReadReport? report = null) =>
+        Texts(Source(word, options), report);
 
     /// <summary>Bytes as the ending of a name says: .gz, .zst or as they are.</summary>
     public static byte[] Compress(byte[] bytes, string ending)
@@ -81,7 +86,8 @@ internal static class SourceReading
     }
 
     /// <summary>A Parquet file with a column of numbers and one of texts, each row group with some of them.</summary>
-    public static byte[] Parquet(string column, params string?[][] groups) => Parquet(CompressionMethod.Snappy, column, groups);
+    public static byte[] Parquet(string column, params string?[][] groups) =>
+        Parquet(CompressionMethod.Snappy, column, groups);
 
     /// <summary>The same, compressed by another method.</summary>
     public static byte[] Parquet(CompressionMethod method, string column, params string?[][] groups)
@@ -91,7 +97,8 @@ internal static class SourceReading
     }
 
     /// <summary>A Parquet file whose second column is written by <paramref name="write"/>.</summary>
-    public static byte[] Parquet<T>(ParquetSchema schema, T[][] groups, Func<ParquetRowGroupWriter, T[], Task> write, CompressionMethod method = CompressionMethod.Snappy)
+    public static byte[] Parquet<T>(ParquetSchema schema, T[][] groups, Func<ParquetRowGroupWriter, T[], Task> write,
+        CompressionMethod method = CompressionMethod.Snappy)
     {
         var file = new MemoryStream();
         WriteAsync().GetAwaiter().GetResult();
@@ -99,7 +106,8 @@ internal static class SourceReading
 
         async Task WriteAsync()
         {
-            await using var writer = await ParquetWriter.CreateAsync(schema, file, new ParquetOptions { CompressionMethod = method });
+            await using var writer =
+                await ParquetWriter.CreateAsync(schema, file, new ParquetOptions { CompressionMethod = method });
             foreach (var texts in groups)
             {
                 using var group = writer.CreateRowGroup();

@@ -17,7 +17,9 @@ public sealed class SpooledInputTests : IDisposable
     [Fact]
     public void ThePipe_IsWhatItsFirstBytesSay()
     {
-        byte[] rows = Encoding.UTF8.GetBytes("\n{\"question\":\"a\",\"answer\":\"b\"}\n{\"question\":\"c\",\"answer\":\"d\"}\n"), text = Encoding.UTF8.GetBytes("{some text,\nno JSON}\n");
+        byte[] rows = Encoding.UTF8.GetBytes(
+            "\n{\"question\":\"a\",\"answer\":\"b\"}\n{\"question\":\"c\",\"answer\":\"d\"}\n"),
+            text = Encoding.UTF8.GetBytes("{some text,\nno JSON}\n");
         byte[] documents = Encoding.UTF8.GetBytes("{\"text\":\"one\"}\n{\"text\":\"two\"}\n");
 
         Assert.Equal(["{some text,\nno JSON}\n"], SourceReading.Texts(Pipe("text", text)));
@@ -58,7 +60,8 @@ public sealed class SpooledInputTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
             Task.Run(() => SpooledInput.TakeAll([path], stop.Token), TestContext.Current.CancellationToken));
         Assert.InRange(clock.Elapsed.TotalSeconds, 0, 20);
-        await File.WriteAllTextAsync(path, "late", TestContext.Current.CancellationToken); // lets the reader's thread end
+        // Lets the reader's thread end.
+        await File.WriteAllTextAsync(path, "late", TestContext.Current.CancellationToken);
     }
 
     [Fact]

@@ -36,7 +36,8 @@ public class TextEncodingTests
     {
         using var folder = new TemporaryFolder();
         var encoding = Encoding.GetEncoding(name);
-        byte[] bytes = [.. encoding.GetPreamble(), .. encoding.GetBytes("{\"text\": \"\u4e2d a\"}\n{\"text\": \"b\"}\n")];
+        byte[] bytes =
+            [.. encoding.GetPreamble(), .. encoding.GetBytes("{\"text\": \"\u4e2d a\"}\n{\"text\": \"b\"}\n")];
         var source = SourceReading.Source(folder.Write("a.jsonl", bytes));
 
         Assert.Equal(["\u4e2d a", "b"], SourceReading.Texts(source, bytes: 5));
@@ -53,13 +54,18 @@ public class TextEncodingTests
         var encoding = Encoding.GetEncoding(name);
         foreach (string ending in Compressions)
         {
-            string Write(string text) => folder.Write("a.jsonl" + ending, SourceReading.Compress([.. encoding.GetPreamble(), .. encoding.GetBytes(text)], ending));
+            string Write(string text) =>
+                folder.Write(
+                    "a.jsonl" + ending,
+                    SourceReading.Compress([.. encoding.GetPreamble(), .. encoding.GetBytes(text)], ending));
 
             foreach (string before in new[] { "", "\n", " ", "\r\n" })
             {
                 string path = Write(before + "{\"text\": \"a\"}\r\n{\"text\": \"b\"}");
                 Assert.Equal(["a", "b"], SourceReading.Texts(path, new SourceOptions(Strict: true)));
-                Assert.Equal(["a", "b"], SourceReading.Texts(SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: 1));
+                Assert.Equal(
+                    ["a", "b"], SourceReading.Texts(
+                    SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: 1));
             }
 
             var report = new ReadReport();
@@ -94,7 +100,8 @@ public class TextEncodingTests
     {
         using var folder = new TemporaryFolder();
         var report = new ReadReport();
-        Assert.Equal([expected], SourceReading.Texts(folder.Write("a.txt", bytes), new SourceOptions(Encoding: name), report));
+        Assert.Equal(
+            [expected], SourceReading.Texts(folder.Write("a.txt", bytes), new SourceOptions(Encoding: name), report));
         Assert.Equal((1, 1), (report.Documents, report.DocumentsNotUtf8));
     }
 
@@ -111,7 +118,8 @@ public class TextEncodingTests
     [Theory]
     [InlineData("a\0b\0c\0")]
     [InlineData("some text with one \0 zero in it, and nothing else that is unusual")]
-    [InlineData("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")]
+    [InlineData(
+        "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")]
     public void Zeros_StayAsTheyAre(string text)
     {
         using var folder = new TemporaryFolder();
@@ -126,7 +134,8 @@ public class TextEncodingTests
     {
         using var folder = new TemporaryFolder();
         string path = folder.Write("a.txt", "text");
-        UserError.Expect(() => DataSource.Parse([path], new SourceOptions(Encoding: name)), $"--encoding {name}", "windows-1252");
+        UserError.Expect(
+            () => DataSource.Parse([path], new SourceOptions(Encoding: name)), $"--encoding {name}", "windows-1252");
     }
 
     [Fact]
@@ -134,7 +143,8 @@ public class TextEncodingTests
     {
         using var folder = new TemporaryFolder();
         string text = string.Concat(Enumerable.Repeat("\u00e9t\u00e9 and \U0001f600 words\n", 100_000));
-        var source = SourceReading.Source(folder.Write("a.txt", [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes(text)]));
+        var source = SourceReading.Source(
+            folder.Write("a.txt", [.. Encoding.Unicode.GetPreamble(), .. Encoding.Unicode.GetBytes(text)]));
 
         Assert.Single(source.Units(1000));
         Assert.Equal([text], SourceReading.Texts(source, bytes: 1000));

@@ -27,7 +27,8 @@ public class TextUnitsTests
 
             Assert.Equal(text, SourceReading.Join(pieces));
             Assert.All(pieces, piece => Assert.NotEqual(0, piece.Bytes.Length));
-            Assert.Equal([.. Enumerable.Repeat(false, pieces.Count - 1), true], pieces.Select(piece => piece.EndsDocument));
+            Assert.Equal(
+                [.. Enumerable.Repeat(false, pieces.Count - 1), true], pieces.Select(piece => piece.EndsDocument));
             Assert.Equal((1, text.Length), (report.Documents, report.Bytes));
         }
     }
@@ -39,7 +40,8 @@ public class TextUnitsTests
         byte[] text = SourceReading.RandomText(new Random(6), 20_000);
         var source = SourceReading.Source(folder.Write("a.txt", text));
         var units = source.Units(1000);
-        var backwards = units.Reverse().Select(unit => SourceReading.Pieces([unit], new ReadReport())).Reverse().ToList();
+        var backwards = units.Reverse().Select(unit => SourceReading.Pieces([unit], new ReadReport())).Reverse()
+            .ToList();
 
         Assert.InRange(units.Count, text.Length / 1000, text.Length / 1000 + 1);
         Assert.Equal(text.Length, units.Sum(unit => unit.Bytes));
@@ -57,7 +59,9 @@ public class TextUnitsTests
         var units = source.Units(1000);
 
         Assert.Equal([900, 900, 900, 300], units.Select(unit => unit.Bytes));
-        Assert.Equal(Enumerable.Range(0, 10).Select(i => new string((char)('a' + i), 300)), SourceReading.Texts(source, bytes: 1000));
+        Assert.Equal(
+            Enumerable.Range(0, 10).Select(i => new string((char)('a' + i), 300)),
+            SourceReading.Texts(source, bytes: 1000));
     }
 
     [Fact]
@@ -68,11 +72,14 @@ public class TextUnitsTests
         var pieces = SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", text)).Units(), new ReadReport());
 
         Assert.Equal(text, SourceReading.Join(pieces));
-        Assert.All(pieces.SkipLast(1), piece => Assert.InRange(piece.Bytes.Length, PieceCut.Target - 1000, PieceCut.Target));
+        Assert.All(pieces.SkipLast(1),
+            piece => Assert.InRange(piece.Bytes.Length, PieceCut.Target - 1000, PieceCut.Target));
         Assert.Equal(1, pieces.Count(piece => piece.EndsDocument));
     }
 
-    /// <summary>A long text without a single place to cut: between two characters, at the same places in one unit or in many.</summary>
+    /// <summary>
+    /// A long text without a single place to cut: between two characters, at the same places in one unit or in many.
+    /// </summary>
     [Theory]
     [InlineData(64L << 20)]
     [InlineData(5_000_000)]

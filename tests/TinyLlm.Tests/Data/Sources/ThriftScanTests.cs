@@ -9,12 +9,14 @@ public class ThriftScanTests
     private static readonly ThriftType Inner = ThriftType.Struct(ThriftType.Integer, ThriftType.Boolean);
 
     private static readonly ThriftType Outer = ThriftType.Struct(
-        [(1, ThriftType.Integer), (2, ThriftType.Binary), (3, Inner), (4, ThriftType.ListOf(Inner)), (20, ThriftType.Double), (21, ThriftType.Byte)]);
+        [(1, ThriftType.Integer), (2, ThriftType.Binary), (3, Inner), (4, ThriftType.ListOf(Inner)),
+            (20, ThriftType.Double), (21, ThriftType.Byte)]);
 
     // 1: -2, 2: "ab", 3: {1: 150, 2: true}, 4: [{1: 0}, {}], 20: a double, 21: a byte.
     private static readonly byte[] Whole =
     [
-        0x15, 0x03, 0x18, 0x02, 0x61, 0x62, 0x1C, 0x16, 0xAC, 0x02, 0x11, 0x00, 0x19, 0x2C, 0x15, 0x00, 0x00, 0x00, 0x07, 0x28, 1, 2, 3, 4, 5, 6, 7, 8, 0x13, 0x09, 0x00,
+        0x15, 0x03, 0x18, 0x02, 0x61, 0x62, 0x1C, 0x16, 0xAC, 0x02, 0x11, 0x00, 0x19, 0x2C, 0x15, 0x00, 0x00, 0x00,
+            0x07, 0x28, 1, 2, 3, 4, 5, 6, 7, 8, 0x13, 0x09, 0x00,
     ];
 
     [Fact]
@@ -22,7 +24,8 @@ public class ThriftScanTests
     {
         var numbers = new List<(ThriftType, int, long)>();
         var ended = new List<ThriftType>();
-        var scan = new ThriftScan([.. Whole, 0xFF], (owner, field, value) => numbers.Add((owner, field, value)), ended.Add);
+        var scan = new ThriftScan(
+            [.. Whole, 0xFF], (owner, field, value) => numbers.Add((owner, field, value)), ended.Add);
         scan.Struct(Outer);
 
         Assert.Equal(Whole.Length, scan.Position);
@@ -44,7 +47,9 @@ public class ThriftScanTests
     [InlineData(new byte[] { 0x5C, 0x00, 0x00 }, "unknown field")] // 5: {}
     [InlineData(new byte[] { 0x59, 0x1C, 0x00, 0x00 }, "unknown field")] // 5: [{}]
     [InlineData(new byte[] { 0x5B, 0x00, 0x00 }, "unknown field")] // 5: an empty map
-    [InlineData(new byte[] { 0x15, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0x00 }, "more than 64 bits")]
+    [InlineData(
+        new byte[] { 0x15, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0x00 },
+        "more than 64 bits")]
     public void Struct_ThatIsAnother_IsRefused(byte[] bytes, string reason)
     {
         var error = Assert.Throws<InvalidDataException>(() => new ThriftScan(bytes).Struct(Outer));
@@ -54,8 +59,10 @@ public class ThriftScanTests
     [Theory]
     [InlineData(new byte[] { 0x49, 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0x00 })] // 4: a list of 2 billion
     [InlineData(new byte[] { 0x28, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0x00 })] // 2: 2 GiB
-    [InlineData(new byte[] { 0x28, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0x00 })] // 2: more than a long can count
-    public void Count_BeyondTheBytes_IsRefused(byte[] bytes) => Assert.Throws<EndOfStreamException>(() => new ThriftScan(bytes).Struct(Outer));
+    // 2: more than a long can count.
+    [InlineData(new byte[] { 0x28, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01, 0x00 })]
+    public void Count_BeyondTheBytes_IsRefused(byte[] bytes) =>
+        Assert.Throws<EndOfStreamException>(() => new ThriftScan(bytes).Struct(Outer));
 
     [Fact]
     public void Field_OfALaterVersion_IsLeftOut()

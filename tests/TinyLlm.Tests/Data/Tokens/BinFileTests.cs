@@ -69,7 +69,8 @@ public class BinFileTests
     public void AnUnknownHeader_IsNoIds()
     {
         byte[] tokens = [.. MemoryMarshal.AsBytes(Tokens.AsSpan())];
-        Refuse([.. Header(20240522, 1, Tokens.Length), .. tokens], "unknown header", "20240522, then 1"); // llm.c's HellaSwag
+        // llm.c's HellaSwag
+        Refuse([.. Header(20240522, 1, Tokens.Length), .. tokens], "unknown header", "20240522, then 1");
         Refuse([.. Header(20251103, 3, 5), .. tokens], "unknown header", "20251103, then 3");
         Refuse([.. Header(77, 5, 5), .. tokens], "unknown header"); // nothing but zeros behind
         Refuse([.. BitConverter.GetBytes(0x6B6F7401), .. BitConverter.GetBytes(Tokens.Length), .. tokens],

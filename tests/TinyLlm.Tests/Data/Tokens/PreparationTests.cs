@@ -17,7 +17,11 @@ public sealed class PreparationTests : IDisposable
         Directory.CreateDirectory(folder["texts"]);
         for (int i = 0; i < 40; i++)
             folder.Write($"texts/{i:D2}.txt", SmallRun.Text(200 + 50 * i, seed: i));
-        folder.Write("texts/rows.jsonl", string.Concat(Enumerable.Range(0, 50).Select(i => $"{{\"text\": \"{SmallRun.Text(60, i).ReplaceLineEndings(" ")}\"}}\n")) + "{\"no\": 1}\n");
+        folder.Write(
+            "texts/rows.jsonl",
+            string.Concat(
+            Enumerable.Range(0, 50).Select(i => $"{{\"text\": \"{SmallRun.Text(60, i).ReplaceLineEndings(" ")}\"}}\n"))
+            + "{\"no\": 1}\n");
     }
 
     public void Dispose() => folder.Dispose();
@@ -73,21 +77,27 @@ public sealed class PreparationTests : IDisposable
         Assert.Equal(Contents("whole"), Contents("stopped"));
     }
 
-    /// <summary>One unit of several pieces: it moves within the unit, never back, and reaches the end when the shard is whole.</summary>
+    /// <summary>
+    /// One unit of several pieces: it moves within the unit, never back, and reaches the end when the shard is whole.
+    /// </summary>
     [Theory]
     [InlineData("txt")]
     [InlineData("jsonl")]
     public void Progress_MovesWithinAUnit(string form)
     {
         string line = SmallRun.Text(40_000, 3).ReplaceLineEndings(" ");
-        folder.Write($"long.{form}", form == "txt" ? string.Concat(Enumerable.Repeat(line + "\n", 60)) : string.Concat(Enumerable.Repeat($"{{\"text\": \"{line}\"}}\n", 60)));
+        folder.Write(
+            $"long.{form}", form == "txt" ? string.Concat(Enumerable.Repeat(line + "\n", 60))
+            : string.Concat(Enumerable.Repeat($"{{\"text\": \"{line}\"}}\n", 60)));
         var seen = new List<PreparationProgress>();
-        var preparation = new Preparation(DataSource.Parse([folder[$"long.{form}"]], new SourceOptions()), tokenizer, folder["out"]);
+        var preparation =
+            new Preparation(DataSource.Parse([folder[$"long.{form}"]], new SourceOptions()), tokenizer, folder["out"]);
         preparation.Run(1, new Watching(seen.Add), TestContext.Current.CancellationToken);
 
         Assert.True(seen.Count > 2, $"{seen.Count} reports");
         Assert.All(seen, value => Assert.Equal(seen[^1].TotalBytes, value.TotalBytes));
-        Assert.All(seen.Zip(seen.Skip(1)), pair => Assert.True(pair.First.Bytes <= pair.Second.Bytes && pair.First.Tokens <= pair.Second.Tokens));
+        Assert.All(seen.Zip(seen.Skip(1)),
+            pair => Assert.True(pair.First.Bytes <= pair.Second.Bytes && pair.First.Tokens <= pair.Second.Tokens));
         Assert.InRange(seen[0].Bytes, 1, seen[^1].TotalBytes * 0.8);
         Assert.All(seen.SkipLast(1), value => Assert.True(value.Bytes < value.TotalBytes));
         Assert.Equal(seen[^1].TotalBytes, seen[^1].Bytes);
@@ -98,14 +108,23 @@ public sealed class PreparationTests : IDisposable
     public void AnotherTokenizer_OtherFiles_AndForeignFolders_AreRefused()
     {
         Prepare("out", threads: 1, null, TestContext.Current.CancellationToken);
-        UserError.Expect(() => PreparedTokens.Open(folder["out"], new ByteTokenizer()), "out", "another tokenizer", "--tokenizer");
-        UserError.Expect(() => new Preparation(Sources(), new ByteTokenizer(), folder["out"]).Run(1, stop: TestContext.Current.CancellationToken), "out", "another tokenizer");
+        UserError.Expect(
+            () => PreparedTokens.Open(folder["out"], new ByteTokenizer()), "out", "another tokenizer", "--tokenizer");
+        UserError.Expect(
+            () => new Preparation(Sources(), new ByteTokenizer(), folder["out"])
+            .Run(1, stop: TestContext.Current.CancellationToken), "out", "another tokenizer");
         folder.Write("texts/00.txt", "changed");
-        UserError.Expect(() => Prepare("out", threads: 1, null, TestContext.Current.CancellationToken), "out", "other files");
-        UserError.Expect(() => Prepare("texts", threads: 1, null, TestContext.Current.CancellationToken), "texts", "not empty");
-        UserError.Expect(() => new Preparation(DataSource.Parse([folder["out"]], new SourceOptions()), tokenizer, folder["new"]), "tokens already");
+        UserError.Expect(
+            () => Prepare("out", threads: 1, null, TestContext.Current.CancellationToken), "out", "other files");
+        UserError.Expect(
+            () => Prepare("texts", threads: 1, null, TestContext.Current.CancellationToken), "texts", "not empty");
+        UserError.Expect(
+            () => new Preparation(DataSource.Parse([folder["out"]], new SourceOptions()), tokenizer, folder["new"]),
+            "tokens already");
         Assert.False(Directory.Exists(folder["new"]));
-        UserError.Expect(() => DataSource.Parse([folder["out/00000.tokens"]], new SourceOptions()), "00000.tokens", "the folder that it lies in");
+        UserError.Expect(
+            () => DataSource.Parse([folder["out/00000.tokens"]], new SourceOptions()), "00000.tokens",
+            "the folder that it lies in");
     }
 
     [Fact]
@@ -127,15 +146,21 @@ public sealed class PreparationTests : IDisposable
     public void AnUnreadableSource_LeavesNothingUnderAFinalName()
     {
         folder.Write("texts/zz.jsonl", "not json\n");
-        UserError.Expect(() => new Preparation(Sources(strict: true), tokenizer, folder["out"]).Run(1, stop: TestContext.Current.CancellationToken), "jsonl");
+        UserError.Expect(
+            () => new Preparation(Sources(strict: true), tokenizer, folder["out"])
+            .Run(1, stop: TestContext.Current.CancellationToken), "jsonl");
         Assert.False(File.Exists(folder["out/prepared.json"]));
-        Assert.DoesNotContain(Directory.GetFiles(folder["out"]), file => file.EndsWith(AtomicFile.TemporarySuffix, StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            Directory.GetFiles(folder["out"]), file =>
+            file.EndsWith(AtomicFile.TemporarySuffix, StringComparison.Ordinal));
     }
 
-    private IReadOnlyList<DataSource> Sources(bool strict = false) => DataSource.Parse([folder["texts"]], new SourceOptions(Strict: strict));
+    private IReadOnlyList<DataSource> Sources(bool strict = false) =>
+        DataSource.Parse([folder["texts"]], new SourceOptions(Strict: strict));
 
     // Small units, so that there are many shards.
-    private Preparation Prepare(string name, int threads, IProgress<PreparationProgress>? progress, CancellationToken stop)
+    private Preparation Prepare(
+        string name, int threads, IProgress<PreparationProgress>? progress, CancellationToken stop)
     {
         var preparation = new Preparation(Sources(), tokenizer, folder[name], unitBytes: 5000);
         preparation.Run(threads, progress, stop);
@@ -143,7 +168,8 @@ public sealed class PreparationTests : IDisposable
     }
 
     private (string, string)[] Contents(string name) =>
-        [.. Directory.GetFiles(folder[name]).Order(StringComparer.Ordinal).Select(file => (Path.GetFileName(file), Convert.ToHexString(File.ReadAllBytes(file))))];
+        [.. Directory.GetFiles(folder[name]).Order(StringComparer.Ordinal)
+        .Select(file => (Path.GetFileName(file), Convert.ToHexString(File.ReadAllBytes(file))))];
 
     private static int[] All(ITokens tokens)
     {

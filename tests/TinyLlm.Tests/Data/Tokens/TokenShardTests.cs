@@ -17,7 +17,8 @@ public class TokenShardTests
     public void Tokens_ComeBack_FromAnyPlace(int width, int count)
     {
         using var folder = new TemporaryFolder();
-        int[] tokens = new RandomValues(count).Integers(Math.Max(1, count), 0, width == 2 ? 65_535 : int.MaxValue)[..count];
+        int[] tokens = new RandomValues(count)
+            .Integers(Math.Max(1, count), 0, width == 2 ? 65_535 : int.MaxValue)[..count];
         var header = Write(folder["a.tokens"], width, tokens);
 
         Assert.Equal(["a.tokens"], folder.Names);
@@ -70,7 +71,8 @@ public class TokenShardTests
         bytes[place] ^= 0x10;
         File.WriteAllBytes(folder["a.tokens"], bytes);
 
-        UserError.Expect(() => TokenShard.Verify(folder["a.tokens"], TokenShard.ReadHeader(folder["a.tokens"])), "a.tokens", part);
+        UserError.Expect(
+            () => TokenShard.Verify(folder["a.tokens"], TokenShard.ReadHeader(folder["a.tokens"])), "a.tokens", part);
     }
 
     [Theory]

@@ -25,7 +25,9 @@ public sealed class AllOpsTests
         }
     }
 
-    /// <summary>An op that draws its bits from what its scratch memory held before would differ the second time.</summary>
+    /// <summary>
+    /// An op that draws its bits from what its scratch memory held before would differ the second time.
+    /// </summary>
     [Fact]
     public void Repetition_ChangesNoBit()
     {
@@ -48,7 +50,8 @@ public sealed class AllOpsTests
         Assert.Equal([], calls.All.Where(call => LeastAllocated(call.Run) != 0).Select(call => call.Name));
     }
 
-    // The runtime itself allocates the record of a lock when two threads first meet at it: one call of ten is clean if all are.
+    // The runtime itself allocates the record of a lock when two threads first meet at it: one call of ten is clean if
+    // all are.
     private static long LeastAllocated(Action run)
     {
         run();
@@ -70,7 +73,8 @@ public sealed class AllOpsTests
         return Outputs(backend, calls);
     }
 
-    private static Dictionary<string, float[]> Outputs(Backend backend, OpCalls calls) => calls.All.ToDictionary(call => call.Name, call =>
+    private static Dictionary<string, float[]> Outputs(Backend backend, OpCalls calls) =>
+        calls.All.ToDictionary(call => call.Name, call =>
     {
         call.Run();
         return call.Outputs.SelectMany(tensor =>

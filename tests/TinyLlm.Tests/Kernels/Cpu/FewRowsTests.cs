@@ -5,7 +5,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Kernels.Cpu;
 
-/// <summary>Products of few rows, as in decoding: each row has the bits that it has alone, whatever the threads, so that samples of one batch do not feel each other.</summary>
+/// <summary>
+/// Products of few rows, as in decoding: each row has the bits that it has alone, whatever the threads, so that samples
+/// of one batch do not feel each other.
+/// </summary>
 public sealed class FewRowsTests
 {
     private const int Rows = 16, Columns = 2003;
@@ -33,7 +36,9 @@ public sealed class FewRowsTests
                 Compare.SameBits($"{rows} rows", expected, Multiply(vectorBits, threads: 1, depth, rows, quantized));
             foreach (int threads in (int[])[2, 3])
                 foreach (int rows in (int[])[1, 8])
-                    Compare.SameBits($"{rows} rows, {threads} threads", expected, Multiply(vectorBits, threads, depth, rows, quantized));
+                    Compare.SameBits(
+                        $"{rows} rows, {threads} threads", expected,
+                        Multiply(vectorBits, threads, depth, rows, quantized));
         }
     }
 
@@ -41,7 +46,8 @@ public sealed class FewRowsTests
     {
         using var backend = CpuBackend.Create(threads, vectorBits);
         using var arena = new Arena(backend, "few rows");
-        Tensor x = arena.Add("x", (Rows, depth)), weight = arena.Add("weight", (Columns, depth)), bias = arena.Add("bias", Columns), y = arena.Add("y", (Rows, Columns));
+        Tensor x = arena.Add("x", (Rows, depth)), weight = arena.Add("weight", (Columns, depth)),
+            bias = arena.Add("bias", Columns), y = arena.Add("y", (Rows, Columns));
         var integers = QuantizedMatrix.Plan(arena, "integers", weight.Shape);
         arena.Allocate();
         var values = new RandomValues(1);

@@ -46,7 +46,13 @@ public sealed unsafe class SimdTests
     // The vectors are internal types, which a public test class cannot take as its parameter.
     private static void Run(string check, int width)
     {
-        var type = width switch { 16 => typeof(Simd512), 8 => typeof(Simd256), 4 => typeof(Simd128), _ => typeof(SimdScalar) };
+        var type = width switch
+        {
+            16 => typeof(Simd512),
+            8 => typeof(Simd256),
+            4 => typeof(Simd128),
+            _ => typeof(SimdScalar)
+        };
         typeof(SimdTests).GetMethod(check, BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(type)
             .Invoke(null, BindingFlags.DoNotWrapExceptions, null, null, null);
     }

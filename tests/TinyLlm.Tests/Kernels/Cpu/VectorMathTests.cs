@@ -25,7 +25,9 @@ public sealed unsafe class VectorMathTests
     [MemberData(nameof(Widths))]
     public void Exp_ClampsWhatWouldOverflow(int width)
     {
-        var y = Apply(width, "exp", [float.NegativeInfinity, -1e30f, -100, 100, 1e30f, float.PositiveInfinity, float.NaN, 0, -0f]);
+        var y = Apply(
+            width, "exp",
+            [float.NegativeInfinity, -1e30f, -100, 100, 1e30f, float.PositiveInfinity, float.NaN, 0, -0f]);
         Assert.All(y[..3], v => Assert.InRange(v, 1e-38f, 2e-38f));
         Assert.All(y[3..6], v => Assert.InRange(v, 2e38f, float.MaxValue));
         Assert.True(float.IsNaN(y[6]));
@@ -36,7 +38,8 @@ public sealed unsafe class VectorMathTests
     [MemberData(nameof(Widths))]
     public void Tanh_IsWithinItsAbsoluteError(int width)
     {
-        float[] x = [.. Grid(-12, 12, 100003), .. Grid(-0.1f, 0.1f, 20001), -1e30f, 1e30f, float.NegativeInfinity, float.PositiveInfinity];
+        float[] x = [.. Grid(-12, 12, 100003), .. Grid(-0.1f, 0.1f, 20001), -1e30f, 1e30f, float.NegativeInfinity,
+            float.PositiveInfinity];
         var y = Apply(width, "tanh", x);
         for (int i = 0; i < x.Length; i++)
             Within(x[i], Math.Tanh(x[i]), y[i], 2e-7);
@@ -62,7 +65,8 @@ public sealed unsafe class VectorMathTests
             Assert.Fail($"f({x:R}): expected {expected:R}, actual {actual:R}; the difference may be {tolerance:E2}.");
     }
 
-    private static IEnumerable<float> Grid(float low, float high, int count) => Enumerable.Range(0, count).Select(i => (float)(low + (double)(high - low) * i / (count - 1)));
+    private static IEnumerable<float> Grid(float low, float high, int count) =>
+        Enumerable.Range(0, count).Select(i => (float)(low + (double)(high - low) * i / (count - 1)));
 
     private static float[] Apply(int width, string function, float[] x) => width switch
     {
@@ -80,7 +84,12 @@ public sealed unsafe class VectorMathTests
             for (int i = 0; i < x.Length; i += V.Width)
             {
                 V v = V.Load(source + i, x.Length - i);
-                v = function switch { "exp" => VectorMath.Exp(v), "tanh" => VectorMath.Tanh(v), _ => VectorMath.Sigmoid(v) };
+                v = function switch
+                {
+                    "exp" => VectorMath.Exp(v),
+                    "tanh" => VectorMath.Tanh(v),
+                    _ => VectorMath.Sigmoid(v)
+                };
                 V.Store(target + i, v, x.Length - i);
             }
         }

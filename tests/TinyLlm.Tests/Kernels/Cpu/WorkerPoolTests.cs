@@ -25,8 +25,8 @@ public sealed unsafe class WorkerPoolTests
     }
 
     /// <summary>
-    /// Many tiny runs, some at once and some after a pause in which the workers fall asleep: with more threads than cores a wake-up that
-    /// gets lost, or is taken by another worker, hangs this test.
+    /// Many tiny runs, some at once and some after a pause in which the workers fall asleep: with more threads than
+    /// cores a wake-up that gets lost, or is taken by another worker, hangs this test.
     /// </summary>
     [Theory]
     [InlineData(2, 5000)]
@@ -74,7 +74,8 @@ public sealed unsafe class WorkerPoolTests
         var counts = new int[100];
         fixed (int* p = counts)
         {
-            // The runtime allocates the record of a lock when two threads first meet at it; after that nothing may come.
+            // The runtime allocates the record of a lock when two threads first meet at it; after that nothing may
+            // come.
             long least = long.MaxValue;
             for (int attempt = 0; attempt < 10; attempt++)
             {

@@ -15,8 +15,10 @@ public abstract class AdamWCopyTests<TDevice> : BackendTests<TDevice> where TDev
     [InlineData(300)]
     public void Forward_RoundsTheUpdatedParameters(int count)
     {
-        TestTensor p = Random(count), copied = Of(count, p.Floats()), copy = Output(count, DType.BF16), sumSquares = Of(1, [4]), state = State();
-        TestTensor g = Random(count), m = Random(count), v = Random(count, mean: 9), m2 = Of(count, m.Floats()), v2 = Of(count, v.Floats());
+        TestTensor p = Random(count), copied = Of(count, p.Floats()), copy = Output(count, DType.BF16),
+            sumSquares = Of(1, [4]), state = State();
+        TestTensor g = Random(count), m = Random(count), v = Random(count, mean: 9), m2 = Of(count, m.Floats()),
+            v2 = Of(count, v.Floats());
 
         Run(() => Backend.AdamW(p, g, m, v, sumSquares, state, settings), p, m, v);
         Run(() => Backend.AdamW(copied, g, m2, v2, sumSquares, state, settings, copy), copied, m2, v2, copy);
@@ -28,7 +30,8 @@ public abstract class AdamWCopyTests<TDevice> : BackendTests<TDevice> where TDev
     [Fact]
     public void NotFiniteNorm_ChangesNothing()
     {
-        TestTensor p = Random(100), g = Random(100), m = Random(100), v = Random(100, mean: 9), sumSquares = Of(1, float.NaN), state = State(), copy = Random(100, dtype: DType.BF16);
+        TestTensor p = Random(100), g = Random(100), m = Random(100), v = Random(100, mean: 9),
+            sumSquares = Of(1, float.NaN), state = State(), copy = Random(100, dtype: DType.BF16);
         Run(() => Backend.AdamW(p, g, m, v, sumSquares, state, settings, copy));
     }
 }

@@ -39,7 +39,10 @@ public sealed class AttentionPlanTests
         Assert.False(AttentionPlan.SupportsBackward(a));
     }
 
-    /// <summary>Every kernel asks for the shared memory that its tiles take, and no more than every device of compute capability 8.0 and up has.</summary>
+    /// <summary>
+    /// Every kernel asks for the shared memory that its tiles take, and no more than every device of compute capability
+    /// 8.0 and up has.
+    /// </summary>
     [Fact]
     public void Kernels_AskForTheirSharedMemory()
     {
@@ -56,7 +59,9 @@ public sealed class AttentionPlanTests
             AttentionShape.SharedBytes(new BackwardKeyTile128(), 2, true),
             0,
         ];
-        Assert.Equal(expected, AttentionPlan.Kernels.Select(kernel => kernel.GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes));
+        Assert.Equal(
+            expected, AttentionPlan.Kernels.Select(
+            kernel => kernel.GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes));
         Assert.All(expected, bytes => Assert.InRange(bytes, 0, 99 * 1024));
     }
 
@@ -79,10 +84,17 @@ public sealed class AttentionPlanTests
     public void Backward_HasGroupsForQueriesAndForKeyHeads(int headSize, string size, int queryGroups, int keyGroups)
     {
         AttentionArguments a = Arguments(3, 150, 4, 2, headSize);
-        AttentionLaunch delta = AttentionPlan.BackwardDelta(a), queries = AttentionPlan.BackwardQueries(a), keys = AttentionPlan.BackwardKeys(a);
-        Assert.Equal((nameof(TensorCoreAttention.BackwardDelta), 3 * 4, 10), (AttentionPlan.Kernels[delta.KernelIndex].Name, delta.GroupsX, delta.GroupsY));
-        Assert.Equal(("BackwardQueries" + size, 3 * 4, queryGroups), (AttentionPlan.Kernels[queries.KernelIndex].Name, queries.GroupsX, queries.GroupsY));
-        Assert.Equal(("BackwardKeys" + size, 3 * 2, keyGroups), (AttentionPlan.Kernels[keys.KernelIndex].Name, keys.GroupsX, keys.GroupsY));
+        AttentionLaunch delta = AttentionPlan.BackwardDelta(a), queries = AttentionPlan.BackwardQueries(a),
+            keys = AttentionPlan.BackwardKeys(a);
+        Assert.Equal(
+            (nameof(TensorCoreAttention.BackwardDelta), 3 * 4, 10),
+            (AttentionPlan.Kernels[delta.KernelIndex].Name, delta.GroupsX, delta.GroupsY));
+        Assert.Equal(
+            ("BackwardQueries" + size, 3 * 4, queryGroups),
+            (AttentionPlan.Kernels[queries.KernelIndex].Name, queries.GroupsX, queries.GroupsY));
+        Assert.Equal(
+            ("BackwardKeys" + size, 3 * 2, keyGroups),
+            (AttentionPlan.Kernels[keys.KernelIndex].Name, keys.GroupsX, keys.GroupsY));
         Assert.Equal(3 * 4 * 150 * sizeof(float), AttentionPlan.WorkspaceBytes(a));
     }
 
@@ -98,7 +110,8 @@ public sealed class AttentionPlanTests
 
     private static AttentionArguments Arguments(int batch, int tokens, int heads, int keyHeads, int headSize)
     {
-        AttentionArguments a = AttentionArguments.Of((batch, tokens, heads, headSize), (batch, tokens, keyHeads, headSize), 0.1f, 2);
+        AttentionArguments a =
+            AttentionArguments.Of((batch, tokens, heads, headSize), (batch, tokens, keyHeads, headSize), 0.1f, 2);
         var x = new DeviceHeads(1 << 20, tokens * heads * headSize, heads * headSize, headSize);
         (a.Q, a.K, a.V, a.Output, a.DOutput, a.Dq, a.Dk, a.Dv) = (x, x, x, x, x, x, x, x);
         return a;

@@ -6,8 +6,8 @@ using Xunit;
 namespace TinyLlm.Tests.Kernels.Gpu;
 
 /// <summary>
-/// Ops that work on rows or single elements, on BF16 activations: the reference computes with the values that the inputs were rounded to, so that what is left
-/// is the rounding of the results, 1.1e-3 of each on average.
+/// Ops that work on rows or single elements, on BF16 activations: the reference computes with the values that the
+/// inputs were rounded to, so that what is left is the rounding of the results, 1.1e-3 of each on average.
 /// </summary>
 public abstract class BFloat16RowTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
 {
@@ -20,7 +20,8 @@ public abstract class BFloat16RowTests<TDevice> : BackendTests<TDevice> where TD
     [InlineData(3, 300)]
     public void SwiGlu(int rows, int f)
     {
-        TestTensor gateUp = Inputs((rows, 2 * f)), dy = Inputs((rows, f)), y = Outputs((rows, f)), dGateUp = Outputs((rows, 2 * f));
+        TestTensor gateUp = Inputs((rows, 2 * f)), dy = Inputs((rows, f)), y = Outputs((rows, f)),
+            dGateUp = Outputs((rows, 2 * f));
         Run(() => Backend.SwiGlu(gateUp, y), y);
         Run(() => Backend.SwiGluBackward(dy, gateUp, dGateUp), dGateUp);
         Close("y", ReferenceOps.SwiGlu(gateUp.Doubles(), f), y, Tolerance);
@@ -34,7 +35,8 @@ public abstract class BFloat16RowTests<TDevice> : BackendTests<TDevice> where TD
     {
         const int step = 3, microStep = 5, site = 7;
         TestTensor x = Inputs(count), y = Outputs(count), state = State(Seed, step, microStep);
-        var expected = ReferenceOps.Multiply(x.Doubles(), ReferencePhilox.DropoutMask(count, 0.3f, Seed, step, microStep, site));
+        var expected =
+            ReferenceOps.Multiply(x.Doubles(), ReferencePhilox.DropoutMask(count, 0.3f, Seed, step, microStep, site));
         Run(() => Backend.Dropout(x, y, 0.3f, state, site), y);
         Close("y", expected, y, Tolerance);
         Assert.Equal(expected.Select(v => v == 0), y.Floats().Select(v => v == 0));
@@ -46,7 +48,8 @@ public abstract class BFloat16RowTests<TDevice> : BackendTests<TDevice> where TD
     public void CacheWrite(int b, int t, int tmax, int heads, int d)
     {
         var offsets = Enumerable.Range(0, b).Select(i => tmax - t - i).ToArray();
-        TestTensor x = Inputs((b, t, heads * 3, d)).Slice(2, heads, heads), lengths = Integers(b, offsets), cache = Inputs((b, tmax, heads + 1, d)).Slice(2, 1, heads);
+        TestTensor x = Inputs((b, t, heads * 3, d)).Slice(2, heads, heads), lengths = Integers(b, offsets),
+            cache = Inputs((b, tmax, heads + 1, d)).Slice(2, 1, heads);
         float[] expected = cache.Floats(), source = x.Floats();
         for (int row = 0; row < b; row++)
             Array.Copy(source, row * t * heads * d, expected, (row * tmax + offsets[row]) * heads * d, t * heads * d);
@@ -61,7 +64,8 @@ public abstract class BFloat16RowTests<TDevice> : BackendTests<TDevice> where TD
     {
         const int context = 64;
         var places = Values.Integers(b * t, 0, context);
-        TestTensor x = Inputs((b, t, heads + 2, d)).Slice(2, 1, heads), positions = Integers((b, t), places), table = Of((context, d), Backend.RopeTable(context, d, 100));
+        TestTensor x = Inputs((b, t, heads + 2, d)).Slice(2, 1, heads), positions = Integers((b, t), places),
+            table = Of((context, d), Backend.RopeTable(context, d, 100));
         double[] before = x.Doubles();
         TestTensor y = Outputs((b, t, heads, d));
         Run(() => Backend.Rope(x, positions, table, y), y);

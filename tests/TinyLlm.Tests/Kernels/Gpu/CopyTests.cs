@@ -7,7 +7,9 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 /// <summary>Copies between the host and a device.</summary>
 public abstract class CopyTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
 {
-    /// <summary>The garbage collector may move an array at any time, and a driver that reads or writes it does not notice.</summary>
+    /// <summary>
+    /// The garbage collector may move an array at any time, and a driver that reads or writes it does not notice.
+    /// </summary>
     [Fact]
     public void ArraysMayMoveMeanwhile()
     {
@@ -25,7 +27,8 @@ public abstract class CopyTests<TDevice> : BackendTests<TDevice> where TDevice :
             var watch = Stopwatch.StartNew();
             for (int round = 0; watch.ElapsedMilliseconds < 2000; round++)
             {
-                // The arrays are young, with garbage around them, so that a collection moves them; those of 85,000 bytes and more never move.
+                // The arrays are young, with garbage around them, so that a collection moves them; those of 85,000
+                // bytes and more never move.
                 float[] written = Amid<float>(count), read = Amid<float>(count);
                 Array.Fill(written, round);
                 Backend.Write(x, written);

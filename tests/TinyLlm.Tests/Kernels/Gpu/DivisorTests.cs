@@ -10,11 +10,13 @@ public sealed class DivisorTests
     public void Quotients_AreExact_AroundMultiplesAndAtTheEnds()
     {
         var random = new Random(1);
-        int[] divisors = [.. Enumerable.Range(1, 2000), int.MaxValue, int.MaxValue - 1, 1 << 30, (1 << 30) + 1, (1 << 30) - 1, .. Enumerable.Range(0, 2000).Select(_ => random.Next(1, int.MaxValue))];
+        int[] divisors = [.. Enumerable.Range(1, 2000), int.MaxValue, int.MaxValue - 1, 1 << 30, (1 << 30) + 1,
+            (1 << 30) - 1, .. Enumerable.Range(0, 2000).Select(_ => random.Next(1, int.MaxValue))];
         foreach (int d in divisors)
         {
             var divisor = new Divisor(d);
-            foreach (long multiple in (long[])[0, d, 2L * d, int.MaxValue / d * (long)d, random.Next(int.MaxValue / d) * (long)d])
+            foreach (long multiple in (long[])[0, d, 2L * d, int.MaxValue / d * (long)d,
+                random.Next(int.MaxValue / d) * (long)d])
             {
                 for (long n = multiple - 1; n <= multiple + 1; n++)
                 {

@@ -12,8 +12,11 @@ public sealed class GpuDriverTests
     [Fact]
     public void WithoutADriver_ItsLibraryIsNamed()
     {
-        Assert.Contains($"no NVIDIA driver ({NoLibrary} was not found)", GpuDriver.MissingCuda(NoLibrary), StringComparison.Ordinal);
-        Assert.Contains($"no OpenCL ({NoLibrary} was not found)", GpuDriver.MissingOpenCL(NoLibrary), StringComparison.Ordinal);
+        Assert.Contains(
+            $"no NVIDIA driver ({NoLibrary} was not found)", GpuDriver.MissingCuda(NoLibrary),
+            StringComparison.Ordinal);
+        Assert.Contains(
+            $"no OpenCL ({NoLibrary} was not found)", GpuDriver.MissingOpenCL(NoLibrary), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -7,7 +7,9 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 
 public sealed class GpuOpsTestsOnSimulated() : GpuOpsTests<Simulated>(OpSizes.Tiny);
 
-/// <summary>Every op on a GPU beside the CPU, on the same values: whatever the op tests hold for the CPU, holds for the GPU.</summary>
+/// <summary>
+/// Every op on a GPU beside the CPU, on the same values: whatever the op tests hold for the CPU, holds for the GPU.
+/// </summary>
 public abstract class GpuOpsTests<TDevice>(OpSizes sizes) where TDevice : IDevice
 {
     private const double Tolerance = 1e-5;
@@ -36,14 +38,17 @@ public abstract class GpuOpsTests<TDevice>(OpSizes sizes) where TDevice : IDevic
     private void Check(DType type, double tolerance)
     {
         using Backend cpu = CpuBackend.Create(threads: 1), gpu = TDevice.Create();
-        using OpCalls expected = new(cpu, sizes, DType.F32, rounded: true), actual = new(gpu, sizes, type, rounded: true);
+        using OpCalls expected = new(cpu, sizes, DType.F32, rounded: true),
+            actual = new(gpu, sizes, type, rounded: true);
 
         // 8-bit weights run on the CPU alone.
         var calls = expected.All.Where(call => !call.Name.StartsWith("Quantize", StringComparison.Ordinal)).ToList();
         Assert.Equal(calls.Select(call => call.Name), actual.All.Select(call => call.Name));
         foreach (var (e, a) in calls.Zip(actual.All))
             foreach (var ((expectedValues, shape), (values, _)) in Outputs(e).Zip(Outputs(a)))
-                Compare.Close($"{e.Name} in {type}", Array.ConvertAll(expectedValues, v => (double)v), values, shape, tolerance, 1);
+                Compare.Close(
+                    $"{e.Name} in {type}", Array.ConvertAll(expectedValues, v => (double)v), values, shape,
+                    tolerance, 1);
     }
 
     private static List<(float[] Values, Shape Shape)> Outputs(OpCall call)

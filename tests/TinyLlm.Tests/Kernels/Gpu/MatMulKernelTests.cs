@@ -5,33 +5,42 @@ using Xunit;
 
 namespace TinyLlm.Tests.Kernels.Gpu;
 
-/// <summary>Sizes around what the kernels cut a product into: tiles of 64 x 64, 16 deep, up to 8 rows for the matrix-vector kernel, parts of a long depth.</summary>
+/// <summary>
+/// Sizes around what the kernels cut a product into: tiles of 64 x 64, 16 deep, up to 8 rows for the matrix-vector
+/// kernel, parts of a long depth.
+/// </summary>
 public static class MatMulKernelSizes
 {
     /// <summary>Rows, columns of y, depth.</summary>
     public static TheoryData<int, int, int> Forward => new()
     {
         { 1, 1, 1 }, { 1, 9, 257 }, { 4, 17, 31 }, { 5, 8, 130 }, { 8, 1, 33 }, // the matrix-vector kernel
-        { 9, 1, 1 }, { 63, 17, 15 }, { 64, 65, 16 }, { 65, 15, 17 }, { 17, 130, 1 }, { 130, 16, 63 }, { 15, 63, 65 }, { 16, 64, 130 },
+        { 9, 1, 1 }, { 63, 17, 15 }, { 64, 65, 16 }, { 65, 15, 17 }, { 17, 130, 1 }, { 130, 16, 63 }, { 15, 63, 65 },
+        { 16, 64, 130 },
         { 10, 5, 520 }, // two parts of the depth
     };
 
     /// <summary>The same for the other products, which have no path for few rows.</summary>
     public static TheoryData<int, int, int> Backward => new()
     {
-        { 1, 1, 1 }, { 1, 63, 17 }, { 17, 1, 65 }, { 15, 16, 130 }, { 64, 17, 64 }, { 63, 65, 16 }, { 16, 130, 15 }, { 65, 64, 1 }, { 130, 15, 63 },
+        { 1, 1, 1 }, { 1, 63, 17 }, { 17, 1, 65 }, { 15, 16, 130 }, { 64, 17, 64 }, { 63, 65, 16 }, { 16, 130, 15 },
+            { 65, 64, 1 }, { 130, 15, 63 },
         { 10, 520, 5 }, { 777, 3, 3 }, { 600, 132, 1 }, // parts of the depth, and of the rows of dy
     };
 }
 
-/// <summary>The products of GPU kernels in both element types, at sizes that the simulator does in a second or so; Ops/MatMulTests.cs has larger ones.</summary>
+/// <summary>
+/// The products of GPU kernels in both element types, at sizes that the simulator does in a second or so;
+/// Ops/MatMulTests.cs has larger ones.
+/// </summary>
 public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
 {
     [Theory]
     [MemberData(nameof(MatMulKernelSizes.Forward), MemberType = typeof(MatMulKernelSizes))]
     public void Forward_MatchesReference(int m, int n, int k)
     {
-        foreach (var (dtype, outputType) in (ReadOnlySpan<(DType, DType)>)[(DType.F32, DType.F32), (DType.BF16, DType.BF16), (DType.BF16, DType.F32)])
+        foreach (var (dtype, outputType) in (ReadOnlySpan<(DType, DType)>)[(DType.F32, DType.F32),
+            (DType.BF16, DType.BF16), (DType.BF16, DType.F32)])
         {
             TestTensor x = Random((m, k), dtype: dtype), weight = Random((n, k), dtype: dtype), bias = Random(n);
             TestTensor y = Output((m, n), outputType), yWithoutBias = Output((m, n), outputType);
@@ -39,8 +48,10 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
             Run(() => Backend.MatMul(x, weight, bias, y), y);
             Run(() => Backend.MatMul(x, weight, null, yWithoutBias), yWithoutBias);
 
-            Close($"y {outputType} of {dtype}", ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), bias.Doubles(), m, n, k), y, Tolerance(outputType));
-            Close($"y {outputType} of {dtype} without bias", ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, m, n, k), yWithoutBias, Tolerance(outputType));
+            Close($"y {outputType} of {dtype}",
+                ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), bias.Doubles(), m, n, k), y, Tolerance(outputType));
+            Close($"y {outputType} of {dtype} without bias",
+                ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, m, n, k), yWithoutBias, Tolerance(outputType));
         }
     }
 
@@ -50,8 +61,10 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
     {
         foreach (var dtype in (ReadOnlySpan<DType>)[DType.F32, DType.BF16])
         {
-            TestTensor dy = Random((m, n), dtype: dtype), weight = Random((n, k), dtype: dtype), dx = Output((m, k), dtype), sum = Random((m, k), dtype: dtype);
-            double[] expected = ReferenceOps.MatMulBackwardInput(dy.Doubles(), weight.Doubles(), m, n, k), before = sum.Doubles();
+            TestTensor dy = Random((m, n), dtype: dtype), weight = Random((n, k), dtype: dtype),
+                dx = Output((m, k), dtype), sum = Random((m, k), dtype: dtype);
+            double[] expected = ReferenceOps.MatMulBackwardInput(dy.Doubles(), weight.Doubles(), m, n, k),
+                before = sum.Doubles();
 
             Run(() => Backend.MatMulBackwardInput(dy, weight, dx), dx);
             Run(() => Backend.MatMulBackwardInput(dy, weight, sum, accumulate: true), sum);
@@ -67,7 +80,8 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
     {
         foreach (var dtype in (ReadOnlySpan<DType>)[DType.F32, DType.BF16])
         {
-            TestTensor dy = Random((m, n), dtype: dtype), x = Random((m, k), dtype: dtype), dWeight = Random((n, k)), dBias = Random(n), overwritten = Output((n, k));
+            TestTensor dy = Random((m, n), dtype: dtype), x = Random((m, k), dtype: dtype), dWeight = Random((n, k)),
+                dBias = Random(n), overwritten = Output((n, k));
             var (expected, expectedBias) = ReferenceOps.MatMulBackwardWeight(dy.Doubles(), x.Doubles(), m, n, k);
             double[] before = dWeight.Doubles(), biasBefore = dBias.Doubles();
 
@@ -80,13 +94,16 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
         }
     }
 
-    /// <summary>Many rows and columns that are no multiple of what a group sums: parts of the rows, the last of them short.</summary>
+    /// <summary>
+    /// Many rows and columns that are no multiple of what a group sums: parts of the rows, the last of them short.
+    /// </summary>
     [Fact]
     public void BackwardWeight_SumsColumnsInParts()
     {
         const int m = 700, n = 70;
         TestTensor dy = Random((m, n)), x = Random((m, 1)), dWeight = Random((n, 1)), dBias = Random(n);
-        double[] expected = ReferenceOps.Add(dBias.Doubles(), ReferenceOps.MatMulBackwardWeight(dy.Doubles(), x.Doubles(), m, n, 1).DBias);
+        double[] expected = ReferenceOps.Add(
+            dBias.Doubles(), ReferenceOps.MatMulBackwardWeight(dy.Doubles(), x.Doubles(), m, n, 1).DBias);
         Run(() => Backend.MatMulBackwardWeight(dy, x, dWeight, dBias), dWeight, dBias);
         Close("dBias", expected, dBias, Tolerance(DType.F32));
     }
@@ -107,7 +124,8 @@ public abstract class MatMulKernelTests<TDevice> : BackendTests<TDevice> where T
     [Fact]
     public void WithoutRows_NothingIsDone()
     {
-        TestTensor x = Random((0, 5)), weight = Random((7, 5)), y = Output((0, 7)), dWeight = Random((7, 5)), dBias = Random(7);
+        TestTensor x = Random((0, 5)), weight = Random((7, 5)), y = Output((0, 7)), dWeight = Random((7, 5)),
+            dBias = Random(7);
         double[] before = dWeight.Doubles(), biasBefore = dBias.Doubles();
         Run(() => Backend.MatMul(x, weight, null, y));
         Run(() => Backend.MatMulBackwardInput(y, weight, x));

@@ -7,7 +7,8 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 public sealed class MatMulPlanTests
 {
     private static readonly NoMaps noMaps = new();
-    private static readonly MatMulDevice hopper = new(90, 132, 232448, 256L << 20), ampere = new(80, 108, 166912, 256L << 20);
+    private static readonly MatMulDevice hopper = new(90, 132, 232448, 256L << 20),
+        ampere = new(80, 108, 166912, 256L << 20);
 
     [Theory]
     [InlineData(1, 1)]
@@ -20,7 +21,10 @@ public sealed class MatMulPlanTests
         var taken = Enumerable.Range(0, tileRows * tileColumns)
             .Select(i => TilePlace.Of(i, 1, 128, 64, 128 * tileRows - 3, 64 * tileColumns - 5, 200, 128)).ToList();
         Assert.All(taken, place => Assert.Equal((128, 200), (place.Depth, place.EndDepth)));
-        Assert.All(taken, place => Assert.True(place.Row % 128 == 0 && place.Row < 128 * tileRows && place.Column % 64 == 0 && place.Column < 64 * tileColumns));
+        Assert.All(taken,
+            place => Assert.True(
+            place.Row % 128 == 0 && place.Row < 128 * tileRows && place.Column % 64 == 0
+            && place.Column < 64 * tileColumns));
         Assert.Equal(tileRows * tileColumns, taken.Select(place => (place.Row, place.Column)).Distinct().Count());
     }
 
@@ -28,11 +32,14 @@ public sealed class MatMulPlanTests
     [InlineData("Forward", 4096, 4096, 4096, "Forward128x256", "WarpgroupForward128x256")]
     [InlineData("BackwardInput", 16384, 768, 3072, "BackwardInput128x256", "WarpgroupBackwardInput128x256")]
     [InlineData("Forward", 64, 64, 64, "Forward64x64", "Forward64x64")]
-    public void Kernel_FollowsShapeAndDevice(string kind, int rows, int columns, int depth, string onAmpere, string onHopper)
+    public void Kernel_FollowsShapeAndDevice(
+        string kind, int rows, int columns, int depth, string onAmpere, string onHopper)
     {
         CheckKernel(onAmpere, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, ampere));
         CheckKernel(onHopper, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper));
-        CheckKernel(onAmpere, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper with { ComputeCapability = 120 }));
+        CheckKernel(
+            onAmpere, MatMulPlan.For(
+            Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper with { ComputeCapability = 120 }));
     }
 
     private static void CheckKernel(string expected, MatMulPlan plan)
@@ -55,7 +62,8 @@ public sealed class MatMulPlanTests
     [InlineData(384 * 384 * 4 * 5)]
     public void Workspace_IsRespected(long bytes)
     {
-        MatMulPlan plan = MatMulPlan.For(MatMulKind.BackwardWeight, 384, 384, 16384, hopper with { WorkspaceBytes = bytes });
+        MatMulPlan plan =
+            MatMulPlan.For(MatMulKind.BackwardWeight, 384, 384, 16384, hopper with { WorkspaceBytes = bytes });
         Assert.InRange(plan.WorkspaceBytes, 0, bytes);
         Assert.Equal(bytes > 0, plan.Parts > 1);
     }
@@ -65,14 +73,17 @@ public sealed class MatMulPlanTests
     [InlineData(50 * 1024)]
     public void SharedMemory_IsRespected(int bytes)
     {
-        MatMulPlan plan = MatMulPlan.For(MatMulKind.Forward, 4096, 4096, 4096, hopper with { SharedBytesOfGroup = bytes });
-        Assert.InRange(MatMulPlan.Kernels[plan.KernelIndex].GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes, 1, bytes);
+        MatMulPlan plan =
+            MatMulPlan.For(MatMulKind.Forward, 4096, 4096, 4096, hopper with { SharedBytesOfGroup = bytes });
+        Assert.InRange(
+            MatMulPlan.Kernels[plan.KernelIndex].GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes, 1, bytes);
     }
 
     [Fact]
     public void TooLittleSharedMemory_IsOneLine()
     {
-        var error = Assert.Throws<TinyLlmException>(() => MatMulPlan.For(MatMulKind.Forward, 64, 64, 64, hopper with { SharedBytesOfGroup = 48 * 1024 }));
+        var error = Assert.Throws<TinyLlmException>(
+            () => MatMulPlan.For(MatMulKind.Forward, 64, 64, 64, hopper with { SharedBytesOfGroup = 48 * 1024 }));
         Assert.DoesNotContain('\n', error.Message);
     }
 
@@ -81,9 +92,13 @@ public sealed class MatMulPlanTests
     [InlineData(8, 4, false)]
     [InlineData(65, 64, false)]
     [InlineData(0, 8, false)]
-    public void Supports_WantsWholeChunks(int n, int k, bool expected) => Assert.Equal(expected, MatMulPlan.Supports(n, k));
+    public void Supports_WantsWholeChunks(int n, int k, bool expected) =>
+        Assert.Equal(expected, MatMulPlan.Supports(n, k));
 
-    /// <summary>Parts cover the depth, none is empty, and their kernels' attributes and parameters are what the launch relies on.</summary>
+    /// <summary>
+    /// Parts cover the depth, none is empty, and their kernels' attributes and parameters are what the launch relies
+    /// on.
+    /// </summary>
     [Fact]
     public void Parts_AreNeverEmpty()
     {
@@ -112,9 +127,12 @@ public sealed class MatMulPlanTests
         foreach (MethodInfo kernel in MatMulPlan.Kernels)
         {
             var traits = kernel.GetCustomAttribute<KernelAttribute>()!;
-            IMatMulTile? tile = tiles.GetValueOrDefault(kernel.Name.Replace("Forward", "").Replace("BackwardInput", "").Replace("BackwardWeight", ""));
+            IMatMulTile? tile = tiles.GetValueOrDefault(
+                kernel.Name.Replace("Forward", "").Replace("BackwardInput", "").Replace("BackwardWeight", ""));
             bool usesWarpgroups = tile is { UsesWarpgroups: true };
-            Assert.Equal(tile is null ? TensorCoreMatMul.PartThreads : MatMulShape.Threads(tile) + (usesWarpgroups ? 128 : 0), traits.GroupSize);
+            Assert.Equal(
+                tile is null ? TensorCoreMatMul.PartThreads
+                : MatMulShape.Threads(tile) + (usesWarpgroups ? 128 : 0), traits.GroupSize);
             Assert.Equal(tile is null ? 0 : MatMulShape.SharedBytes(tile), traits.DynamicSharedBytes);
             Assert.Equal(usesWarpgroups ? 90 : 80, traits.ComputeCapability);
             Assert.InRange(CudaFunction.SlotsOf(kernel)[^1] + 1, 1, MatMulPlan.MaxSlots);

@@ -8,8 +8,8 @@ namespace TinyLlm.Tests.Kernels.Gpu;
 public static class NormKernelCases
 {
     /// <summary>
-    /// Rows and columns: a lone row, more than one group of short rows and more than one part of sums, rows of a group each, and rows that are taken four elements at a
-    /// time, of one block of columns and of two.
+    /// Rows and columns: a lone row, more than one group of short rows and more than one part of sums, rows of a group
+    /// each, and rows that are taken four elements at a time, of one block of columns and of two.
     /// </summary>
     public static TheoryData<DType, int, int> All => new()
     {
@@ -28,10 +28,14 @@ public abstract class NormKernelTests<TDevice> : BackendTests<TDevice> where TDe
     [MemberData(nameof(NormKernelCases.All), MemberType = typeof(NormKernelCases))]
     public void LayerNorm(DType dtype, int rows, int c)
     {
-        TestTensor x = Random((rows, c), mean: 0.5, dtype: dtype), weight = Random(c, mean: 1), bias = Random(c), y = Output((rows, c), dtype), mean = Output(rows), rstd = Output(rows);
-        TestTensor dy = Random((rows, c), dtype: dtype), dx = Random((rows, c), dtype: dtype), dWeight = Random(c), dBias = Random(c);
-        var (expected, expectedMean, expectedRstd) = ReferenceOps.LayerNorm(x.Doubles(), weight.Doubles(), bias.Doubles(), Epsilon);
-        var (expectedX, expectedWeight, expectedBias) = ReferenceOps.LayerNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
+        TestTensor x = Random((rows, c), mean: 0.5, dtype: dtype), weight = Random(c, mean: 1), bias = Random(c),
+            y = Output((rows, c), dtype), mean = Output(rows), rstd = Output(rows);
+        TestTensor dy = Random((rows, c), dtype: dtype), dx = Random((rows, c), dtype: dtype), dWeight = Random(c),
+            dBias = Random(c);
+        var (expected, expectedMean, expectedRstd) =
+            ReferenceOps.LayerNorm(x.Doubles(), weight.Doubles(), bias.Doubles(), Epsilon);
+        var (expectedX, expectedWeight, expectedBias) =
+            ReferenceOps.LayerNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
         double[] before = dx.Doubles(), weightBefore = dWeight.Doubles(), biasBefore = dBias.Doubles();
 
         Run(() => Backend.LayerNorm(x, weight, bias, y, mean, rstd, Epsilon), y, mean, rstd);
@@ -49,10 +53,12 @@ public abstract class NormKernelTests<TDevice> : BackendTests<TDevice> where TDe
     [MemberData(nameof(NormKernelCases.All), MemberType = typeof(NormKernelCases))]
     public void RmsNorm(DType dtype, int rows, int c)
     {
-        TestTensor x = Random((rows, c), dtype: dtype), weight = Random(c, mean: 1), y = Output((rows, c), dtype), rstd = Output(rows);
+        TestTensor x = Random((rows, c), dtype: dtype), weight = Random(c, mean: 1), y = Output((rows, c), dtype),
+            rstd = Output(rows);
         TestTensor dy = Random((rows, c), dtype: dtype), dx = Random((rows, c), dtype: dtype), dWeight = Random(c);
         var (expected, expectedRstd) = ReferenceOps.RmsNorm(x.Doubles(), weight.Doubles(), Epsilon);
-        var (expectedX, expectedWeight) = ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
+        var (expectedX, expectedWeight) =
+            ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
         double[] before = dx.Doubles(), weightBefore = dWeight.Doubles();
 
         Run(() => Backend.RmsNorm(x, weight, y, rstd, Epsilon), y, rstd);
@@ -64,7 +70,9 @@ public abstract class NormKernelTests<TDevice> : BackendTests<TDevice> where TDe
         Close("dWeight", ReferenceOps.Add(weightBefore, expectedWeight), dWeight, Tolerance);
     }
 
-    /// <summary>Heads of a stacked projection, of a part of its tokens: three strides. The gradient overwrites, in place of dy.</summary>
+    /// <summary>
+    /// Heads of a stacked projection, of a part of its tokens: three strides. The gradient overwrites, in place of dy.
+    /// </summary>
     [Theory]
     [InlineData(DType.F32)]
     [InlineData(DType.BF16)]
@@ -72,9 +80,11 @@ public abstract class NormKernelTests<TDevice> : BackendTests<TDevice> where TDe
     {
         const int b = 2, t = 3, heads = 3, d = 40, rows = b * t * heads;
         TestTensor Heads() => Random((b, t + 2, heads + 2, d), dtype: dtype).Slice(1, 1, t).Slice(2, 1, heads);
-        TestTensor x = Heads(), y = Heads(), dy = Heads(), weight = Random(d, mean: 1), rstd = Output(rows), dWeight = Random(d);
+        TestTensor x = Heads(), y = Heads(), dy = Heads(), weight = Random(d, mean: 1), rstd = Output(rows),
+            dWeight = Random(d);
         var (expected, _) = ReferenceOps.RmsNorm(x.Doubles(), weight.Doubles(), Epsilon);
-        var (expectedX, expectedWeight) = ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
+        var (expectedX, expectedWeight) =
+            ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
         var weightBefore = dWeight.Doubles();
 
         Run(() => Backend.RmsNorm(x, weight, y, rstd, Epsilon), y, rstd);

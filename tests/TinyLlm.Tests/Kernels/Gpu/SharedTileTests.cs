@@ -3,7 +3,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Kernels.Gpu;
 
-/// <summary>The arithmetic of shared memory and fragments, on the host: every element has its place once, banks never collide, and lanes get what <c>mma</c> wants.</summary>
+/// <summary>
+/// The arithmetic of shared memory and fragments, on the host: every element has its place once, banks never collide,
+/// and lanes get what <c>mma</c> wants.
+/// </summary>
 public sealed class SharedTileTests
 {
     private const int Rows = 128;
@@ -16,14 +19,17 @@ public sealed class SharedTileTests
         for (int line = 0; line < Rows; line++)
             for (int chunk = 0; chunk < SharedTile.LineChunks; chunk++)
                 Assert.True(places.Add(SharedTile.Offset(line, chunk)));
-        Assert.All(places, place => Assert.True(place % ChunkBytes == 0 && place is >= 0 and < Rows * SharedTile.LineBytes));
+        Assert.All(places,
+            place => Assert.True(place % ChunkBytes == 0 && place is >= 0 and < Rows * SharedTile.LineBytes));
     }
 
     [Fact]
     public void Copies_MeetNoBankTwice()
     {
         for (int thread = 0; thread < 256; thread += 8)
-            AssertDistinctBanks(Enumerable.Range(thread, 8).Select(t => SharedTile.Offset(t / SharedTile.LineChunks, t % SharedTile.LineChunks)), ChunkBytes);
+            AssertDistinctBanks(
+                Enumerable.Range(thread, 8)
+                .Select(t => SharedTile.Offset(t / SharedTile.LineChunks, t % SharedTile.LineChunks)), ChunkBytes);
     }
 
     [Theory]
@@ -35,7 +41,8 @@ public sealed class SharedTileTests
     {
         for (int row = 0; row < Rows; row += 16)
             for (int lane = 0; lane < 32; lane += 8)
-                AssertDistinctBanks(Enumerable.Range(lane, 8).Select(i => SharedTile.FragmentOffset(kMajor, isB, row, i)), ChunkBytes);
+                AssertDistinctBanks(
+                    Enumerable.Range(lane, 8).Select(i => SharedTile.FragmentOffset(kMajor, isB, row, i)), ChunkBytes);
     }
 
     [Theory]
@@ -69,13 +76,18 @@ public sealed class SharedTileTests
         {
             for (int first = 0; first < Rows; first += 64)
             {
-                int kMajor = SharedTile.FragmentOffset(true, isB, first, lane), mnMajor = SharedTile.FragmentOffset(false, isB, first, lane);
+                int kMajor = SharedTile.FragmentOffset(true, isB, first, lane),
+                    mnMajor = SharedTile.FragmentOffset(false, isB, first, lane);
                 for (int i = 0; i < 4; i++)
                 {
                     Assert.Equal(kMajor + 2048 * i, SharedTile.FragmentOffset(true, isB, first + 16 * i, lane));
                     Assert.Equal(mnMajor ^ (32 * i), SharedTile.FragmentOffset(false, isB, first + 16 * i, lane));
-                    Assert.Equal(Element(true, kMajor), (Element(true, kMajor ^ (32 * i)).Row, Element(true, kMajor ^ (32 * i)).Depth - 16 * i));
-                    Assert.Equal(Element(false, mnMajor), (Element(false, mnMajor + 2048 * i).Row, Element(false, mnMajor + 2048 * i).Depth - 16 * i));
+                    Assert.Equal(
+                        Element(true, kMajor),
+                        (Element(true, kMajor ^ (32 * i)).Row, Element(true, kMajor ^ (32 * i)).Depth - 16 * i));
+                    Assert.Equal(
+                        Element(false, mnMajor),
+                        (Element(false, mnMajor + 2048 * i).Row, Element(false, mnMajor + 2048 * i).Depth - 16 * i));
                 }
             }
         }
@@ -100,13 +112,20 @@ public sealed class SharedTileTests
     {
         for (int column = 0; column < width; column += 8)
             for (int half = 0; half < 32; half += 16) // 8-byte stores go half a warp at a time
-                AssertDistinctBanks(Enumerable.Range(half, 16).Select(lane => SharedTile.SumOffset(width, SharedTile.SumRow(lane), column + SharedTile.SumColumn(lane))), 8);
+                AssertDistinctBanks(
+                Enumerable.Range(half, 16)
+                .Select(lane =>
+                    SharedTile.SumOffset(width, SharedTile.SumRow(lane), column + SharedTile.SumColumn(lane))), 8);
 
         int lanesOfRow = width / 8;
         for (int row = 0; row < 32; row += 32 / lanesOfRow)
             for (int column = 0; column < 8; column += 4)
                 for (int quarter = 0; quarter < 32; quarter += 8) // 16-byte loads a quarter
-                    AssertDistinctBanks(Enumerable.Range(quarter, 8).Select(lane => SharedTile.SumOffset(width, row + lane / lanesOfRow, lane % lanesOfRow * 8 + column)), ChunkBytes);
+                    AssertDistinctBanks(
+                    Enumerable.Range(quarter, 8)
+                    .Select(lane =>
+                        SharedTile.SumOffset(width, row + lane / lanesOfRow, lane % lanesOfRow * 8 + column)),
+                            ChunkBytes);
     }
 
     [Fact]
@@ -119,7 +138,8 @@ public sealed class SharedTileTests
         Assert.Equal(Enumerable.Range(0, 16 * 8), places.Order());
     }
 
-    // ldmatrix: lanes 8i to 8i + 7 address the lines of matrix i; lane l gets elements 2 (l % 4) and the next of its line l / 4, or, transposed, the other way round.
+    // ldmatrix: lanes 8i to 8i + 7 address the lines of matrix i; lane l gets elements 2 (l % 4) and the next of its
+    // line l / 4, or, transposed, the other way round.
     private static (int Row, int Depth) Loaded(bool kMajor, bool isB, int row, int lane, int matrix, int pair)
     {
         int line = lane / 4, element = lane % 4 * 2 + pair;

@@ -9,8 +9,8 @@ using Xunit;
 namespace TinyLlm.Tests.Kernels.Gpu;
 
 /// <summary>
-/// The tensor core kernels' PTX, run by the emulator, against products in double precision: every layout, tile and output, odd shapes. Memory is NaN where
-/// nothing was written, and an access beyond a tensor's end fails.
+/// The tensor core kernels' PTX, run by the emulator, against products in double precision: every layout, tile and
+/// output, odd shapes. Memory is NaN where nothing was written, and an access beyond a tensor's end fails.
 /// </summary>
 public sealed class TensorCoreMatMulTests
 {
@@ -22,7 +22,10 @@ public sealed class TensorCoreMatMulTests
 
     private static readonly ConcurrentDictionary<int, Lazy<PtxModule>> modules = new();
 
-    /// <summary>Kernel, M, N, K: single tiles, edges in both dimensions, depths around the tile's and around the number of stages.</summary>
+    /// <summary>
+    /// Kernel, M, N, K: single tiles, edges in both dimensions, depths around the tile's and around the number of
+    /// stages.
+    /// </summary>
     public static TheoryData<string, int, int, int> Shapes()
     {
         var shapes = new TheoryData<string, int, int, int>();
@@ -67,7 +70,9 @@ public sealed class TensorCoreMatMulTests
         product.Check(parts, MatMulOutput.GeluSlope, ToleranceBf16, hasBias: true, hasAddend: true);
     }
 
-    /// <summary>Every combination of what may follow a product, of both types of C and with all shapes of a warp's tile.</summary>
+    /// <summary>
+    /// Every combination of what may follow a product, of both types of C and with all shapes of a warp's tile.
+    /// </summary>
     [Theory]
     [InlineData("Forward128x128", 72, 136)]
     [InlineData("Forward64x64", 40, 88)]
@@ -79,7 +84,8 @@ public sealed class TensorCoreMatMulTests
             foreach (MatMulOutput activation in new[] { MatMulOutput.None, MatMulOutput.Gelu, MatMulOutput.GeluSlope })
                 foreach (bool hasBias in new[] { false, true })
                     foreach (bool hasAddend in new[] { false, true })
-                        product.Check(1, type | activation, type == MatMulOutput.F32 ? 1e-5 : ToleranceBf16, hasBias, hasAddend);
+                        product.Check(
+                            1, type | activation, type == MatMulOutput.F32 ? 1e-5 : ToleranceBf16, hasBias, hasAddend);
     }
 
     [Theory]
@@ -92,7 +98,10 @@ public sealed class TensorCoreMatMulTests
         product.Check(otherParts, MatMulOutput.None, ToleranceBf16, hasAddend: true, addendIsC: true);
     }
 
-    /// <summary>A NaN in a row of A shows in that row of C and nowhere else: neither rows beyond the last nor the zeros beyond the depth are mixed up with it.</summary>
+    /// <summary>
+    /// A NaN in a row of A shows in that row of C and nowhere else: neither rows beyond the last nor the zeros beyond
+    /// the depth are mixed up with it.
+    /// </summary>
     [Theory]
     [InlineData("Forward64x64")]
     [InlineData("WarpgroupForward128x128")]
@@ -114,7 +123,9 @@ public sealed class TensorCoreMatMulTests
             product.A[i] = i * 7 % 13 - 6;
         for (int i = 0; i < product.B.Length; i++)
             product.B[i] = i * 5 % 11 - 5;
-        Assert.Equal(product.Reference(MatMulOutput.F32, false, false).C.Select(v => (float)v), product.Run(1, MatMulOutput.F32));
+        Assert.Equal(
+            product.Reference(MatMulOutput.F32, false, false).C.Select(v => (float)v),
+            product.Run(1, MatMulOutput.F32));
     }
 
     [Fact]
@@ -150,17 +161,22 @@ public sealed class TensorCoreMatMulTests
             pre = RoundedFloats(random, (long)rows * columns);
         }
 
-        /// <summary>Row-major, as the layer has them: x or dy, (rows, depth) or for a weight's gradient (depth, rows).</summary>
+        /// <summary>
+        /// Row-major, as the layer has them: x or dy, (rows, depth) or for a weight's gradient (depth, rows).
+        /// </summary>
         public float[] A { get; }
 
         /// <summary>W (columns, depth) or (depth, columns), or x (depth, columns).</summary>
         public float[] B { get; }
 
-        public void Check(int parts, MatMulOutput output, double tolerance, bool hasBias = false, bool hasAddend = false, bool addendIsC = false)
+        public void Check(
+            int parts, MatMulOutput output, double tolerance, bool hasBias = false, bool hasAddend = false,
+            bool addendIsC = false)
         {
             float[] c = Run(parts, output, hasBias, hasAddend, addendIsC, out float[] preAfter);
             var (expected, expectedPre) = Reference(output, hasBias, hasAddend);
-            string what = $"{MatMulPlan.Kernels[kernel].Name} in {parts} parts, {output}{(hasBias ? ", bias" : "")}{(hasAddend ? ", addend" : "")}";
+            string what = $"{MatMulPlan.Kernels[kernel].Name} in {parts} parts, "
+                + $"{output}{(hasBias ? ", bias" : "")}{(hasAddend ? ", addend" : "")}";
             Compare.Close(what, expected, c, (rows, columns), tolerance, seed);
             if ((output & MatMulOutput.Gelu) != 0)
                 Compare.Close($"{what}: pre", expectedPre, preAfter, (rows, columns), ToleranceBf16, seed);
@@ -170,23 +186,31 @@ public sealed class TensorCoreMatMulTests
 
         public float[] Run(int parts, MatMulOutput output) => Run(parts, output, false, false, false, out _);
 
-        private float[] Run(int parts, MatMulOutput output, bool hasBias, bool hasAddend, bool addendIsC, out float[] preAfter)
+        private float[] Run(
+            int parts, MatMulOutput output, bool hasBias, bool hasAddend, bool addendIsC, out float[] preAfter)
         {
             MatMulPlan plan = MatMulPlan.With(kernel, parts, rows, columns, depth, Multiprocessors);
             using PtxMachine product = Machine(kernel);
-            long a = Upload(product, A, false), b = Upload(product, B, false), workspace = (long)product.Allocate(plan.WorkspaceBytes);
+            long a = Upload(product, A, false), b = Upload(product, B, false),
+                workspace = (long)product.Allocate(plan.WorkspaceBytes);
             var slots = new long[MatMulPlan.MaxSlots];
             if (parts > 1)
-                Launch(product, kernel, plan.GridX, plan.GridY, plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace, new Descriptions()));
+                Launch(product, kernel, plan.GridX, plan.GridY,
+                    plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace, new Descriptions()));
 
             using PtxMachine last = parts > 1 ? Machine(MatMulPlan.AddPartsIndex) : product;
             bool isF32 = (output & MatMulOutput.F32) != 0;
-            long addendAt = Upload(last, addend, isF32), preAt = Upload(last, pre, false), c = addendIsC ? addendAt : (long)last.Allocate((long)rows * columns * (isF32 ? 4 : 2));
-            var call = new MatMulCall(a, b, c, hasBias ? Upload(last, bias, true) : 0, hasAddend ? addendAt : 0, preAt, output);
+            long addendAt = Upload(last, addend, isF32), preAt = Upload(last, pre, false), c = addendIsC ? addendAt
+                : (long)last.Allocate((long)rows * columns * (isF32 ? 4 : 2));
+            var call = new MatMulCall(
+                a, b, c, hasBias ? Upload(last, bias, true) : 0, hasAddend ? addendAt : 0, preAt, output);
             if (parts == 1)
                 Launch(last, kernel, plan.GridX, plan.GridY, plan.Arguments(slots, call, 0, new Descriptions()));
             else
-                Launch(last, MatMulPlan.AddPartsIndex, plan.PartGroups, 1, plan.PartArguments(slots, call, Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
+                Launch(last, MatMulPlan.AddPartsIndex, plan.PartGroups, 1,
+                    plan.PartArguments(
+                    slots, call,
+                    Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
             preAfter = Download(last, preAt, false);
             return Download(last, c, isF32);
         }
@@ -219,13 +243,16 @@ public sealed class TensorCoreMatMulTests
             return (c, sums);
         }
 
-        private static double Gelu(double x) => x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
+        private static double Gelu(double x) =>
+            x / 2 * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
 
-        private static float[] RoundedFloats(RandomValues random, long count) => Array.ConvertAll(random.Floats(count), v => ToFloat(ToBf16(v)));
+        private static float[] RoundedFloats(RandomValues random, long count) =>
+            Array.ConvertAll(random.Floats(count), v => ToFloat(ToBf16(v)));
     }
 
     private static PtxMachine Machine(int kernel) =>
-        new(modules.GetOrAdd(kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
+        new(modules.GetOrAdd(
+        kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
 
     private static long Upload(PtxMachine machine, float[] values, bool isF32) =>
         (long)(isF32 ? machine.Upload<float>(values) : machine.Upload<ushort>(Array.ConvertAll(values, ToBf16)));

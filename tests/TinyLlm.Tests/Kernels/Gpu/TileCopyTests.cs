@@ -3,7 +3,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Kernels.Gpu;
 
-/// <summary>Which chunks the threads of a group copy: every chunk of a tile once, none of outside of the operand.</summary>
+/// <summary>
+/// Which chunks the threads of a group copy: every chunk of a tile once, none of outside of the operand.
+/// </summary>
 public sealed class TileCopyTests
 {
     private const long Operand = 1L << 40;
@@ -23,7 +25,8 @@ public sealed class TileCopyTests
             for (int tile = 0; firstDepth + 64 * tile < depth; tile++)
                 for (int line = 0; line < tileRows; line += linesOfPass)
                     if (line < copy.Extent && 64 * tile < copy.Depth)
-                        Assert.True(copied.Add(copy.Address + tile * copy.TileStep + line / linesOfPass * copy.LineStep));
+                        Assert.True(
+                            copied.Add(copy.Address + tile * copy.TileStep + line / linesOfPass * copy.LineStep));
         }
 
         var wanted = from row in Enumerable.Range(firstRow, Math.Min(tileRows, rows - firstRow))
@@ -49,7 +52,9 @@ public sealed class TileCopyTests
                 for (int panel = 0; panel < tileRows; panel += 64)
                     for (int line = 0; line < 64; line += linesOfPass)
                         if (panel < copy.Extent && 64 * tile + line < copy.Depth)
-                            Assert.True(copied.Add(copy.Address + 2 * panel + tile * copy.TileStep + line / linesOfPass * copy.LineStep));
+                            Assert.True(
+                                copied.Add(copy.Address + 2 * panel + tile * copy.TileStep
+                                + line / linesOfPass * copy.LineStep));
         }
 
         var wanted = from k in Enumerable.Range(firstDepth, depth - firstDepth)

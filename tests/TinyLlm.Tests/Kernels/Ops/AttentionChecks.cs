@@ -12,39 +12,49 @@ public abstract class AttentionChecks<TDevice> : BackendTests<TDevice> where TDe
     protected const int Step = 5, MicroStep = 3, Site = 11;
 
     /// <summary>
-    /// Runs both passes with these rules and compares with the reference. Queries, keys and values are heads of a stacked projection, or, with offsets, the keys
-    /// and values parts of a longer cache.
+    /// Runs both passes with these rules and compares with the reference. Queries, keys and values are heads of a
+    /// stacked projection, or, with offsets, the keys and values parts of a longer cache.
     /// </summary>
-    private protected void Check(AttentionSizes s, int[]? offsets = null, int[]? starts = null, float dropout = 0, DType dtype = DType.F32)
+    private protected void Check(
+        AttentionSizes s, int[]? offsets = null, int[]? starts = null, float dropout = 0, DType dtype = DType.F32)
     {
         TestTensor stacked = New(s.B, s.Tq, s.H + 2 * s.Hkv, s.D), gradients = New(s.B, s.Tq, s.H + 2 * s.Hkv, s.D);
-        TestTensor q = stacked.Slice(2, 0, s.H), k = stacked.Slice(2, s.H, s.Hkv), v = stacked.Slice(2, s.H + s.Hkv, s.Hkv);
-        TestTensor dq = gradients.Slice(2, 0, s.H), dk = gradients.Slice(2, s.H, s.Hkv), dv = gradients.Slice(2, s.H + s.Hkv, s.Hkv);
+        TestTensor q = stacked.Slice(2, 0, s.H), k = stacked.Slice(2, s.H, s.Hkv),
+            v = stacked.Slice(2, s.H + s.Hkv, s.Hkv);
+        TestTensor dq = gradients.Slice(2, 0, s.H), dk = gradients.Slice(2, s.H, s.Hkv),
+            dv = gradients.Slice(2, s.H + s.Hkv, s.Hkv);
         if (offsets is not null)
         {
-            (k, v) = (New(s.B, s.Tk + 3, s.Hkv, s.D).Slice(1, 0, s.Tk), New(s.B, s.Tk + 3, s.Hkv + 1, s.D).Slice(1, 1, s.Tk).Slice(2, 1, s.Hkv));
+            (k, v) = (New(s.B, s.Tk + 3, s.Hkv, s.D).Slice(1, 0, s.Tk),
+                New(s.B, s.Tk + 3, s.Hkv + 1, s.D).Slice(1, 1, s.Tk).Slice(2, 1, s.Hkv));
             (dk, dv) = (New(s.B, s.Tk, s.Hkv + 2, s.D).Slice(2, 1, s.Hkv), New(s.B, s.Tk, s.Hkv, s.D));
         }
 
-        var mask = dropout == 0 ? null : ReferencePhilox.DropoutMask((long)s.B * s.H * s.Tq * s.Tk, dropout, Seed, Step, MicroStep, Site);
+        var mask = dropout == 0 ? null
+            : ReferencePhilox.DropoutMask((long)s.B * s.H * s.Tq * s.Tk, dropout, Seed, Step, MicroStep, Site);
         double[] qs = q.Doubles(), ks = k.Doubles(), vs = v.Doubles();
         TestTensor dOutput = New(s.B, s.H, s.Tq, s.D).View((s.B, s.Tq, s.H, s.D));
         var expected = ReferenceOps.Attention(qs, ks, vs, s, offsets, starts, mask);
-        var (expectedQ, expectedK, expectedV) = ReferenceOps.AttentionBackward(dOutput.Doubles(), qs, ks, vs, s, offsets, starts, mask);
+        var (expectedQ, expectedK, expectedV) =
+            ReferenceOps.AttentionBackward(dOutput.Doubles(), qs, ks, vs, s, offsets, starts, mask);
         if (offsets is not null)
             PoisonBehind(k, v, offsets, s);
 
-        var rules = new AttentionMask(offsets is null ? null : Integers(s.B, offsets), starts is null ? null : Integers((s.B, s.Tq), starts));
+        var rules = new AttentionMask(
+            offsets is null ? null : Integers(s.B, offsets), starts is null ? null : Integers((s.B, s.Tq), starts));
         var drop = dropout == 0 ? default : new AttentionDropout(dropout, State(Seed, Step, MicroStep), Site);
-        TestTensor output = Output((s.B, s.Tq, s.H + 1, s.D), dtype).Slice(2, 1, s.H), logSumExp = Output((s.B, s.H, s.Tq));
+        TestTensor output = Output((s.B, s.Tq, s.H + 1, s.D), dtype).Slice(2, 1, s.H),
+            logSumExp = Output((s.B, s.H, s.Tq));
         Run(() => Backend.Attention(q, k, v, output, logSumExp, rules, drop), output, logSumExp);
         double rounded = dtype == DType.BF16 ? 5e-3 : Tolerance;
         Close("output", expected.Output, output, rounded);
         Close("logSumExp", expected.LogSumExp, logSumExp, Tolerance);
 
         // The backward pass on what a perfect forward pass would have given, so that each is judged alone.
-        TestTensor exact = Output((s.B, s.Tq, s.H, s.D), dtype).Set(expected.Output), exactLogSumExp = Of((s.B, s.H, s.Tq), expected.LogSumExp);
-        Run(() => Backend.AttentionBackward(dOutput, q, k, v, exact, exactLogSumExp, dq, dk, dv, rules, drop), dq, dk, dv);
+        TestTensor exact = Output((s.B, s.Tq, s.H, s.D), dtype).Set(expected.Output),
+            exactLogSumExp = Of((s.B, s.H, s.Tq), expected.LogSumExp);
+        Run(() => Backend.AttentionBackward(dOutput, q, k, v, exact, exactLogSumExp, dq, dk, dv, rules, drop), dq, dk,
+            dv);
 
         // A lone key has probability 1 whatever q and k are: their gradients are rounding errors around zero.
         if (s.Tk > 1)

@@ -5,7 +5,9 @@ namespace TinyLlm.Tests.Kernels.Ops;
 
 public abstract class CacheWriteTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
 {
-    /// <summary>Keys are heads of a stacked projection, the cache is one layer of many, each row has another length.</summary>
+    /// <summary>
+    /// Keys are heads of a stacked projection, the cache is one layer of many, each row has another length.
+    /// </summary>
     [Theory]
     [InlineData(1, 1, 1, 1, 2)]
     [InlineData(3, 1, 9, 2, 8)]

@@ -18,7 +18,8 @@ public abstract class DropoutTests<TDevice> : BackendTests<TDevice> where TDevic
     public void Forward_MatchesReference(int count, float probability, int step, int microStep, int site)
     {
         TestTensor x = Random(count, mean: 3), state = State(Seed, step, microStep), y = Output(count);
-        var expected = ReferenceOps.Multiply(x.Doubles(), ReferencePhilox.DropoutMask(count, probability, Seed, step, microStep, site));
+        var expected = ReferenceOps.Multiply(
+            x.Doubles(), ReferencePhilox.DropoutMask(count, probability, Seed, step, microStep, site));
 
         Run(() => Backend.Dropout(x, y, probability, state, site), y);
         Close("y", expected, y, 5e-7);
@@ -28,14 +29,17 @@ public abstract class DropoutTests<TDevice> : BackendTests<TDevice> where TDevic
         Compare.SameBits("in place", y.Floats(), x.Floats());
     }
 
-    /// <summary>A large micro-step times a large tensor passes 2^32: the number of the element is a 64-bit one.</summary>
+    /// <summary>
+    /// A large micro-step times a large tensor passes 2^32: the number of the element is a 64-bit one.
+    /// </summary>
     [Fact]
     public void Forward_CountsBeyond32Bits()
     {
         const int count = 3001, microStep = 2_000_000_000;
         TestTensor x = Random(count), state = State(Seed, 1, microStep), y = Output(count);
         Run(() => Backend.Dropout(x, y, 0.5f, state, 2), y);
-        Close("y", ReferenceOps.Multiply(x.Doubles(), ReferencePhilox.DropoutMask(count, 0.5f, Seed, 1, microStep, 2)), y, 5e-7);
+        Close("y", ReferenceOps.Multiply(x.Doubles(), ReferencePhilox.DropoutMask(count, 0.5f, Seed, 1, microStep, 2)),
+            y, 5e-7);
     }
 
     [Theory]
@@ -48,7 +52,8 @@ public abstract class DropoutTests<TDevice> : BackendTests<TDevice> where TDevic
         var y = Ones(count, probability, State(Seed, 3, 0), 4);
 
         // Five standard deviations of the binomial distribution.
-        double kept = y.Count(v => v != 0) / (double)count, deviation = Math.Sqrt(probability * (1 - probability) / count);
+        double kept = y.Count(v => v != 0) / (double)count,
+            deviation = Math.Sqrt(probability * (1 - probability) / count);
         Assert.InRange(kept, 1 - probability - 5 * deviation, 1 - probability + 5 * deviation);
         Assert.InRange(y.Average(), 1 - 5 * deviation / (1 - probability), 1 + 5 * deviation / (1 - probability));
     }
@@ -57,7 +62,8 @@ public abstract class DropoutTests<TDevice> : BackendTests<TDevice> where TDevic
     public void Mask_IsAFunctionOfSeedStepSiteAndMicroStepAlone()
     {
         const int count = 1000;
-        float[] Mask(ulong seed, int step, int microStep, int site) => Ones(count, 0.5f, State(seed, step, microStep), site);
+        float[] Mask(ulong seed, int step, int microStep, int site) =>
+            Ones(count, 0.5f, State(seed, step, microStep), site);
         var mask = Mask(Seed, 3, 2, 4);
         Assert.Equal(mask, Mask(Seed, 3, 2, 4));
         Assert.NotEqual(mask, Mask(Seed + 1, 3, 2, 4));

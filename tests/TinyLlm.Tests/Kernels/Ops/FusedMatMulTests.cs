@@ -7,13 +7,17 @@ namespace TinyLlm.Tests.Kernels.Ops;
 
 public static class FusedMatMulSizes
 {
-    /// <summary>Sizes that the simulator does too, and others around the CPU's depth block, its panels and its tiles.</summary>
+    /// <summary>
+    /// Sizes that the simulator does too, and others around the CPU's depth block, its panels and its tiles.
+    /// </summary>
     public static TheoryData<int, int, int> All => new()
     {
-        { 1, 1, 1 }, { 1, 33, 17 }, { 3, 65, 31 }, { 4, 16, 8 }, { 9, 17, 5 }, { 17, 31, 65 }, { 31, 1, 16 }, { 65, 64, 33 }, { 7, 66, 257 },
+        { 1, 1, 1 }, { 1, 33, 17 }, { 3, 65, 31 }, { 4, 16, 8 }, { 9, 17, 5 }, { 17, 31, 65 }, { 31, 1, 16 },
+            { 65, 64, 33 }, { 7, 66, 257 },
     };
 
-    public static TheoryData<int, int, int> Large => new() { { 97, 65, 400 }, { 200, 700, 33 }, { 7, 3105, 9 }, { 13, 65, 1000 } };
+    public static TheoryData<int, int, int> Large =>
+        new() { { 97, 65, 400 }, { 200, 700, 33 }, { 7, 3105, 9 }, { 13, 65, 1000 } };
 }
 
 /// <summary>Products with something behind them, in every element type that the device has.</summary>
@@ -27,9 +31,12 @@ public abstract class FusedMatMulTests<TDevice> : BackendTests<TDevice> where TD
     {
         foreach (var dtype in Types)
         {
-            TestTensor x = Random((m, k), dtype: dtype), weight = Random((n, k), dtype: dtype), bias = Random(n), addend = Random((m, n), dtype: dtype);
-            TestTensor y = Output((m, n), dtype), yWithoutBias = Output((m, n), dtype), inPlace = Random((m, n), dtype: dtype);
-            double[] product = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, m, n, k), biased = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), bias.Doubles(), m, n, k);
+            TestTensor x = Random((m, k), dtype: dtype), weight = Random((n, k), dtype: dtype), bias = Random(n),
+                addend = Random((m, n), dtype: dtype);
+            TestTensor y = Output((m, n), dtype), yWithoutBias = Output((m, n), dtype),
+                inPlace = Random((m, n), dtype: dtype);
+            double[] product = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, m, n, k),
+                biased = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), bias.Doubles(), m, n, k);
             double[] before = inPlace.Doubles();
 
             Run(() => Backend.MatMulAdd(x, weight, bias, addend, y), y);
@@ -37,7 +44,8 @@ public abstract class FusedMatMulTests<TDevice> : BackendTests<TDevice> where TD
             Run(() => Backend.MatMulAdd(x, weight, bias, inPlace, inPlace), inPlace);
 
             Close($"y {dtype}", ReferenceOps.Add(addend.Doubles(), biased), y, Tolerance(dtype));
-            Close($"y {dtype} without bias", ReferenceOps.Add(addend.Doubles(), product), yWithoutBias, Tolerance(dtype));
+            Close($"y {dtype} without bias", ReferenceOps.Add(addend.Doubles(), product), yWithoutBias,
+                Tolerance(dtype));
             Close($"y {dtype} in place", ReferenceOps.Add(before, biased), inPlace, Tolerance(dtype));
         }
     }
@@ -48,9 +56,11 @@ public abstract class FusedMatMulTests<TDevice> : BackendTests<TDevice> where TD
     {
         foreach (var dtype in Types)
         {
-            TestTensor x = Random((m, k), dtype: dtype), weight = Random((n, k), dtype: dtype), bias = Random(n), pre = Output((m, n), dtype), y = Output((m, n), dtype);
+            TestTensor x = Random((m, k), dtype: dtype), weight = Random((n, k), dtype: dtype), bias = Random(n),
+                pre = Output((m, n), dtype), y = Output((m, n), dtype);
             TestTensor preWithoutBias = Output((m, n), dtype), yWithoutBias = Output((m, n), dtype);
-            double[] biased = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), bias.Doubles(), m, n, k), product = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, m, n, k);
+            double[] biased = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), bias.Doubles(), m, n, k),
+                product = ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, m, n, k);
 
             Run(() => Backend.MatMulGelu(x, weight, bias, pre, y), pre, y);
             Run(() => Backend.MatMulGelu(x, weight, null, preWithoutBias, yWithoutBias), preWithoutBias, yWithoutBias);
@@ -68,8 +78,10 @@ public abstract class FusedMatMulTests<TDevice> : BackendTests<TDevice> where TD
     {
         foreach (var dtype in Types)
         {
-            TestTensor dy = Random((m, n), dtype: dtype), weight = Random((n, k), dtype: dtype), pre = Random((m, k), dtype: dtype), dPre = Output((m, k), dtype);
-            double[] expected = ReferenceOps.GeluBackward(ReferenceOps.MatMulBackwardInput(dy.Doubles(), weight.Doubles(), m, n, k), pre.Doubles());
+            TestTensor dy = Random((m, n), dtype: dtype), weight = Random((n, k), dtype: dtype),
+                pre = Random((m, k), dtype: dtype), dPre = Output((m, k), dtype);
+            double[] expected = ReferenceOps.GeluBackward(
+                ReferenceOps.MatMulBackwardInput(dy.Doubles(), weight.Doubles(), m, n, k), pre.Doubles());
 
             Run(() => Backend.MatMulBackwardGelu(dy, weight, pre, dPre), dPre);
 
@@ -89,8 +101,10 @@ public abstract class FusedMatMulBitTests<TDevice> : BackendTests<TDevice> where
     [MemberData(nameof(FusedMatMulSizes.Large), MemberType = typeof(FusedMatMulSizes))]
     public void EqualsTheOpsOneByOne(int m, int n, int k)
     {
-        TestTensor x = Random((m, k)), weight = Random((n, k)), bias = Random(n), addend = Random((m, n)), dPreOfTwo = Output((m, k)), dPre = Output((m, k)), arguments = Random((m, k));
-        TestTensor product = Output((m, n)), sum = Output((m, n)), gelu = Output((m, n)), y = Output((m, n)), pre = Output((m, n)), dx = Output((m, k));
+        TestTensor x = Random((m, k)), weight = Random((n, k)), bias = Random(n), addend = Random((m, n)),
+            dPreOfTwo = Output((m, k)), dPre = Output((m, k)), arguments = Random((m, k));
+        TestTensor product = Output((m, n)), sum = Output((m, n)), gelu = Output((m, n)), y = Output((m, n)),
+            pre = Output((m, n)), dx = Output((m, k));
 
         Run(() => Backend.MatMul(x, weight, bias, product), product);
         Run(() => Backend.Add(addend, product, sum), sum);

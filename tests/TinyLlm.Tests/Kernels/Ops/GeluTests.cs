@@ -15,7 +15,8 @@ public abstract class GeluTests<TDevice> : BackendTests<TDevice> where TDevice :
     [InlineData(128, 1000)]
     public void ForwardAndBackward_MatchReference(int rows, int c)
     {
-        TestTensor x = Random((rows, c), scale: 3), dy = Random((rows, c)), y = Output((rows, c)), dx = Output((rows, c));
+        TestTensor x = Random((rows, c), scale: 3), dy = Random((rows, c)), y = Output((rows, c)),
+            dx = Output((rows, c));
         var expected = ReferenceOps.GeluBackward(dy.Doubles(), x.Doubles());
 
         Run(() => Backend.Gelu(x, y), y);
@@ -32,7 +33,8 @@ public abstract class GeluTests<TDevice> : BackendTests<TDevice> where TDevice :
     public void Extremes()
     {
         float[] large = [20, 100, 1e4f, 1e10f, 1e12f];
-        TestTensor x = Of(10, [.. large, .. large.Select(v => -v)]), dy = Of(10, Enumerable.Repeat(1f, 10).ToArray()), y = Output(10), dx = Output(10);
+        TestTensor x = Of(10, [.. large, .. large.Select(v => -v)]), dy = Of(10, Enumerable.Repeat(1f, 10).ToArray()),
+            y = Output(10), dx = Output(10);
         Run(() => Backend.Gelu(x, y), y);
         Run(() => Backend.GeluBackward(dy, x, dx), dx);
         Close("y", [.. large.Select(v => (double)v), 0, 0, 0, 0, 0], y, 1e-6);

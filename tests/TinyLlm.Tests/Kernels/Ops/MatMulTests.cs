@@ -6,11 +6,16 @@ namespace TinyLlm.Tests.Kernels.Ops;
 
 public static class MatMulSizes
 {
-    /// <summary>Rows around the register block and the path of few rows, depths around the depth block, columns around the panel and the column block.</summary>
+    /// <summary>
+    /// Rows around the register block and the path of few rows, depths around the depth block, columns around the panel
+    /// and the column block.
+    /// </summary>
     public static TheoryData<int, int, int> All => new()
     {
-        { 1, 1, 1 }, { 1, 7, 31 }, { 1, 65, 1 }, { 1, 200, 800 }, { 2, 33, 65 }, { 3, 128, 385 }, { 4, 31, 33 }, { 5, 1, 7 }, { 6, 16, 8 },
-        { 7, 7, 7 }, { 7, 65, 384 }, { 12, 32, 16 }, { 31, 33, 65 }, { 33, 31, 400 }, { 65, 128, 31 }, { 97, 65, 128 }, { 128, 1, 33 },
+        { 1, 1, 1 }, { 1, 7, 31 }, { 1, 65, 1 }, { 1, 200, 800 }, { 2, 33, 65 }, { 3, 128, 385 }, { 4, 31, 33 },
+            { 5, 1, 7 }, { 6, 16, 8 },
+        { 7, 7, 7 }, { 7, 65, 384 }, { 12, 32, 16 }, { 31, 33, 65 }, { 33, 31, 400 }, { 65, 128, 31 }, { 97, 65, 128 },
+        { 128, 1, 33 },
         { 200, 33, 200 }, { 3, 3100, 5 }, { 7, 3105, 9 }, { 9, 5, 3105 }, { 13, 65, 1000 }, { 1000, 3, 5 },
         { 16, 9, 70 }, { 17, 9, 70 }, { 19, 7, 7 }, { 18, 16, 8 }, { 19, 3105, 9 }, { 21, 5, 3105 }, { 25, 65, 1000 },
     };
@@ -24,7 +29,8 @@ public abstract class MatMulTests<TDevice> : BackendTests<TDevice> where TDevice
     [MemberData(nameof(MatMulSizes.All), MemberType = typeof(MatMulSizes))]
     public void Forward_MatchesReference(int m, int n, int k)
     {
-        TestTensor x = Random((m, k)), weight = Random((n, k)), bias = Random(n), y = Output((m, n)), yWithoutBias = Output((m, n));
+        TestTensor x = Random((m, k)), weight = Random((n, k)), bias = Random(n), y = Output((m, n)),
+            yWithoutBias = Output((m, n));
         double[] dx = x.Doubles(), dWeight = weight.Doubles();
 
         Run(() => Backend.MatMul(x, weight, bias, y), y);
@@ -39,7 +45,8 @@ public abstract class MatMulTests<TDevice> : BackendTests<TDevice> where TDevice
     public void BackwardInput_MatchesReference(int m, int n, int k)
     {
         TestTensor dy = Random((m, n)), weight = Random((n, k)), dx = Output((m, k)), sum = Random((m, k));
-        double[] expected = ReferenceOps.MatMulBackwardInput(dy.Doubles(), weight.Doubles(), m, n, k), before = sum.Doubles();
+        double[] expected = ReferenceOps.MatMulBackwardInput(dy.Doubles(), weight.Doubles(), m, n, k),
+            before = sum.Doubles();
 
         Run(() => Backend.MatMulBackwardInput(dy, weight, dx), dx);
         Run(() => Backend.MatMulBackwardInput(dy, weight, sum, accumulate: true), sum);
@@ -52,7 +59,8 @@ public abstract class MatMulTests<TDevice> : BackendTests<TDevice> where TDevice
     [MemberData(nameof(MatMulSizes.All), MemberType = typeof(MatMulSizes))]
     public void BackwardWeight_MatchesReference(int m, int n, int k)
     {
-        TestTensor dy = Random((m, n)), x = Random((m, k)), dWeight = Random((n, k)), dBias = Random(n), dWeightAlone = Random((n, k)), overwritten = Output((n, k));
+        TestTensor dy = Random((m, n)), x = Random((m, k)), dWeight = Random((n, k)), dBias = Random(n),
+            dWeightAlone = Random((n, k)), overwritten = Output((n, k));
         var (expected, expectedBias) = ReferenceOps.MatMulBackwardWeight(dy.Doubles(), x.Doubles(), m, n, k);
         double[] before = dWeight.Doubles(), biasBefore = dBias.Doubles(), aloneBefore = dWeightAlone.Doubles();
 
@@ -83,7 +91,9 @@ public abstract class MatMulTests<TDevice> : BackendTests<TDevice> where TDevice
         Assert.Equal(ReferenceOps.MatMul(x.Doubles(), weight.Doubles(), null, 65, 65, 33), y.Doubles());
     }
 
-    /// <summary>A NaN or infinity in one row of the input must show in that row of the output, and nowhere else.</summary>
+    /// <summary>
+    /// A NaN or infinity in one row of the input must show in that row of the output, and nowhere else.
+    /// </summary>
     [Theory]
     [InlineData(2)]
     [InlineData(20)]

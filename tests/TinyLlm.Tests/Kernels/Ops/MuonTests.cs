@@ -35,7 +35,8 @@ public abstract class MuonTests<TDevice> : BackendTests<TDevice> where TDevice :
     [InlineData(100001, 0.1f)]
     public void Step_MatchesReference(int count, float weightDecay)
     {
-        TestTensor p = Random(count), direction = Random(count), sumSquares = Of(1, [4]), state = State(learningRate: 3e-3f);
+        TestTensor p = Random(count), direction = Random(count), sumSquares = Of(1, [4]),
+            state = State(learningRate: 3e-3f);
         double[] expected = p.Doubles();
         ReferenceOps.MuonStep(expected, direction.Doubles(), 3e-3f * 25.0, 2, weightDecay);
         Run(() => Backend.MuonStep(p, direction, sumSquares, state, 25, 2, weightDecay), p);
@@ -49,7 +50,8 @@ public abstract class MuonTests<TDevice> : BackendTests<TDevice> where TDevice :
     [InlineData(float.PositiveInfinity, 0f)]
     public void NotFiniteNorm_ChangesNothing(float squares, float clip)
     {
-        TestTensor p = Random(100), g = Random(100), m = Random(100), update = Random(100), sumSquares = Of(1, squares), state = State();
+        TestTensor p = Random(100), g = Random(100), m = Random(100), update = Random(100), sumSquares = Of(1, squares),
+            state = State();
         g.Slice(0, 50, 1).Set([squares]);
         Run(() => Backend.MuonMomentum(g, m, update, sumSquares, 0.95f, clip));
         update.Set(g.Floats());

@@ -41,6 +41,7 @@ public abstract class NewtonSchulzTests<TDevice> : BackendTests<TDevice> where T
     {
         TestTensor gram = Random((k, k)), square = Random((k, k)), y = Output((k, k));
         Run(() => Backend.NewtonSchulzFactor(gram, square, y, new QuinticCoefficients(3.4445f, -4.775f, 2.0315f)), y);
-        Close("y", ReferenceOps.NewtonSchulzFactor(gram.Doubles(), square.Doubles(), k, 3.4445f, -4.775f, 2.0315f), y, 5e-7);
+        Close("y", ReferenceOps.NewtonSchulzFactor(gram.Doubles(), square.Doubles(), k, 3.4445f, -4.775f, 2.0315f), y,
+            5e-7);
     }
 }

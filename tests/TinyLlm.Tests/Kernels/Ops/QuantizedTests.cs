@@ -33,7 +33,8 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
             {
                 var block = Enumerable.Range(first, Math.Min(QuantizedMatrix.BlockSize, end - first)).ToArray();
                 float largest = block.Max(i => MathF.Abs(weights[i])), step = largest / 127;
-                Assert.All(block, i => Assert.InRange(rounded[i], weights[i] - 0.50001f * step, weights[i] + 0.50001f * step));
+                Assert.All(block,
+                    i => Assert.InRange(rounded[i], weights[i] - 0.50001f * step, weights[i] + 0.50001f * step));
                 Assert.Equal(largest, block.Max(i => MathF.Abs(rounded[i])), largest * 1e-6f);
             }
         }
@@ -42,7 +43,8 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
     [Fact]
     public void Quantize_KeepsWhatTheIntegersHold()
     {
-        // A block of multiples of a power of two, one of zeros, one of numbers that are next to nothing, and a large weight whose block alone pays for it.
+        // A block of multiples of a power of two, one of zeros, one of numbers that are next to nothing, and a large
+        // weight whose block alone pays for it.
         const int size = QuantizedMatrix.BlockSize;
         var weights = new float[4 * size];
         for (int i = 0; i < size; i++)
@@ -75,14 +77,17 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
         Close("y without bias", ReferenceOps.MatMul(x.Doubles(), dequantized, null, m, n, k), yWithoutBias, tolerance);
     }
 
-    /// <summary>Inputs that 16 bits hold, the largest there are among them: what is left is the rounding of floats.</summary>
+    /// <summary>
+    /// Inputs that 16 bits hold, the largest there are among them: what is left is the rounding of floats.
+    /// </summary>
     [Theory]
     [InlineData(1, 9, 4000)]
     [InlineData(5, 7, 70)]
     [InlineData(16, 6, 33)]
     public void MatMul_OfIntegers_RoundsNoInput(int m, int n, int k)
     {
-        float[] integers = Array.ConvertAll(Values.Integers((long)m * k, -32767, 32768), i => (float)i), signs = Array.ConvertAll(Values.Integers((long)n * k, 0, 2), i => 2f * i - 1);
+        float[] integers = Array.ConvertAll(Values.Integers((long)m * k, -32767, 32768), i => (float)i),
+            signs = Array.ConvertAll(Values.Integers((long)n * k, 0, 2), i => 2f * i - 1);
         for (int row = 0; row < m; row++)
             integers[row * k] = row % 2 == 0 ? 32767 : -32767;
         TestTensor x = Of((m, k), integers), y = Output((m, n));
@@ -90,7 +95,8 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
 
         Run(() => Backend.QuantizedMatMul(x, weight, null, y), y);
 
-        Close("y", ReferenceOps.MatMul(x.Doubles(), Array.ConvertAll(signs, v => (double)v), null, m, n, k), y, Tolerance);
+        Close("y", ReferenceOps.MatMul(x.Doubles(), Array.ConvertAll(signs, v => (double)v), null, m, n, k), y,
+            Tolerance);
     }
 
     [Theory]
@@ -112,7 +118,8 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
     [Fact]
     public void MatMul_OfZerosOrOfNoRows()
     {
-        TestTensor zeros = Of((2, 5), new float[10]), none = Random((0, 5)), y = Output((2, 7)), nothing = Output((0, 7));
+        TestTensor zeros = Of((2, 5), new float[10]), none = Random((0, 5)), y = Output((2, 7)),
+            nothing = Output((0, 7));
         var weight = Quantized(7, 5, Values.Floats(35));
         Run(() => Backend.QuantizedMatMul(zeros, weight, null, y), y);
         Run(() => Backend.QuantizedMatMul(none, weight, null, nothing));
@@ -126,9 +133,12 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
     public void Embedding_MatchesReference(int b, int t, int c)
     {
         int[] ids = Values.Integers((long)b * t, 0, 11), places = Values.Integers((long)b * t, 0, 6);
-        TestTensor tokens = Integers((b, t), ids), positions = Integers((b, t), places), y = Output((b, t, c)), withoutPositions = Output((b, t, c));
-        QuantizedMatrix table = Quantized(11, c, Values.Floats(11L * c)), positionTable = Quantized(6, c, Values.Floats(6L * c));
-        double[] weight = Array.ConvertAll(Dequantized(table, c), v => (double)v), positionWeight = Array.ConvertAll(Dequantized(positionTable, c), v => (double)v);
+        TestTensor tokens = Integers((b, t), ids), positions = Integers((b, t), places), y = Output((b, t, c)),
+            withoutPositions = Output((b, t, c));
+        QuantizedMatrix table = Quantized(11, c, Values.Floats(11L * c)),
+            positionTable = Quantized(6, c, Values.Floats(6L * c));
+        double[] weight = Array.ConvertAll(Dequantized(table, c), v => (double)v),
+            positionWeight = Array.ConvertAll(Dequantized(positionTable, c), v => (double)v);
 
         Run(() => Backend.QuantizedEmbedding(tokens, table, positions, positionTable, y), y);
         Run(() => Backend.QuantizedEmbedding(tokens, table, positions, null, withoutPositions), withoutPositions);
@@ -145,14 +155,18 @@ public abstract class QuantizedTests<TDevice> : BackendTests<TDevice> where TDev
     public void LinearCrossEntropy_MatchesReference(int n, int c, int vocabulary, int padded)
     {
         int[] targets = [.. Values.Integers(n, -vocabulary / 2 - 1, vocabulary).Select(t => Math.Max(t, -1))];
-        TestTensor hidden = Random((n, c)), ids = Integers(n, targets), logProbabilities = Output(n), logSumExp = Output(n);
+        TestTensor hidden = Random((n, c)), ids = Integers(n, targets), logProbabilities = Output(n),
+            logSumExp = Output(n);
 
         // The padding's weights are huge: a softmax that saw them would see nothing else.
-        float[] weights = [.. Values.Floats((long)vocabulary * c), .. Values.Floats((long)(padded - vocabulary) * c, scale: 1e20)];
+        float[] weights =
+            [.. Values.Floats((long)vocabulary * c), .. Values.Floats((long)(padded - vocabulary) * c, scale: 1e20)];
         var head = Quantized(padded, c, weights);
-        var expected = ReferenceOps.LinearCrossEntropy(hidden.Doubles(), Array.ConvertAll(Dequantized(head, c), v => (double)v), targets, c, vocabulary);
+        var expected = ReferenceOps.LinearCrossEntropy(
+            hidden.Doubles(), Array.ConvertAll(Dequantized(head, c), v => (double)v), targets, c, vocabulary);
 
-        Run(() => Backend.QuantizedLinearCrossEntropy(hidden, head, ids, vocabulary, logProbabilities, logSumExp), logProbabilities, logSumExp);
+        Run(() => Backend.QuantizedLinearCrossEntropy(hidden, head, ids, vocabulary, logProbabilities, logSumExp),
+            logProbabilities, logSumExp);
 
         Close("logProbabilities", expected.LogProbabilities, logProbabilities, Tolerance);
         Close("logSumExp", expected.LogSumExp, logSumExp, Tolerance);

@@ -27,8 +27,10 @@ public abstract class RmsNormTests<TDevice> : BackendTests<TDevice> where TDevic
     public void Backward_MatchesReference(int rows, int c)
     {
         TestTensor x = Random((rows, c)), weight = Random(c, mean: 1), dy = Random((rows, c)), dWeight = Random(c);
-        var (expected, expectedWeight) = ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
-        TestTensor rstd = Of(rows, ReferenceOps.RmsNorm(x.Doubles(), weight.Doubles(), Epsilon).Rstd), dx = Output((rows, c)), sum = Random((rows, c));
+        var (expected, expectedWeight) =
+            ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
+        TestTensor rstd = Of(rows, ReferenceOps.RmsNorm(x.Doubles(), weight.Doubles(), Epsilon).Rstd),
+            dx = Output((rows, c)), sum = Random((rows, c));
         double[] before = sum.Doubles(), weightBefore = dWeight.Doubles();
 
         Run(() => Backend.RmsNormBackward(dy, x, weight, rstd, dx, dWeight, accumulate: false), dx, dWeight);
@@ -39,7 +41,8 @@ public abstract class RmsNormTests<TDevice> : BackendTests<TDevice> where TDevic
         if (c > 1)
             Close("dx", expected, dx, Tolerance);
         Close("dx accumulated", ReferenceOps.Add(before, expected), sum, c > 1 ? Tolerance : 1e-5);
-        Close("dWeight twice", ReferenceOps.Add(ReferenceOps.Add(weightBefore, expectedWeight), expectedWeight), dWeight, Tolerance);
+        Close("dWeight twice", ReferenceOps.Add(ReferenceOps.Add(weightBefore, expectedWeight), expectedWeight),
+            dWeight, Tolerance);
     }
 
     /// <summary>The norm of the query and key heads: slices of a stacked (B, T, Hq + 2 Hkv, D) projection.</summary>
@@ -50,11 +53,14 @@ public abstract class RmsNormTests<TDevice> : BackendTests<TDevice> where TDevic
     public void HeadsOfAStackedProjection(int b, int t, int heads, int kvHeads, int d)
     {
         int rows = b * t * kvHeads;
-        TestTensor stacked = Random((b, t, heads + 2 * kvHeads, d)), result = Random((b, t, heads + 2 * kvHeads, d)), gradients = Random((b, t, heads + 2 * kvHeads, d));
-        TestTensor x = stacked.Slice(2, heads, kvHeads), y = result.Slice(2, heads, kvHeads), dy = gradients.Slice(2, heads, kvHeads), dx = result.Slice(2, 0, kvHeads);
+        TestTensor stacked = Random((b, t, heads + 2 * kvHeads, d)), result = Random((b, t, heads + 2 * kvHeads, d)),
+            gradients = Random((b, t, heads + 2 * kvHeads, d));
+        TestTensor x = stacked.Slice(2, heads, kvHeads), y = result.Slice(2, heads, kvHeads),
+            dy = gradients.Slice(2, heads, kvHeads), dx = result.Slice(2, 0, kvHeads);
         TestTensor weight = Random(d, mean: 1), rstd = Output(rows), dWeight = Random(d);
         var (expected, _) = ReferenceOps.RmsNorm(x.Doubles(), weight.Doubles(), Epsilon);
-        var (expectedDx, expectedWeight) = ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
+        var (expectedDx, expectedWeight) =
+            ReferenceOps.RmsNormBackward(dy.Doubles(), x.Doubles(), weight.Doubles(), Epsilon);
         var weightBefore = dWeight.Doubles();
 
         Run(() => Backend.RmsNorm(x, weight, y, rstd, Epsilon), y, rstd);

@@ -20,7 +20,8 @@ public abstract class RopeTests<TDevice> : BackendTests<TDevice> where TDevice :
     public void ForwardAndBackward_MatchReference(int b, int t, int heads, int d)
     {
         var positions = Values.Integers(b * t, 0, Context);
-        TestTensor x = Random((b, t, heads, d)), table = Table(d), places = Integers((b, t), positions), y = Output((b, t, heads, d)), dx = Output((b, t, heads, d));
+        TestTensor x = Random((b, t, heads, d)), table = Table(d), places = Integers((b, t), positions),
+            y = Output((b, t, heads, d)), dx = Output((b, t, heads, d));
 
         Run(() => Backend.Rope(x, places, table, y), y);
         Run(() => Backend.RopeBackward(x, places, table, dx), dx);
@@ -35,7 +36,8 @@ public abstract class RopeTests<TDevice> : BackendTests<TDevice> where TDevice :
     public void InPlaceOnHeadsOfAStackedProjection(int b, int t, int heads, int kvHeads, int d)
     {
         var positions = Values.Integers(b * t, 0, Context);
-        TestTensor stacked = Random((b, t, heads + 2 * kvHeads, d)), k = stacked.Slice(2, heads, kvHeads), table = Table(d), places = Integers((b, t), positions);
+        TestTensor stacked = Random((b, t, heads + 2 * kvHeads, d)), k = stacked.Slice(2, heads, kvHeads),
+            table = Table(d), places = Integers((b, t), positions);
         double[] before = k.Doubles(), expected = ReferenceOps.Rope(before, positions, kvHeads, d, Base);
 
         Run(() => Backend.Rope(k, places, table, k), k);

@@ -4,7 +4,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Kernels.Ops;
 
-/// <summary>Wrong shapes: an ArgumentException that names the op, the argument and both shapes. The checks are the same on every device.</summary>
+/// <summary>
+/// Wrong shapes: an ArgumentException that names the op, the argument and both shapes. The checks are the same on every
+/// device.
+/// </summary>
 public sealed class ShapeCheckTests : BackendTests<Cpu256>
 {
     public static TheoryData<string> Calls => new(Messages.Keys);
@@ -28,8 +31,10 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
         ["RmsNormBackward"] = "RmsNormBackward: dWeight is (4); expected (5).",
         ["Rope"] = "Rope: x is (1, 2, 3, 5); expected (B, T, H, D) with an even D.",
         ["RopeBackward"] = "RopeBackward: table is (9, 4); expected (9, 6).",
-        ["Attention"] = "Attention: q is (1, 4, 3, 8), k is (1, 4, 2, 8); expected (B, Tq, H, D) and (B, Tk, Hkv, D) with H a multiple of Hkv.",
-        ["Attention offsets"] = "Attention: q is (1, 4, 2, 8), k is (1, 3, 2, 8); without offsets there must be a key for each query.",
+        ["Attention"] = "Attention: q is (1, 4, 3, 8), k is (1, 4, 2, 8); expected (B, Tq, H, D) and (B, Tk, Hkv, D) "
+            + "with H a multiple of Hkv.",
+        ["Attention offsets"] = "Attention: q is (1, 4, 2, 8), k is (1, 3, 2, 8); without offsets there must be a key "
+            + "for each query.",
         ["AttentionBackward"] = "AttentionBackward: dk is (1, 4, 4, 8); expected (1, 4, 2, 8).",
         ["CacheWrite"] = "CacheWrite: x is (1, 4, 2, 7); expected (1, 4, 2, 8).",
         ["Gelu"] = "Gelu: y is (6, 4); expected (6, 5).",
@@ -42,7 +47,8 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
         ["Add"] = "Add: b is (6, 4); expected (6, 5).",
         ["Dropout"] = "Dropout: y is (6, 4); expected (6, 5).",
         ["Dropout probability"] = "Dropout: the probability is 1; expected 0 or more and less than 1.",
-        ["LinearCrossEntropy"] = "LinearCrossEntropy: hidden is (6, 5), weight is (8, 4), the vocabulary is 7; expected (N, C), (Vpadded, C) and 1 to Vpadded.",
+        ["LinearCrossEntropy"] = "LinearCrossEntropy: hidden is (6, 5), weight is (8, 4), the vocabulary is 7; "
+            + "expected (N, C), (Vpadded, C) and 1 to Vpadded.",
         ["LinearCrossEntropyBackward"] = "LinearCrossEntropyBackward: tokenWeights is (5); expected (6).",
         ["Quantize"] = "Quantize: 13 floats into 4 rows.",
         ["QuantizedMatMul"] = "QuantizedMatMul: weight.Values is (4, 64); expected (4, 128).",
@@ -87,15 +93,23 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "Embedding dtype": Backend.Embedding(X(2, 3), X(9, 5), I(2, 3), null, X(2, 3, 5)); break;
             case "EmbeddingBackward": Backend.EmbeddingBackward(X(2, 3, 5), I(2, 3), X(9, 5), I(3, 2), null); break;
             case "LayerNorm": Backend.LayerNorm(X(6, 5), X(5), X(4), X(6, 5), X(6), X(6), 1e-5f); break;
-            case "LayerNormBackward": Backend.LayerNormBackward(X(6, 5), X(6, 5), X(5), X(6), X(6), X(6, 4), X(5), X(5)); break;
+            case "LayerNormBackward":
+                Backend.LayerNormBackward(
+                X(6, 5), X(6, 5), X(5), X(6), X(6), X(6, 4), X(5), X(5)); break;
             case "RmsNorm": Backend.RmsNorm(X(6, 5), X(5), X(6, 5), X(5), 1e-5f); break;
             case "RmsNormBackward": Backend.RmsNormBackward(X(6, 5), X(6, 5), X(5), X(6), X(6, 5), X(4), false); break;
             case "Rope": Backend.Rope(X(1, 2, 3, 5), I(1, 2), X(9, 5), X(1, 2, 3, 5)); break;
             case "RopeBackward": Backend.RopeBackward(X(1, 2, 3, 6), I(1, 2), X(9, 4), X(1, 2, 3, 6)); break;
-            case "Attention": Backend.Attention(X(1, 4, 3, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 3, 8), X(1, 3, 4)); break;
-            case "Attention offsets": Backend.Attention(X(1, 4, 2, 8), X(1, 3, 2, 8), X(1, 3, 2, 8), X(1, 4, 2, 8), X(1, 2, 4)); break;
+            case "Attention":
+                Backend.Attention(
+                X(1, 4, 3, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 3, 8), X(1, 3, 4)); break;
+            case "Attention offsets":
+                Backend.Attention(
+                X(1, 4, 2, 8), X(1, 3, 2, 8), X(1, 3, 2, 8), X(1, 4, 2, 8), X(1, 2, 4)); break;
             case "AttentionBackward":
-                Backend.AttentionBackward(X(1, 4, 4, 8), X(1, 4, 4, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 4, 8), X(1, 4, 4), X(1, 4, 4, 8), X(1, 4, 4, 8), X(1, 4, 2, 8));
+                Backend.AttentionBackward(
+                    X(1, 4, 4, 8), X(1, 4, 4, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 4, 8), X(1, 4, 4),
+                    X(1, 4, 4, 8), X(1, 4, 4, 8), X(1, 4, 2, 8));
                 break;
             case "CacheWrite": Backend.CacheWrite(X(1, 4, 2, 7), I(1), X(1, 9, 2, 8)); break;
             case "Gelu": Backend.Gelu(X(6, 5), X(6, 4)); break;
@@ -109,12 +123,16 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "Dropout": Backend.Dropout(X(6, 5), X(6, 4), 0.1f, State(), 0); break;
             case "Dropout probability": Backend.Dropout(X(6, 5), X(6, 5), 1, State(), 0); break;
             case "LinearCrossEntropy": Backend.LinearCrossEntropy(X(6, 5), X(8, 4), I(6), 7, X(6), X(6)); break;
-            case "LinearCrossEntropyBackward": Backend.LinearCrossEntropyBackward(X(6, 5), X(8, 5), I(6), 7, X(6), X(5), X(6, 5), X(8, 5)); break;
+            case "LinearCrossEntropyBackward":
+                Backend.LinearCrossEntropyBackward(
+                X(6, 5), X(8, 5), I(6), 7, X(6), X(5), X(6, 5), X(8, 5)); break;
             case "Quantize": Backend.Quantize(new float[13], Q(4, 40)); break;
             case "QuantizedMatMul": Backend.QuantizedMatMul(X(8, 65), Q(4, 40), null, X(8, 4)); break;
             case "QuantizedMatMul y": Backend.QuantizedMatMul(X(8, 40), Q(4, 40), null, X(8, 5)); break;
             case "QuantizedEmbedding": Backend.QuantizedEmbedding(I(2, 3), Q(4, 40), I(3, 2), null, X(2, 3, 40)); break;
-            case "QuantizedLinearCrossEntropy": Backend.QuantizedLinearCrossEntropy(X(6, 40), Q(4, 40), I(6), 5, X(6), X(6)); break;
+            case "QuantizedLinearCrossEntropy":
+                Backend.QuantizedLinearCrossEntropy(
+                X(6, 40), Q(4, 40), I(6), 5, X(6), X(6)); break;
             case "SumSquares": Backend.SumSquares(X(6), X(2)); break;
             case "Dot": Backend.Dot(X(6), X(5), 1, X(1)); break;
             case "MuonMomentum": Backend.MuonMomentum(X(6), X(6), X(5), X(1), 0.95f, 1); break;

@@ -16,7 +16,8 @@ public abstract class SoftmaxTests<TDevice> : BackendTests<TDevice> where TDevic
     [InlineData(3, 2000)]
     public void ForwardAndBackward_MatchReference(int rows, int c)
     {
-        TestTensor x = Random((rows, c), scale: 3), y = Output((rows, c)), dy = Random((rows, c)), dx = Output((rows, c));
+        TestTensor x = Random((rows, c), scale: 3), y = Output((rows, c)), dy = Random((rows, c)),
+            dx = Output((rows, c));
         Run(() => Backend.Softmax(x, y), y);
         Run(() => Backend.SoftmaxBackward(dy, y, dx), dx);
         Close("y", ReferenceOps.Softmax(x.Doubles(), c), y, Tolerance);
@@ -39,7 +40,10 @@ public abstract class SoftmaxTests<TDevice> : BackendTests<TDevice> where TDevic
         Close("y", ReferenceOps.Softmax(x.Doubles(), 65), y, Tolerance);
     }
 
-    /// <summary>The exponentials of thousands overflow, and those of a row of large negative numbers all vanish, unless the largest is subtracted first.</summary>
+    /// <summary>
+    /// The exponentials of thousands overflow, and those of a row of large negative numbers all vanish, unless the
+    /// largest is subtracted first.
+    /// </summary>
     [Theory]
     [InlineData(5000)]
     [InlineData(-5000)]
@@ -51,7 +55,10 @@ public abstract class SoftmaxTests<TDevice> : BackendTests<TDevice> where TDevic
         Close("y", ReferenceOps.Softmax(x.Doubles(), 37), y, Tolerance);
     }
 
-    /// <summary>Masked elements are exactly zero, at any place; a row of nothing else, or with a NaN, is NaN, and its neighbours are not.</summary>
+    /// <summary>
+    /// Masked elements are exactly zero, at any place; a row of nothing else, or with a NaN, is NaN, and its neighbours
+    /// are not.
+    /// </summary>
     [Fact]
     public void InfinityAndNaN()
     {

@@ -16,7 +16,8 @@ public abstract class SwiGluTests<TDevice> : BackendTests<TDevice> where TDevice
     [InlineData(2, 20000)]
     public void ForwardAndBackward_MatchReference(int rows, int f)
     {
-        TestTensor gateUp = Random((rows, 2 * f), scale: 3), dy = Random((rows, f)), y = Output((rows, f)), dGateUp = Output((rows, 2 * f));
+        TestTensor gateUp = Random((rows, 2 * f), scale: 3), dy = Random((rows, f)), y = Output((rows, f)),
+            dGateUp = Output((rows, 2 * f));
         Run(() => Backend.SwiGlu(gateUp, y), y);
         Run(() => Backend.SwiGluBackward(dy, gateUp, dGateUp), dGateUp);
         Close("y", ReferenceOps.SwiGlu(gateUp.Doubles(), f), y, Tolerance);
@@ -26,7 +27,8 @@ public abstract class SwiGluTests<TDevice> : BackendTests<TDevice> where TDevice
     [Fact]
     public void Extremes()
     {
-        TestTensor gateUp = Of((4, 2), [100, 3, -100, 3, 1e6f, 3, -1e6f, 3]), dy = Of((4, 1), [1, 1, 1, 1]), y = Output((4, 1)), dGateUp = Output((4, 2));
+        TestTensor gateUp = Of((4, 2), [100, 3, -100, 3, 1e6f, 3, -1e6f, 3]), dy = Of((4, 1), [1, 1, 1, 1]),
+            y = Output((4, 1)), dGateUp = Output((4, 2));
         Run(() => Backend.SwiGlu(gateUp, y), y);
         Run(() => Backend.SwiGluBackward(dy, gateUp, dGateUp), dGateUp);
         Close("y", [300, 0, 3e6, 0], y, 1e-6);

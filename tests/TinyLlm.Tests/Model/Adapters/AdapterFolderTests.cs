@@ -13,7 +13,10 @@ public sealed class AdapterFolderTests : IDisposable
     private readonly TemporaryFolder folder = new();
     private readonly Backend backend = Backend.Create("cpu", 1);
 
-    /// <summary>What changes the adapters' output and is not computed here is refused by name; a tensor that finds no place is too.</summary>
+    /// <summary>
+    /// What changes the adapters' output and is not computed here is refused by name; a tensor that finds no place is
+    /// too.
+    /// </summary>
     [Theory]
     [InlineData("\"use_rslora\": true", "use_rslora is true")]
     [InlineData("\"lora_bias\": true", "lora_bias is true")]
@@ -47,11 +50,13 @@ public sealed class AdapterFolderTests : IDisposable
         SaveAdapter();
         string path = folder["adapter/adapter_config.json"];
         var json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
-        (json["init_lora_weights"], json["rank_pattern"], json["revision"], json["new_method"]) = (true, new JsonObject(), null, 3);
+        (json["init_lora_weights"], json["rank_pattern"], json["revision"], json["new_method"]) =
+            (true, new JsonObject(), null, 3);
         File.WriteAllText(path, json.ToJsonString());
         List<string> notes = [];
         ModelFolder.Load(folder["adapter"], backend, note: notes.Add).Model.Dispose();
-        Assert.Contains("adapter_config.json: new_method: not known here", Assert.Single(notes), StringComparison.Ordinal);
+        Assert.Contains(
+            "adapter_config.json: new_method: not known here", Assert.Single(notes), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -70,14 +75,17 @@ public sealed class AdapterFolderTests : IDisposable
             {
                 var values = new float[tensor.Count];
                 reader.Read(tensor.Name, values);
-                writer.Add(tensor.Name, DType.F32, [.. tensor.Shape.Select(n => (int)n)], destination => values.CopyTo(destination));
+                writer.Add(tensor.Name, DType.F32, [.. tensor.Shape.Select(n => (int)n)],
+                    destination => values.CopyTo(destination));
             }
         }
 
         writer.Add(name, DType.F32, [2], destination => destination.Clear());
         writer.Save(path);
         foreach (bool keep in new[] { false, true })
-            UserError.Expect(() => ModelFolder.Load(folder["adapter"], backend, keepAdapter: keep).Model.Dispose(), name, "has no place");
+            UserError.Expect(
+                () => ModelFolder.Load(folder["adapter"], backend, keepAdapter: keep).Model.Dispose(), name,
+                "has no place");
     }
 
     public void Dispose()
@@ -90,11 +98,14 @@ public sealed class AdapterFolderTests : IDisposable
     private void SaveAdapter()
     {
         var tokenizer = new ByteTokenizer();
-        using var source = new Gpt(GptConfig.Create(Architecture.Llama, 1, 2, 16, 8, tokenizer.VocabularySize), backend);
+        using var source =
+            new Gpt(GptConfig.Create(Architecture.Llama, 1, 2, 16, 8, tokenizer.VocabularySize), backend);
         source.Initialize(4);
         Directory.CreateDirectory(folder["base"]);
         ModelFolder.Save(folder["base"], source, tokenizer);
-        using var adapted = ModelFolder.Load(folder["base"], backend, lora: new LoraSettings(3, 6, ["q_proj", "up_proj"]) { Base = folder["base"] }).Model;
+        using var adapted = ModelFolder.Load(
+            folder["base"], backend,
+            lora: new LoraSettings(3, 6, ["q_proj", "up_proj"]) { Base = folder["base"] }).Model;
         adapted.InitializeAdapter(5);
         Directory.CreateDirectory(folder["adapter"]);
         AdapterFolder.Save(folder["adapter"], adapted, tokenizer);

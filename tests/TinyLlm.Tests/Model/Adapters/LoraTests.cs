@@ -15,18 +15,24 @@ public static class LoraCases
     /// <summary>Architectures, and the layers that have adapters.</summary>
     public static TheoryData<Architecture, string[]> All => new()
     {
-        { Architecture.Gpt2, ["c_attn", "attn.c_proj", "c_fc", "mlp.c_proj"] }, { Architecture.Gpt2, ["c_attn"] }, { Architecture.Gpt2, ["mlp.c_proj"] },
+        { Architecture.Gpt2, ["c_attn", "attn.c_proj", "c_fc", "mlp.c_proj"] }, { Architecture.Gpt2, ["c_attn"] },
+            { Architecture.Gpt2, ["mlp.c_proj"] },
         { Architecture.Llama, ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] },
-        { Architecture.Qwen3, ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] }, { Architecture.Qwen3, ["v_proj", "up_proj"] },
+        { Architecture.Qwen3, ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"] },
+        { Architecture.Qwen3, ["v_proj", "up_proj"] },
     };
 }
 
-/// <summary>Adapters against the weights that they stand for: what a model with them computes is what one with W + alpha / rank B A does.</summary>
+/// <summary>
+/// Adapters against the weights that they stand for: what a model with them computes is what one with W + alpha / rank
+/// B A does.
+/// </summary>
 public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice> where TDevice : IDevice
 {
     private const int B = 2, T = 6, Vocabulary = 20, Rank = 3;
 
-    private static readonly int[] tokens = new RandomValues(1).Integers(B * T, 0, Vocabulary), scored = new RandomValues(2).Integers(B * T, -4, Vocabulary);
+    private static readonly int[] tokens = new RandomValues(1).Integers(B * T, 0, Vocabulary),
+        scored = new RandomValues(2).Integers(B * T, -4, Vocabulary);
 
     [Theory]
     [MemberData(nameof(LoraCases.All), MemberType = typeof(LoraCases))]
@@ -37,7 +43,9 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
         adapted.InitializeAdapter(5);
         using ModelRun plain = new(model, B, T), run = new(adapted, B, T);
         Compare.SameBits("log-probabilities", plain.Forward(tokens, scored), run.Forward(tokens, scored));
-        Assert.All(adapted.Adapter!.Parameters.All.Where(p => p.Name.EndsWith("lora_A.weight", StringComparison.Ordinal)), p => Assert.Contains(ModelRun.Read(p.Value), v => v != 0));
+        Assert.All(adapted.Adapter!.Parameters.All.Where(
+            p => p.Name.EndsWith("lora_A.weight", StringComparison.Ordinal)),
+            p => Assert.Contains(ModelRun.Read(p.Value), v => v != 0));
     }
 
     [Theory]
@@ -58,7 +66,8 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
         foreach (var parameter in merged.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix))
         {
             float[] whole = ModelRun.Read(parameter.Gradient!.Value);
-            foreach (var part in parameter.Parts.Where(part => adapted.Adapter.Settings.Covers(part.Name[..^".weight".Length])))
+            foreach (var part in parameter.Parts.Where(
+                part => adapted.Adapter.Settings.Covers(part.Name[..^".weight".Length])))
             {
                 string name = "base_model.model." + part.Name[..^".weight".Length];
                 int inputs = parameter.Shape[1];
@@ -127,7 +136,8 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
 
         float[] expected, text = [];
         int[] ids = new RandomValues(3).Integers(B * T, 0, 200);
-        var (adapted, _) = ModelFolder.Load(folder["base"], Backend, lora: new LoraSettings(Rank, 6, targets) { Base = folder["base"] });
+        var (adapted, _) = ModelFolder.Load(
+            folder["base"], Backend, lora: new LoraSettings(Rank, 6, targets) { Base = folder["base"] });
         using (adapted)
         {
             Randomize(adapted);
@@ -150,19 +160,31 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
             using var owner = loaded;
             Assert.Equal(keep, loaded.Adapter is not null);
             using var run = new ModelRun(loaded, B, T);
-            Compare.Close($"log-probabilities, {keep}", [.. expected.Select(v => (double)v)], run.Forward(ids, ids), expected.Length, 1e-5, 1);
+            Compare.Close(
+                $"log-probabilities, {keep}", [.. expected.Select(v => (double)v)], run.Forward(ids, ids),
+                expected.Length, 1e-5, 1);
         }
 
-        UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend, lora: new LoraSettings(2, 4, targets)), "these are adapters", "tinyllm merge");
+        UserError.Expect(
+            () => ModelFolder.Load(folder["adapter"], Backend, lora: new LoraSettings(2, 4, targets)),
+            "these are adapters", "tinyllm merge");
         string json = File.ReadAllText(folder["adapter/adapter_config.json"]);
-        File.WriteAllText(folder["adapter/adapter_config.json"], json.Replace(folder["base"], folder["other"], StringComparison.Ordinal));
+        File.WriteAllText(
+            folder["adapter/adapter_config.json"],
+            json.Replace(folder["base"], folder["other"], StringComparison.Ordinal));
         UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend), "another base", "base_model_name_or_path");
-        File.WriteAllText(folder["adapter/adapter_config.json"], json.Replace(folder["base"], folder["missing"], StringComparison.Ordinal));
-        UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend), folder["missing"], "base_model_name_or_path");
+        File.WriteAllText(
+            folder["adapter/adapter_config.json"],
+            json.Replace(folder["base"], folder["missing"], StringComparison.Ordinal));
+        UserError.Expect(
+            () => ModelFolder.Load(folder["adapter"], Backend), folder["missing"], "base_model_name_or_path");
         foreach (var (old, changed, part) in ((string, string, string)[])
-            [("\"LORA\"", "\"IA3\"", "peft_type"), ("\"none\"", "\"all\"", "bias"), ("\"r\": 3", "\"r\": \"x\"", "adapter_config.json"), ("{", "", "adapter_config.json"), ("\"r\": 3", "\"use_dora\": true, \"r\": 3", "use_dora")])
+            [("\"LORA\"", "\"IA3\"", "peft_type"), ("\"none\"", "\"all\"", "bias"),
+                ("\"r\": 3", "\"r\": \"x\"", "adapter_config.json"), ("{", "", "adapter_config.json"),
+                ("\"r\": 3", "\"use_dora\": true, \"r\": 3", "use_dora")])
         {
-            File.WriteAllText(folder["adapter/adapter_config.json"], json.Replace(old, changed, StringComparison.Ordinal));
+            File.WriteAllText(
+                folder["adapter/adapter_config.json"], json.Replace(old, changed, StringComparison.Ordinal));
             UserError.Expect(() => ModelFolder.Load(folder["adapter"], Backend), part);
         }
     }
@@ -173,7 +195,8 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
         UserError.Expect(() => new LoraSettings(0, 1, ["q_proj"]).Validate(Architecture.Qwen3), "--lora-rank 0");
         UserError.Expect(() => new LoraSettings(2, float.NaN, ["q_proj"]).Validate(Architecture.Qwen3), "--lora-alpha");
         UserError.Expect(() => new LoraSettings(2, 1, ["q_proj"], 1).Validate(Architecture.Qwen3), "--lora-dropout 1");
-        UserError.Expect(() => new LoraSettings(2, 1, ["c_attn"]).Validate(Architecture.Qwen3), "--lora-targets c_attn", "q_proj");
+        UserError.Expect(
+            () => new LoraSettings(2, 1, ["c_attn"]).Validate(Architecture.Qwen3), "--lora-targets c_attn", "q_proj");
         new LoraSettings(2, 1, ["c_proj"]).Validate(Architecture.Gpt2);
     }
 
@@ -182,7 +205,11 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
     private Gpt Model(Architecture architecture, string[]? targets, float dropout = 0)
     {
         var lora = targets is null ? null : new LoraSettings(Rank, 6, targets, dropout);
-        var model = new Gpt(GptConfig.Create(architecture, layers, 2, 16, T, Vocabulary, architecture == Architecture.Gpt2 ? 2 : 1) with { Lora = lora }, Backend);
+        var model = new Gpt(
+            GptConfig.Create(
+            architecture, layers, 2, 16, T, Vocabulary, architecture == Architecture.Gpt2 ? 2 : 1) with
+            { Lora = lora },
+            Backend);
         model.Initialize(4);
         return model;
     }
@@ -212,7 +239,8 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
                 for (int row = 0; row < part.Rows; row++)
                 {
                     for (int i = 0; i < inputs; i++)
-                        weights[(part.FirstRow + row) * inputs + i] += (float)Enumerable.Range(0, Rank).Sum(k => adapted.Adapter.Settings.Scale * (double)b[row * Rank + k] * a[k * inputs + i]);
+                        weights[(part.FirstRow + row) * inputs + i] += (float)Enumerable.Range(0, Rank)
+                            .Sum(k => adapted.Adapter.Settings.Scale * (double)b[row * Rank + k] * a[k * inputs + i]);
                 }
             }
 
@@ -223,5 +251,6 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
         return merged;
     }
 
-    private static float[] Gradient(Gpt model, string name) => ModelRun.Read(model.Adapter!.Parameters.All.Single(p => p.Name == name).Gradient!.Value);
+    private static float[] Gradient(Gpt model, string name) =>
+        ModelRun.Read(model.Adapter!.Parameters.All.Single(p => p.Name == name).Gradient!.Value);
 }

@@ -6,7 +6,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Model;
 
-/// <summary>config.json of other programs: each field that changes what a model computes is honoured, refused by name, or named in a note.</summary>
+/// <summary>
+/// config.json of other programs: each field that changes what a model computes is honoured, refused by name, or named
+/// in a note.
+/// </summary>
 public sealed class ConfigFileTests : IDisposable
 {
     private const string Llama = """
@@ -165,5 +168,6 @@ public sealed class ConfigFileTests : IDisposable
         return ConfigFile.Read(folder["config.json"], notes.Add);
     }
 
-    private void Refuse(string whole, string fields, string part) => UserError.Expect(() => Read(whole, fields), "config.json", part);
+    private void Refuse(string whole, string fields, string part) =>
+        UserError.Expect(() => Read(whole, fields), "config.json", part);
 }

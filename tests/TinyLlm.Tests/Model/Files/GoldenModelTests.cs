@@ -83,7 +83,8 @@ public class GoldenModelTests
             int at = row * t, start = 0;
             foreach (var document in rows[row].EnumerateArray())
             {
-                int[] ids = GoldenModel.Numbers(document.GetProperty("tokens")), wanted = GoldenModel.Numbers(document.GetProperty("targets"));
+                int[] ids = GoldenModel.Numbers(document.GetProperty("tokens")),
+                    wanted = GoldenModel.Numbers(document.GetProperty("targets"));
                 ids.CopyTo(tokens, at + start);
                 wanted.CopyTo(targets, at + start);
                 starts.AsSpan(at + start, t - start).Fill(start);
@@ -107,7 +108,9 @@ public class GoldenModelTests
         model.Forward(activations);
         model.LogProbabilitiesAndBackward(activations);
 
-        golden.Close("packed.loss", [-ModelRun.Read(activations.LogProbabilities).Zip(weights, (log, weight) => log * weight).Sum()]);
+        golden.Close(
+            "packed.loss",
+            [-ModelRun.Read(activations.LogProbabilities).Zip(weights, (log, weight) => log * weight).Sum()]);
         golden.CloseAll("packed.grad.", model, p => p.Gradient!.Value);
     }
 

@@ -6,7 +6,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Model;
 
-/// <summary>A damaged or hostile file gives one clear line, and takes no memory that its size does not justify.</summary>
+/// <summary>
+/// A damaged or hostile file gives one clear line, and takes no memory that its size does not justify.
+/// </summary>
 public sealed class SafetensorsDamageTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();
@@ -192,7 +194,8 @@ public sealed class SafetensorsDamageTests : IDisposable
             }
             catch (Exception error)
             {
-                Assert.Fail($"kind {kind}, run {run}: {error.GetType().Name} from {Convert.ToHexString(file)}: {error.Message}");
+                Assert.Fail($"kind {kind}, run {run}: {error.GetType().Name} from {Convert.ToHexString(file)}: "
+                    + $"{error.Message}");
             }
         }
 

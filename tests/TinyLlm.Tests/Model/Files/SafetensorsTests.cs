@@ -149,21 +149,25 @@ public sealed class SafetensorsTests : IDisposable
 
         const string header = """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}}""";
         Assert.Equal(139, header.Length); // and five spaces, to a multiple of 8
-        Assert.Equal("9000000000000000" + Convert.ToHexString(Encoding.ASCII.GetBytes(header)) + "2020202020" + "0000803F" + "000020C0" + "4940",
+        Assert.Equal(
+            "9000000000000000" + Convert.ToHexString(Encoding.ASCII.GetBytes(header)) + "2020202020" + "0000803F"
+            + "000020C0" + "4940",
             Convert.ToHexString(stream.ToArray()));
     }
 
     [Fact]
     public void Reader_ReadsTheKnownBytes()
     {
-        // Not in the order of the data, unknown fields, white space, an empty and a scalar tensor, and dtypes that are only listed.
+        // Not in the order of the data, unknown fields, white space, an empty and a scalar tensor, and dtypes that are
+        // only listed.
         const string header = """
              {"s": {"shape": [], "dtype": "BF16", "data_offsets": [4, 6], "more": {"x": [1]}},
               "i": {"dtype": "I64", "shape": [1], "data_offsets": [6, 14]},
               "e": {"dtype": "F32", "shape": [0, 9223372036854775807], "data_offsets": [4, 4]},
               "\u0061": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}}    
             """;
-        using var reader = SafetensorsReader.Open(Raw(header, Convert.FromHexString("0000803F" + "4940" + "0700000000000000")));
+        using var reader =
+            SafetensorsReader.Open(Raw(header, Convert.FromHexString("0000803F" + "4940" + "0700000000000000")));
         Assert.Equal(["a", "e", "s", "i"], reader.Tensors.Select(t => t.Name));
         Assert.Empty(reader.Metadata);
         Assert.Equal([1f], ReadAll(reader, "a"));

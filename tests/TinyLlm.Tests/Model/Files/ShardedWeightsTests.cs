@@ -36,7 +36,8 @@ public sealed class ShardedWeightsTests : IDisposable
         var actual = ModelRun.InFileLayout(model, p => p.Value);
         Assert.Equal(expected.Keys.Order(), actual.Keys.Order());
         foreach (var (name, values) in expected)
-            Compare.Close(name, [.. values.Select(v => (double)v)], actual[name], values.Length, type == "F32" ? 0 : 3e-3, 1);
+            Compare.Close(
+                name, [.. values.Select(v => (double)v)], actual[name], values.Length, type == "F32" ? 0 : 3e-3, 1);
     }
 
     [Fact]
@@ -49,7 +50,8 @@ public sealed class ShardedWeightsTests : IDisposable
         Refused("{\"weights\": 1}", "index.json", "damaged");
         Refused("{", "index.json", "damaged");
         Refused("{\"weight_map\": {\"transformer.wte.weight\": \"part-1.safetensors\"}}", "model.safetensors");
-        string[] bySize = [.. Directory.GetFiles(folder["model"], "part-*").OrderByDescending(path => new FileInfo(path).Length)];
+        string[] bySize =
+            [.. Directory.GetFiles(folder["model"], "part-*").OrderByDescending(path => new FileInfo(path).Length)];
         File.Copy(bySize[0], bySize[1], overwrite: true);
         Refused(whole, "expected each in one file");
 
@@ -75,10 +77,13 @@ public sealed class ShardedWeightsTests : IDisposable
         for (int part = 0; part < 2; part++)
         {
             var writer = new SafetensorsWriter();
-            foreach (var (name, values) in expected.OrderBy(e => e.Key, StringComparer.Ordinal).Where((_, i) => i % 2 == part))
+            foreach (var (name, values) in expected.OrderBy(e => e.Key, StringComparer.Ordinal)
+                .Where((_, i) => i % 2 == part))
             {
                 var parameter = model.Parameters.All.Single(p => p.Parts.Any(f => f.Name == name));
-                int[] shape = parameter.Shape.Rank == 1 ? [values.Length] : parameter.Parts[0].Transposed ? [parameter.Shape[1], parameter.Shape[0]] : [values.Length / parameter.Shape[1], parameter.Shape[1]];
+                int[] shape = parameter.Shape.Rank == 1 ? [values.Length]
+                    : parameter.Parts[0].Transposed ? [parameter.Shape[1], parameter.Shape[0]]
+                        : [values.Length / parameter.Shape[1], parameter.Shape[1]];
                 writer.Add(name, type, shape, destination => values.CopyTo(destination));
                 map[name] = $"part-{part + 1}.safetensors";
             }
@@ -86,6 +91,8 @@ public sealed class ShardedWeightsTests : IDisposable
             writer.Save(folder[$"model/part-{part + 1}.safetensors"]);
         }
 
-        File.WriteAllText(folder["model/model.safetensors.index.json"], JsonSerializer.Serialize(new { metadata = new { total_size = 1 }, weight_map = map }));
+        File.WriteAllText(
+            folder["model/model.safetensors.index.json"],
+            JsonSerializer.Serialize(new { metadata = new { total_size = 1 }, weight_map = map }));
     }
 }

@@ -5,7 +5,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Model;
 
-/// <summary>A byte is a token: sizes can be counted by hand. A message takes its role, its text and 4 more; the answer's header 11.</summary>
+/// <summary>
+/// A byte is a token: sizes can be counted by hand. A message takes its role, its text and 4 more; the answer's header
+/// 11.
+/// </summary>
 public sealed class ChatWindowTests
 {
     private const int Header = 11; // <|im_start|>assistant\n
@@ -55,8 +58,12 @@ public sealed class ChatWindowTests
         var window = ChatWindow.Fit(Tokenizer, null, Turns(2, question), least + 1, 40);
         Assert.Equal((2, least), (window.LeftOut, window.Ids.Length));
 
-        UserError.Expect(() => ChatWindow.Fit(Tokenizer, null, Turns(2, question), least, 40), $"the question takes {least} of the {least} tokens", "fewer words");
-        UserError.Expect(() => ChatWindow.Fit(Tokenizer, "Hello", Turns(0, question), least + 1, 1), "the system's message and the question take", "shorter system message");
+        UserError.Expect(
+            () => ChatWindow.Fit(Tokenizer, null, Turns(2, question), least, 40),
+            $"the question takes {least} of the {least} tokens", "fewer words");
+        UserError.Expect(
+            () => ChatWindow.Fit(Tokenizer, "Hello", Turns(0, question), least + 1, 1),
+            "the system's message and the question take", "shorter system message");
     }
 
     [Fact]
@@ -67,5 +74,7 @@ public sealed class ChatWindowTests
     }
 
     private static ChatMessage[] Turns(int count, string question) =>
-        [.. Enumerable.Range(0, count).SelectMany(i => new[] { new ChatMessage("user", $"q{i}"), new ChatMessage("assistant", $"a{i}") }), new ChatMessage("user", question)];
+        [.. Enumerable.Range(0, count)
+        .SelectMany(i => new[] { new ChatMessage("user", $"q{i}"), new ChatMessage("assistant", $"a{i}") }),
+            new ChatMessage("user", question)];
 }

@@ -37,7 +37,9 @@ public sealed class DialogueTests
         Assert.Null(dialogue.Last);
     }
 
-    private static void Add(Dialogue dialogue, string question, string answer) => dialogue.Add(new DialogueTurn(question, answer, dialogue.Ask(question)));
+    private static void Add(Dialogue dialogue, string question, string answer) =>
+        dialogue.Add(new DialogueTurn(question, answer, dialogue.Ask(question)));
 
-    private static ChatMessage[] Chat(params string[] texts) => [.. texts.Select((text, i) => new ChatMessage(i % 2 == 0 ? "user" : "assistant", text))];
+    private static ChatMessage[] Chat(params string[] texts) =>
+        [.. texts.Select((text, i) => new ChatMessage(i % 2 == 0 ? "user" : "assistant", text))];
 }

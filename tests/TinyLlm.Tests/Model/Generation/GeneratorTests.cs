@@ -40,7 +40,9 @@ public class GeneratorTests
             model.Logits(a.Hidden.View((a.T, model.Config.Width)), rows);
             float[] values = ModelRun.Read(rows);
             for (int row = 0; row < a.T; row++)
-                actual.AddRange(values[(row * model.Config.PaddedVocabulary)..(row * model.Config.PaddedVocabulary + model.Config.VocabularySize)]);
+                actual.AddRange(
+                    values[(row * model.Config.PaddedVocabulary)..(row * model.Config.PaddedVocabulary
+                    + model.Config.VocabularySize)]);
             at += a.T;
         }
 
@@ -63,7 +65,8 @@ public class GeneratorTests
         {
             int[] padded = [.. expected, .. new int[96 - expected.Count]];
             full.Forward(padded, padded);
-            var row = full.Logits().AsSpan((expected.Count - 1) * model.Config.VocabularySize, model.Config.VocabularySize);
+            var row = full.Logits()
+                .AsSpan((expected.Count - 1) * model.Config.VocabularySize, model.Config.VocabularySize);
             expected.Add(IndexOfMax(row));
         }
 
@@ -78,7 +81,8 @@ public class GeneratorTests
         var text = Greedy(model, [3, 1, 4], 60);
         Assert.Equal(60, text.Count);
 
-        // 3 + 13 tokens fill the window; the 14th new one comes from all of them, the 15th from the newest half and itself.
+        // 3 + 13 tokens fill the window; the 14th new one comes from all of them, the 15th from the newest half and
+        // itself.
         List<int> all = [3, 1, 4, .. text];
         var window = all.GetRange(17 - 8, 8);
         Assert.Equal(all[17], Greedy(model, [.. window], 1)[0]);
@@ -107,7 +111,8 @@ public class GeneratorTests
         int[] text = RandomTokens(30);
 
         // The same beginning, none, all of it, a part of it, and one that is cut because it is too long.
-        int[][] prompts = [text[..10], text[5..30], text[5..30], [.. text[5..20], 1, 2, 3], [.. text, .. text], text[5..25]];
+        int[][] prompts =
+            [text[..10], text[5..30], text[5..30], [.. text[5..20], 1, 2, 3], [.. text, .. text], text[5..25]];
         var reused = new List<int>();
         foreach (int[] prompt in prompts)
         {
@@ -132,14 +137,18 @@ public class GeneratorTests
         // Without it, nothing is kept.
         using var plain = new Generator(model);
         for (int time = 0; time < 2; time++)
-            plain.Generate(text, 3, new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize), _ => true, TestContext.Current.CancellationToken);
+            plain.Generate(
+                text, 3, new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize), _ =>
+                true, TestContext.Current.CancellationToken);
         Assert.Equal(0, plain.Reused);
 
         // Several samples, of which the first ends first: what the first row then holds is another's.
         int[] Tokens(int[] prompt, int count)
         {
             var tokens = new List<int>();
-            var samplers = Enumerable.Range(0, rows).Select(_ => new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize)).ToArray();
+            var samplers = Enumerable.Range(0, rows)
+                .Select(_ => new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize))
+                    .ToArray();
             generator.Generate(prompt, count, samplers, (sample, token) =>
             {
                 if (sample == rows - 1)
@@ -159,7 +168,8 @@ public class GeneratorTests
     public void ASample_IsTheSameInABatchAndAlone(string device, Architecture architecture, int rows, int tokens)
     {
         using var backend = Backend.Create(device);
-        using var model = device == "cpu" ? Create(backend, architecture, context: 12) : Create(backend, architecture, context: 12, layers: 1, width: 8);
+        using var model = device == "cpu" ? Create(backend, architecture, context: 12)
+            : Create(backend, architecture, context: 12, layers: 1, width: 8);
         int[] prompt = RandomTokens(7), lengths = [.. Enumerable.Range(0, rows).Select(sample => 1 + sample * 5 % 23)];
         var texts = Enumerable.Range(0, rows).Select(_ => new List<int>()).ToArray();
         using var generator = new Generator(model, rows);
@@ -177,7 +187,9 @@ public class GeneratorTests
                 Assert.Equal(Text(model, prompt, Math.Min(tokens, lengths[sample]), Sampler(sample)), texts[sample]);
         }
 
-        Sampler Sampler(int sample) => new(new SamplerSettings { Temperature = 2, RepetitionPenalty = 1.2f }, 7, model.Config.VocabularySize, (uint)sample);
+        Sampler Sampler(int sample) =>
+            new(new SamplerSettings { Temperature = 2, RepetitionPenalty = 1.2f }, 7, model.Config.VocabularySize,
+                (uint)sample);
     }
 
     [Fact]
@@ -190,7 +202,10 @@ public class GeneratorTests
 
         Assert.Equal(Greedy(model, prompt, 20), Text(generator, prompt, 20, GreedySampler(model)));
         Assert.Throws<ArgumentException>(() => Text(generator, prompt, 21, GreedySampler(model)));
-        Assert.Throws<ArgumentException>(() => generator.Generate(prompt, 1, [GreedySampler(model), GreedySampler(model)], (_, _) => true, TestContext.Current.CancellationToken));
+        Assert.Throws<ArgumentException>(
+            () => generator.Generate(
+            prompt, 1, [GreedySampler(model), GreedySampler(model)], (_, _) =>
+            true, TestContext.Current.CancellationToken));
     }
 
     [Fact]
@@ -226,14 +241,18 @@ public class GeneratorTests
 
     private static Gpt Create(Backend backend, Architecture architecture, int context, int layers = 2, int width = 32)
     {
-        var model = new Gpt(GptConfig.Create(architecture, layers, 4, width, context, 61, architecture == Architecture.Gpt2 ? 4 : 2), backend);
+        var model = new Gpt(
+            GptConfig.Create(architecture, layers, 4, width, context, 61, architecture == Architecture.Gpt2 ? 4 : 2),
+            backend);
         model.Initialize(3);
         return model;
     }
 
-    private static List<int> Greedy(Gpt model, int[] prompt, int tokens) => Text(model, prompt, tokens, GreedySampler(model));
+    private static List<int> Greedy(Gpt model, int[] prompt, int tokens) =>
+        Text(model, prompt, tokens, GreedySampler(model));
 
-    private static Sampler GreedySampler(Gpt model) => new(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize);
+    private static Sampler GreedySampler(Gpt model) =>
+        new(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize);
 
     private static List<int> Text(Gpt model, int[] prompt, int tokens, Sampler sampler)
     {

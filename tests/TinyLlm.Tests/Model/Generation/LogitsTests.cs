@@ -4,7 +4,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Model;
 
-/// <summary>What the sampler does with vectors of logits, against one at a time, over lengths around the vectors'.</summary>
+/// <summary>
+/// What the sampler does with vectors of logits, against one at a time, over lengths around the vectors'.
+/// </summary>
 public sealed class LogitsTests
 {
     [Fact]

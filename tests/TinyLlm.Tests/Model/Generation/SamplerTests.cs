@@ -68,7 +68,14 @@ public sealed class SamplerTests
     [InlineData(0.8f, 0, 0.95f, 0.2f, 1.3f)]
     public void Next_FollowsTheReference(float temperature, int topK, float topP, float minP, float penalty)
     {
-        var settings = new SamplerSettings { Temperature = temperature, TopK = topK, TopP = topP, MinP = minP, RepetitionPenalty = penalty };
+        var settings = new SamplerSettings
+        {
+            Temperature = temperature,
+            TopK = topK,
+            TopP = topP,
+            MinP = minP,
+            RepetitionPenalty = penalty
+        };
         const int draws = 20_000, vocabulary = 12;
         for (int seed = 0; seed < 5; seed++)
         {
@@ -83,7 +90,8 @@ public sealed class SamplerTests
             for (int id = 0; id < vocabulary; id++)
             {
                 if (expected[id] == 0)
-                    Assert.True(counts[id] == 0, $"seed {seed}: token {id} is filtered out, and was drawn {counts[id]} times");
+                    Assert.True(
+                        counts[id] == 0, $"seed {seed}: token {id} is filtered out, and was drawn {counts[id]} times");
                 else
                     chiSquare += Math.Pow(counts[id] - draws * expected[id], 2) / (draws * expected[id]);
             }
@@ -102,13 +110,16 @@ public sealed class SamplerTests
     {
         var settings = new SamplerSettings { TopK = topK, TopP = topP };
         var random = new Random(1);
-        float[] logits = [.. Enumerable.Range(0, 50_000).Select(_ => (float)Math.Round(random.NextDouble() * 12, 2))]; // with many ties
+        // With many ties
+        float[] logits = [.. Enumerable.Range(0, 50_000).Select(_ => (float)Math.Round(random.NextDouble() * 12, 2))];
         double[] expected = Reference(logits, [], settings);
         int[] counts = Count(new Sampler(settings, 5, logits.Length), logits, [], 300);
         Assert.Equal(300, counts.Sum());
-        Assert.All(Enumerable.Range(0, counts.Length).Where(id => counts[id] > 0), id => Assert.True(expected[id] > 0, $"token {id}"));
+        Assert.All(Enumerable.Range(0, counts.Length).Where(id => counts[id] > 0),
+            id => Assert.True(expected[id] > 0, $"token {id}"));
 
-        // The draws spread over the set: as many fall on its even ids as these have mass, give or take three deviations.
+        // The draws spread over the set: as many fall on its even ids as these have mass, give or take three
+        // deviations.
         double even = expected.Where((_, id) => id % 2 == 0).Sum();
         int drawn = counts.Where((_, id) => id % 2 == 0).Sum();
         Assert.InRange(drawn, 300 * even - 26, 300 * even + 26);
@@ -157,7 +168,8 @@ public sealed class SamplerTests
         int[] counts = Count(new Sampler(new SamplerSettings { TopK = 3 }, 2, 8), [1, 2, 1, 1, 1, 1, 1, -1], [], 3000);
         Assert.Equal([0, 1, 2], Enumerable.Range(0, 8).Where(id => counts[id] > 0));
         counts = Count(new Sampler(new SamplerSettings { TopP = 0.45f }, 2, 8), new float[8], [], 4000);
-        Assert.Equal([0, 1, 2, 3], Enumerable.Range(0, 8).Where(id => counts[id] > 0)); // 4 * 1/8 is the first sum of at least 0.45
+        // 4 * 1/8 is the first sum of at least 0.45.
+        Assert.Equal([0, 1, 2, 3], Enumerable.Range(0, 8).Where(id => counts[id] > 0));
         Assert.All(counts[..4], count => Assert.InRange(count, 850, 1150));
     }
 
@@ -168,7 +180,8 @@ public sealed class SamplerTests
     [InlineData(0, 1f, 0.001f)]
     public void Next_MinusInfinity_IsNeverDrawn(int topK, float topP, float minP)
     {
-        var sampler = new Sampler(new SamplerSettings { TopK = topK, TopP = topP, MinP = minP, RepetitionPenalty = 1.1f }, 3, 5);
+        var sampler =
+            new Sampler(new SamplerSettings { TopK = topK, TopP = topP, MinP = minP, RepetitionPenalty = 1.1f }, 3, 5);
         int[] counts = Count(sampler, [NegativeInfinity, 0, NegativeInfinity, 0, NegativeInfinity], [0, 1, 3], 1000);
         Assert.Equal([0, 0, 0], new[] { counts[0], counts[2], counts[4] });
         Assert.InRange(counts[1], 400, 600);
@@ -187,9 +200,11 @@ public sealed class SamplerTests
     }
 
     [Fact]
-    public void Next_OneToken() => Assert.Equal(0, new Sampler(new SamplerSettings { TopK = 1, TopP = 0.5f }, 1, 1).Next([-3], [0]));
+    public void Next_OneToken() =>
+        Assert.Equal(0, new Sampler(new SamplerSettings { TopK = 1, TopP = 0.5f }, 1, 1).Next([-3], [0]));
 
-    // Draw n uses the same random number whatever came before: with equal logits from there on, the choices are the same.
+    // Draw n uses the same random number whatever came before: with equal logits from there on, the choices are the
+    // same.
     [Fact]
     public void Next_DrawsDependOnSeedStreamAndNumberAlone()
     {
@@ -214,7 +229,8 @@ public sealed class SamplerTests
     {
         float[] logits = [.. Enumerable.Range(0, 1000).Select(i => MathF.Sin(i) * 5)];
         int[] history = [.. Enumerable.Range(0, 300)];
-        var sampler = new Sampler(new SamplerSettings { TopK = 200, TopP = 0.9f, MinP = 0.01f, RepetitionPenalty = 1.1f }, 1, 1000);
+        var sampler = new Sampler(
+            new SamplerSettings { TopK = 200, TopP = 0.9f, MinP = 0.01f, RepetitionPenalty = 1.1f }, 1, 1000);
         var plain = new Sampler(new SamplerSettings(), 1, 1000);
         Count(sampler, logits, history, 10);
         Count(plain, logits, history, 10);
@@ -243,7 +259,8 @@ public sealed class SamplerTests
                 UserError.Expect(() => sampler.Next(logits, []), $"token {place}", "checkpoint");
             }
 
-            UserError.Expect(() => sampler.Next([NegativeInfinity, NegativeInfinity, NegativeInfinity], []), "minus infinity");
+            UserError.Expect(
+                () => sampler.Next([NegativeInfinity, NegativeInfinity, NegativeInfinity], []), "minus infinity");
         }
     }
 
@@ -272,7 +289,14 @@ public sealed class SamplerTests
     [InlineData(1f, 0, 1f, 0f, float.NaN, "--repetition-penalty is NaN;")]
     public void Validate_NamesTheOption(float temperature, int topK, float topP, float minP, float penalty, string part)
     {
-        var settings = new SamplerSettings { Temperature = temperature, TopK = topK, TopP = topP, MinP = minP, RepetitionPenalty = penalty };
+        var settings = new SamplerSettings
+        {
+            Temperature = temperature,
+            TopK = topK,
+            TopP = topP,
+            MinP = minP,
+            RepetitionPenalty = penalty
+        };
         UserError.Expect(() => settings.Validate(), part);
         UserError.Expect(() => new Sampler(settings, 1, 3), part);
     }

@@ -17,7 +17,8 @@ public sealed class ActivationsTests
         {
             var plans = new TheoryData<string, Architecture>();
             foreach (string device in (string[])["cpu", "simulated"])
-                foreach (var architecture in (Architecture[])[Architecture.Gpt2, Architecture.Llama, Architecture.Qwen3])
+                foreach (var architecture in (Architecture[])[Architecture.Gpt2, Architecture.Llama,
+                    Architecture.Qwen3])
                     plans.Add(device, architecture);
             return plans;
         }
@@ -40,8 +41,8 @@ public sealed class ActivationsTests
     }
 
     /// <summary>
-    /// In sizes of (B, T, C), GPT-2 124M has 16 for each of its 12 blocks, of which 1 is the input and 6 are outputs of norms and GELU: on the CPU all blocks share 5 for these. Inputs, outputs
-    /// and gradients take 8 besides.
+    /// In sizes of (B, T, C), GPT-2 124M has 16 for each of its 12 blocks, of which 1 is the input and 6 are outputs of
+    /// norms and GELU: on the CPU all blocks share 5 for these. Inputs, outputs and gradients take 8 besides.
     /// </summary>
     [Theory]
     [InlineData("cpu", 12 * 10 + 5)]
@@ -64,13 +65,17 @@ public sealed class ActivationsTests
         int most = Activations.MaxRows(config, T);
 
         Assert.InRange(Bytes("cpu", config, most, recompute: false), int.MaxValue, long.MaxValue);
-        Assert.Contains("more than a tensor can have", Assert.Throws<TinyLlmException>(() => Bytes("cpu", config, most + 1, recompute: false)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "more than a tensor can have",
+            Assert.Throws<TinyLlmException>(() => Bytes("cpu", config, most + 1, recompute: false)).Message,
+            StringComparison.Ordinal);
     }
 
     private static GptConfig Config(Architecture architecture, int layers) =>
         GptConfig.Create(architecture, layers, 4, 32, T, 150, architecture == Architecture.Gpt2 ? 4 : 2, 0.1f);
 
-    private static long Bytes(string device, Architecture architecture, int layers, bool recompute = false) => Bytes(device, Config(architecture, layers), B, recompute);
+    private static long Bytes(string device, Architecture architecture, int layers, bool recompute = false) =>
+        Bytes(device, Config(architecture, layers), B, recompute);
 
     private static long Bytes(string device, GptConfig config, int b, bool recompute)
     {

@@ -40,11 +40,18 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
         var tokenWeights = new double[B, T];
         for (int i = 0; i < weights.Length; i++)
             tokenWeights[i / T, i % T] = weights[i];
-        var reference = new ReferenceModel(config, parameters) { DropoutMask = dropout == 0 ? null : (site, count) => ReferencePhilox.DropoutMask(count, dropout, Seed, Step, MicroStep, site) };
+        var reference = new ReferenceModel(
+            config, parameters)
+        {
+            DropoutMask = dropout == 0 ? null : (site, count) =>
+            ReferencePhilox.DropoutMask(count, dropout, Seed, Step, MicroStep, site)
+        };
         var (loss, gradients) = reference.LossAndGradients(tokens, targets, tokenWeights);
 
         var logProbabilities = run.Forward([.. tokens.Cast<int>()], [.. targets.Cast<int>()], training: dropout > 0);
-        Assert.Equal(loss, -logProbabilities.Zip(weights, (p, w) => (double)p * w).Sum(), Tolerance * weights.Sum(w => Math.Abs(w * 10)));
+        Assert.Equal(
+            loss, -logProbabilities.Zip(weights, (p, w) => (double)p * w).Sum(),
+            Tolerance * weights.Sum(w => Math.Abs(w * 10)));
         if (dropout == 0)
             Compare.Close("logits", reference.Logits(tokens), run.Logits(), (B, T, Vocabulary), Tolerance, 1);
 
@@ -55,20 +62,33 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
         var actual = ModelRun.InFileLayout(model, p => p.Gradient!.Value);
         Assert.Equal(gradients.Keys.Order(), actual.Keys.Order());
         foreach (var (parameter, gradient) in gradients)
-            Compare.Close($"{name}: gradient of {parameter}", Array.ConvertAll(gradient, g => 2 * g), actual[parameter], actual[parameter].Length, Tolerance, 1);
-        Assert.All(model.Parameters.All, p => Assert.All(ModelRun.Read(p.Gradient!.Value).Skip((int)p.RealCount), g => Assert.Equal(0, g)));
+            Compare.Close(
+                $"{name}: gradient of {parameter}", Array.ConvertAll(gradient, g => 2 * g), actual[parameter],
+                actual[parameter].Length, Tolerance, 1);
+        Assert.All(model.Parameters.All,
+            p => Assert.All(ModelRun.Read(p.Gradient!.Value).Skip((int)p.RealCount), g => Assert.Equal(0, g)));
     }
 
     private static ReferenceConfig Config(string name) => name switch
     {
-        "gpt2" => new(ReferenceArchitecture.Gpt2, Layers: 2, Heads: 3, KvHeads: 3, HeadSize: 8, Width: 24, MlpWidth: 96, Context: 80, Vocabulary) { NormEpsilon = 1e-5f },
+        "gpt2" => new(
+            ReferenceArchitecture.Gpt2, Layers: 2, Heads: 3, KvHeads: 3, HeadSize: 8, Width: 24, MlpWidth: 96,
+            Context: 80, Vocabulary)
+        { NormEpsilon = 1e-5f },
         "gpt2 untied" => Config("gpt2") with { TiedHead = false },
         "llama, linear scaling" => Config("llama") with { RopeDivisor = 2.5 },
         "llama" => new(ReferenceArchitecture.Llama, 2, 2, 2, 16, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
-        "llama untied, grouped" => new(ReferenceArchitecture.Llama, 1, 4, 2, 10, 40, 33, 80, Vocabulary) { NormEpsilon = 1e-6f, TiedHead = false, RopeBase = 500 },
+        "llama untied, grouped" =>
+        new(ReferenceArchitecture.Llama, 1, 4, 2, 10, 40, 33, 80, Vocabulary)
+        {
+            NormEpsilon = 1e-6f,
+            TiedHead = false,
+            RopeBase = 500
+        },
         "qwen3" => new(ReferenceArchitecture.Qwen3, 2, 2, 2, 16, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
         "qwen3 grouped" => new(ReferenceArchitecture.Qwen3, 2, 4, 2, 8, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
-        "qwen3 untied, wide heads" => new(ReferenceArchitecture.Qwen3, 1, 4, 1, 16, 24, 40, 80, Vocabulary) { NormEpsilon = 1e-6f, TiedHead = false },
+        "qwen3 untied, wide heads" =>
+        new(ReferenceArchitecture.Qwen3, 1, 4, 1, 16, 24, 40, 80, Vocabulary) { NormEpsilon = 1e-6f, TiedHead = false },
         _ => throw new ArgumentException(name),
     };
 
@@ -102,7 +122,8 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
             foreach (var part in parameter.Parts)
                 for (int i = 0; i < part.Rows; i++)
                     for (int j = 0; j < columns; j++)
-                        values[(part.FirstRow + i) * columns + j] = (float)parameters[part.Name][part.Transposed ? j * part.Rows + i : i * columns + j];
+                        values[(part.FirstRow + i) * columns + j] =
+                            (float)parameters[part.Name][part.Transposed ? j * part.Rows + i : i * columns + j];
             Backend.Write(parameter.Value, values);
         }
     }

@@ -9,7 +9,10 @@ public sealed class GradientOverwriteTestsOnCpu256 : GradientOverwriteTests<Cpu2
 
 public sealed class GradientOverwriteTestsOnSimulated : GradientOverwriteTests<Simulated>;
 
-/// <summary>A backward pass that overwrites the gradients leaves what one leaves that adds to zeros: nothing of what was there shows.</summary>
+/// <summary>
+/// A backward pass that overwrites the gradients leaves what one leaves that adds to zeros: nothing of what was there
+/// shows.
+/// </summary>
 public abstract class GradientOverwriteTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
 {
     private const int B = 2, T = 6, Vocabulary = 20;
@@ -51,5 +54,6 @@ public abstract class GradientOverwriteTests<TDevice> : BackendTests<TDevice> wh
     }
 
     // Adding to zero makes a positive zero of a negative one.
-    private static float[] Gradients(Gpt model) => [.. model.Trained.All.SelectMany(p => ModelRun.Read(p.Gradient!.Value)).Select(g => g + 0f)];
+    private static float[] Gradients(Gpt model) =>
+        [.. model.Trained.All.SelectMany(p => ModelRun.Read(p.Gradient!.Value)).Select(g => g + 0f)];
 }

@@ -76,7 +76,9 @@ public sealed class QuantizedModelTests : IDisposable
         {
             using var generator = new Generator(quantized, rows);
             var texts = new string[rows];
-            generator.Generate(prompt, 30, [.. Enumerable.Range(0, rows).Select(row => new Sampler(new SamplerSettings(), 5, Vocabulary, (uint)row))], (row, token) =>
+            generator.Generate(
+                prompt, 30, [.. Enumerable.Range(0, rows)
+                .Select(row => new Sampler(new SamplerSettings(), 5, Vocabulary, (uint)row))], (row, token) =>
             {
                 texts[row] += $" {token}";
                 return true;
@@ -85,7 +87,9 @@ public sealed class QuantizedModelTests : IDisposable
         }
     }
 
-    /// <summary>1.0625 bytes a weight of the matrices and tables, and nothing beside them but the vectors and what rounds up.</summary>
+    /// <summary>
+    /// 1.0625 bytes a weight of the matrices and tables, and nothing beside them but the vectors and what rounds up.
+    /// </summary>
     [Fact]
     public void Memory_IsThatOfTheIntegers()
     {
@@ -107,15 +111,21 @@ public sealed class QuantizedModelTests : IDisposable
         using var quantized = Quantized(model);
         using var arena = new Arena(backend, "gradients");
         quantized.PlanGradients(arena);
-        Assert.Contains("neither trained nor saved", Assert.Throws<InvalidOperationException>(() => WeightsFile.Save(folder["w.safetensors"], quantized)).Message, StringComparison.Ordinal);
-        Assert.Throws<InvalidOperationException>(() => quantized.ValueRange(quantized.Parameters.All[0], quantized.Parameters.All[^1]));
+        Assert.Contains(
+            "neither trained nor saved",
+            Assert.Throws<InvalidOperationException>(
+            () => WeightsFile.Save(folder["w.safetensors"], quantized)).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(
+            () => quantized.ValueRange(quantized.Parameters.All[0], quantized.Parameters.All[^1]));
     }
 
     [Fact]
     public void ADeviceWithoutThem_RefusesThePlan()
     {
         using var simulated = Backend.Create("simulated");
-        UserError.Expect(() => new Gpt(Config(Architecture.Llama) with { WeightType = DType.I8 }, simulated), "is I8", "--device simulated", "--weights fp32");
+        UserError.Expect(
+            () => new Gpt(Config(Architecture.Llama) with { WeightType = DType.I8 }, simulated), "is I8",
+            "--device simulated", "--weights fp32");
     }
 
     public void Dispose()
@@ -153,13 +163,16 @@ public sealed class QuantizedModelTests : IDisposable
         model.LogProbabilities(a);
         model.Logits(a.Hidden.View((tokens.Length, model.Config.Width)), logits);
         float[] values = ModelRun.Read(logits);
-        return ([.. Enumerable.Range(0, tokens.Length).SelectMany(row => values.AsSpan(row * model.Config.PaddedVocabulary, Vocabulary).ToArray())], ModelRun.Read(a.LogProbabilities));
+        return ([.. Enumerable.Range(0, tokens.Length)
+            .SelectMany(row => values.AsSpan(row * model.Config.PaddedVocabulary, Vocabulary).ToArray())],
+                ModelRun.Read(a.LogProbabilities));
     }
 
     private static double Distance(float[] expected, float[] actual)
     {
         Assert.Equal(expected.Length, actual.Length);
-        return Math.Sqrt(expected.Zip(actual, (e, a) => Math.Pow((double)e - a, 2)).Sum() / expected.Sum(e => (double)e * e));
+        return Math.Sqrt(
+            expected.Zip(actual, (e, a) => Math.Pow((double)e - a, 2)).Sum() / expected.Sum(e => (double)e * e));
     }
 
     private static int[] RandomTokens(int length) => new RandomValues(4).Integers(length, 0, 256);

@@ -9,7 +9,9 @@ public sealed class RecomputationTestsOnCpu256 : RecomputationTests<Cpu256Thread
 
 public sealed class RecomputationTestsOnCpuScalar : RecomputationTests<CpuScalar>;
 
-/// <summary>A backward pass that computes the blocks' activations once more gives the bits of one that kept them.</summary>
+/// <summary>
+/// A backward pass that computes the blocks' activations once more gives the bits of one that kept them.
+/// </summary>
 public abstract class RecomputationTests<TDevice> : BackendTests<TDevice> where TDevice : IDevice
 {
     private const int B = 2, T = 40, Vocabulary = 150;
@@ -20,7 +22,8 @@ public abstract class RecomputationTests<TDevice> : BackendTests<TDevice> where 
     [InlineData(Architecture.Qwen3)]
     public void Gradients_AreTheSameBits(Architecture architecture)
     {
-        var config = GptConfig.Create(architecture, 3, 4, 32, T, Vocabulary, architecture == Architecture.Gpt2 ? 4 : 2, dropout: 0.2f);
+        var config = GptConfig.Create(
+            architecture, 3, 4, 32, T, Vocabulary, architecture == Architecture.Gpt2 ? 4 : 2, dropout: 0.2f);
         using var model = new Gpt(config, Backend);
         model.Initialize(4);
         using var kept = new ModelRun(model, B, T);
@@ -43,7 +46,8 @@ public abstract class RecomputationTests<TDevice> : BackendTests<TDevice> where 
         {
             run.State.Send(9, step, 0, 0, 0.9f, 0.99f);
             var random = new RandomValues(step);
-            logs = run.Forward(random.Integers(B * T, 0, Vocabulary), random.Integers(B * T, -20, Vocabulary), training: true);
+            logs = run.Forward(
+                random.Integers(B * T, 0, Vocabulary), random.Integers(B * T, -20, Vocabulary), training: true);
             run.Backward(random.Floats(B * T, scale: 0.01), training: true);
         }
 

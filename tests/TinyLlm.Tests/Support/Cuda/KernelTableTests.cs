@@ -9,12 +9,16 @@ public sealed class KernelTableTests
     private static readonly string table = KernelTable.Render(
         "12.3.45",
         [SampleKernels.Named("Fine<BFloat16, Float32>"), SampleKernels.Named("Hopper")],
-        (_, target) => new MachineCode(Registers: target == CudaTarget.Sm80 ? 40 : 80, SpillBytes: 0, StackBytes: 0, SharedBytes: 1024, LocalInstructions: 0, Advice: ""));
+        (_, target) =>
+            new MachineCode(
+                Registers: target == CudaTarget.Sm80 ? 40
+                : 80, SpillBytes: 0, StackBytes: 0, SharedBytes: 1024, LocalInstructions: 0, Advice: ""));
 
     [Fact]
     public void Render_WritesARowAKernel()
     {
-        Assert.Contains("\n| `SampleKernels.Fine` | BFloat16, Float32 | 128 | 40 | 80 | 1024 | 512 | 48 / 64 | 24 / 64 |\n", table);
+        Assert.Contains(
+            "\n| `SampleKernels.Fine` | BFloat16, Float32 | 128 | 40 | 80 | 1024 | 512 | 48 / 64 | 24 / 64 |\n", table);
         Assert.EndsWith("\n| `SampleKernels.Hopper` |  | 128 |  | 80 | 1024 | 0 |  | 24 / 64 |\n", table);
     }
 
@@ -37,5 +41,6 @@ public sealed class KernelTableTests
     [Theory]
     [InlineData("no marks")]
     [InlineData("<!-- /kernels -->\n<!-- kernels -->\n")]
-    public void DocumentWithoutTheMarks_IsRefused(string document) => Assert.Throws<FormatException>(() => KernelTable.Replace(document, table));
+    public void DocumentWithoutTheMarks_IsRefused(string document) =>
+        Assert.Throws<FormatException>(() => KernelTable.Replace(document, table));
 }

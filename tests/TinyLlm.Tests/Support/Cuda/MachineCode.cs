@@ -7,9 +7,11 @@ namespace TinyLlm.Tests.Support.Cuda;
 /// <param name="SpillBytes">Stores and loads of registers that did not suffice.</param>
 /// <param name="StackBytes">Local memory: arrays, and operands whose address is taken.</param>
 /// <param name="SharedBytes">Static shared memory.</param>
-/// <param name="LocalInstructions">Loads and stores of local memory (LDL, STL); null where the code was not disassembled.</param>
+/// <param name="LocalInstructions">Loads and stores of local memory (LDL, STL); null where the code was not
+/// disassembled.</param>
 /// <param name="Advice">What the assembler says of lost speed, such as serialised wgmma.</param>
-internal sealed partial record MachineCode(int Registers, int SpillBytes, int StackBytes, int SharedBytes, int? LocalInstructions, string Advice)
+internal sealed partial record MachineCode(
+    int Registers, int SpillBytes, int StackBytes, int SharedBytes, int? LocalInstructions, string Advice)
 {
     /// <summary>Reads what <c>ptxas -v</c> printed of a text with one kernel.</summary>
     public static MachineCode Parse(string log, int? localInstructions)
@@ -36,7 +38,8 @@ internal sealed partial record MachineCode(int Registers, int SpillBytes, int St
             yield return $"registers are spilled: {SpillBytes} bytes";
         if (ResidentWarps(kernel, target) == 0)
         {
-            yield return $"no group fits on a multiprocessor: {kernel.Mark.GroupSize} threads of {Registers} registers, "
+            yield return $"no group fits on a multiprocessor: {kernel.Mark.GroupSize} threads of {Registers} "
+                + "registers, "
                 + $"{SharedBytes} + {kernel.Mark.DynamicSharedBytes} bytes of shared memory";
         }
 
@@ -44,14 +47,16 @@ internal sealed partial record MachineCode(int Registers, int SpillBytes, int St
             yield break;
 
         if (StackBytes > 0 || LocalInstructions is not 0)
-            yield return $"a hot kernel uses local memory: {StackBytes} bytes, {LocalInstructions?.ToString() ?? "an unknown number of"} instructions";
+            yield return $"a hot kernel uses local memory: {StackBytes} bytes, "
+                + $"{LocalInstructions?.ToString() ?? "an unknown number of"} instructions";
         if (Advice != "")
             yield return $"a hot kernel loses speed: {Advice}";
     }
 
     /// <summary>How many warps of a kernel are resident on a multiprocessor.</summary>
     public int ResidentWarps(MarkedKernel kernel, CudaTarget target) =>
-        target.Multiprocessor.ResidentWarps(kernel.Mark.GroupSize, Registers, SharedBytes + kernel.Mark.DynamicSharedBytes);
+        target.Multiprocessor.ResidentWarps(
+        kernel.Mark.GroupSize, Registers, SharedBytes + kernel.Mark.DynamicSharedBytes);
 
     private static int Number(Match match, int group) => int.Parse(match.Groups[group].ValueSpan);
 

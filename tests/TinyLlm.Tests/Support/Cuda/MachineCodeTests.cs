@@ -54,14 +54,18 @@ public sealed class MachineCodeTests
     [Theory]
     [MemberData(nameof(Targets))]
     public void UnknownInstruction_IsRefusedWithItsLine(string targetName) =>
-        Assert.Contains("nonsense.f32 a, b;", Assert.Throws<FormatException>(() => Assemble("Nonsense", targetName)).Message);
+        Assert.Contains(
+        "nonsense.f32 a, b;", Assert.Throws<FormatException>(() => Assemble("Nonsense", targetName)).Message);
 
     [Fact]
     public void InstructionOfHopper_IsAssembledForHopperAlone()
     {
         var (kernel, target, code) = Assemble("Hopper", "sm_90a");
         Assert.Empty(code.Faults(kernel, target));
-        Assert.Contains("-arch=sm_90 refuses the kernel", Assert.Throws<FormatException>(() => Ptxas.Tool!.Assemble(kernel.Ptx(CudaTarget.Sm90), CudaTarget.Sm90, disassemble: false)).Message);
+        Assert.Contains(
+            "-arch=sm_90 refuses the kernel",
+            Assert.Throws<FormatException>(
+            () => Ptxas.Tool!.Assemble(kernel.Ptx(CudaTarget.Sm90), CudaTarget.Sm90, disassemble: false)).Message);
     }
 
     /// <summary>What ptxas prints where one wgmma has to wait for another.</summary>
@@ -82,7 +86,8 @@ public sealed class MachineCodeTests
     }
 
     [Fact]
-    public void Parse_OfAnEmptyLog_IsRefused() => Assert.Throws<FormatException>(() => MachineCode.Parse("ptxas info    : 0 bytes gmem", 0));
+    public void Parse_OfAnEmptyLog_IsRefused() =>
+        Assert.Throws<FormatException>(() => MachineCode.Parse("ptxas info    : 0 bytes gmem", 0));
 
     private static (MarkedKernel Kernel, CudaTarget Target, MachineCode Code) Assemble(string name, string targetName)
     {
@@ -92,5 +97,6 @@ public sealed class MachineCodeTests
         return (kernel, target, Ptxas.Tool.Assemble(kernel.Ptx(target), target, kernel.Mark.Hot));
     }
 
-    private static MarkedKernel Cold(MarkedKernel kernel) => kernel with { Mark = new KernelAttribute(kernel.Mark.GroupSize) };
+    private static MarkedKernel Cold(MarkedKernel kernel) =>
+        kernel with { Mark = new KernelAttribute(kernel.Mark.GroupSize) };
 }

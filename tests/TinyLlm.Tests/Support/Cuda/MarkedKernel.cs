@@ -6,7 +6,8 @@ namespace TinyLlm.Tests.Support.Cuda;
 /// <summary>A method marked as a kernel, with element types in the place of its type parameters.</summary>
 internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
 {
-    private const BindingFlags OwnMethods = BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+    private const BindingFlags OwnMethods = BindingFlags.Static | BindingFlags.Instance | BindingFlags.Public
+        | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
 
     /// <summary>Type and method.</summary>
     public string Name => $"{Method.DeclaringType!.Name}.{Method.Name}";
@@ -19,10 +20,13 @@ internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
     {
         0 or 80 => [CudaTarget.Sm80, CudaTarget.Sm90],
         90 => [CudaTarget.Sm90a],
-        _ => throw new NotSupportedException($"{this} declares compute capability {Mark.ComputeCapability}; the tests know 0, 80 and 90."),
+        _ => throw new NotSupportedException(
+        $"{this} declares compute capability {Mark.ComputeCapability}; the tests know 0, 80 and 90."),
     };
 
-    /// <summary>All marked methods of these types, a generic one with every choice of type arguments, sorted by name.</summary>
+    /// <summary>
+    /// All marked methods of these types, a generic one with every choice of type arguments, sorted by name.
+    /// </summary>
     public static IReadOnlyList<MarkedKernel> FindAll(IEnumerable<Type> types) =>
     [
         .. from type in types
@@ -43,23 +47,31 @@ internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
     private static IEnumerable<MethodInfo> Close(MethodInfo method)
     {
         if (!method.IsStatic || method.DeclaringType!.ContainsGenericParameters)
-            throw new NotSupportedException($"{method.DeclaringType!.Name}.{method.Name} is marked as a kernel; kernels are static methods of types without type parameters.");
+            throw new NotSupportedException($"{method.DeclaringType!.Name}.{method.Name} is marked as a kernel; "
+                + "kernels are static methods of types without type parameters.");
         if (!method.IsGenericMethodDefinition)
             return [method];
 
         IEnumerable<Type[]> choices = [[]];
         foreach (var parameter in method.GetGenericArguments())
-            choices = [.. from chosen in choices from argument in Arguments(parameter) select (Type[])[.. chosen, argument]];
+            choices = [.. from chosen in choices from argument in Arguments(
+                parameter) select (Type[])[.. chosen, argument]];
         return choices.Select(method.MakeGenericMethod);
     }
 
-    /// <summary>The structs that implement what a type parameter asks for, beside its declaration: Float32 and BFloat16 for IElement.</summary>
+    /// <summary>
+    /// The structs that implement what a type parameter asks for, beside its declaration: Float32 and BFloat16 for
+    /// IElement.
+    /// </summary>
     private static IEnumerable<Type> Arguments(Type parameter)
     {
-        var wanted = parameter.GetGenericParameterConstraints().Where(constraint => constraint.IsInterface).Select(Definition).ToArray();
+        var wanted = parameter.GetGenericParameterConstraints().Where(constraint => constraint.IsInterface)
+            .Select(Definition).ToArray();
         if (wanted.Length == 0)
-            throw new NotSupportedException($"{parameter.DeclaringMethod!.Name}: {parameter.Name} is constrained to no interface, so that its arguments are not known.");
-        return wanted[0].Assembly.GetTypes().Where(type => type.IsValueType && wanted.All(type.GetInterfaces().Select(Definition).Contains));
+            throw new NotSupportedException($"{parameter.DeclaringMethod!.Name}: {parameter.Name} is constrained to "
+                + "no interface, so that its arguments are not known.");
+        return wanted[0].Assembly.GetTypes()
+            .Where(type => type.IsValueType && wanted.All(type.GetInterfaces().Select(Definition).Contains));
     }
 
     private static Type Definition(Type type) => type.IsGenericType ? type.GetGenericTypeDefinition() : type;

@@ -8,8 +8,10 @@ public sealed class MarkedKernelTests
     [Fact]
     public void FindAll_ClosesGenericKernelsOverEveryElementType() => Assert.Equal(
         [
-            "SampleKernels.Crowded", "SampleKernels.Fine<BFloat16, BFloat16>", "SampleKernels.Fine<BFloat16, Float32>", "SampleKernels.Fine<Float32, BFloat16>",
-            "SampleKernels.Fine<Float32, Float32>", "SampleKernels.Hopper", "SampleKernels.Local", "SampleKernels.Nonsense", "SampleKernels.Spilling",
+            "SampleKernels.Crowded", "SampleKernels.Fine<BFloat16, BFloat16>", "SampleKernels.Fine<BFloat16, Float32>",
+                "SampleKernels.Fine<Float32, BFloat16>",
+            "SampleKernels.Fine<Float32, Float32>", "SampleKernels.Hopper", "SampleKernels.Local",
+            "SampleKernels.Nonsense", "SampleKernels.Spilling",
         ],
         SampleKernels.All.Select(kernel => kernel.ToString()));
 
@@ -17,13 +19,17 @@ public sealed class MarkedKernelTests
     [InlineData(typeof(InstanceKernel))]
     [InlineData(typeof(KernelOfGenericType<>))]
     [InlineData(typeof(UnconstrainedKernel))]
-    public void FindAll_RefusesWhatWouldStayUnchecked(Type type) => Assert.Throws<NotSupportedException>(() => MarkedKernel.FindAll([type]));
+    public void FindAll_RefusesWhatWouldStayUnchecked(Type type) =>
+        Assert.Throws<NotSupportedException>(() => MarkedKernel.FindAll([type]));
 
-    /// <summary>ILGPU numbers names through all that it compiles; what is kept by a text's hash needs the same text each time.</summary>
+    /// <summary>
+    /// ILGPU numbers names through all that it compiles; what is kept by a text's hash needs the same text each time.
+    /// </summary>
     [Fact]
     public void Ptx_DoesNotDependOnWhatWasCompiledBefore()
     {
-        string first = SampleKernels.Named("Local").Ptx(CudaTarget.Sm80), second = SampleKernels.Named("Local").Ptx(CudaTarget.Sm90);
+        string first = SampleKernels.Named("Local").Ptx(CudaTarget.Sm80),
+            second = SampleKernels.Named("Local").Ptx(CudaTarget.Sm90);
         Assert.Equal(first, second);
         Assert.Contains("\tL_", first);
     }

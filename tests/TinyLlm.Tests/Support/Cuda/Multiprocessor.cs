@@ -1,8 +1,8 @@
 namespace TinyLlm.Tests.Support.Cuda;
 
 /// <summary>
-/// What one multiprocessor of a GPU has for the groups that run on it at the same time. Source: CUDA C++ programming guide, technical specifications per
-/// compute capability, and the tuning guides of the architectures.
+/// What one multiprocessor of a GPU has for the groups that run on it at the same time. Source: CUDA C++ programming
+/// guide, technical specifications per compute capability, and the tuning guides of the architectures.
 /// </summary>
 /// <param name="Registers">32-bit registers.</param>
 /// <param name="SharedBytes">Shared memory, at the largest share of it that L1 leaves.</param>
@@ -10,10 +10,12 @@ namespace TinyLlm.Tests.Support.Cuda;
 internal sealed record Multiprocessor(int Registers, int SharedBytes, int GroupSharedBytes)
 {
     /// <summary>The A100, compute capability 8.0.</summary>
-    public static readonly Multiprocessor Sm80 = new(Registers: 65536, SharedBytes: 164 * 1024, GroupSharedBytes: 163 * 1024);
+    public static readonly Multiprocessor Sm80 =
+        new(Registers: 65536, SharedBytes: 164 * 1024, GroupSharedBytes: 163 * 1024);
 
     /// <summary>The H100, compute capability 9.0.</summary>
-    public static readonly Multiprocessor Sm90 = new(Registers: 65536, SharedBytes: 228 * 1024, GroupSharedBytes: 227 * 1024);
+    public static readonly Multiprocessor Sm90 =
+        new(Registers: 65536, SharedBytes: 228 * 1024, GroupSharedBytes: 227 * 1024);
 
     /// <summary>The most warps that are resident at the same time.</summary>
     public const int MaxWarps = 64;
@@ -30,7 +32,10 @@ internal sealed record Multiprocessor(int Registers, int SharedBytes, int GroupS
     private const int ReservedSharedBytes = 1024;
     private const int SharedUnit = 128;
 
-    /// <summary>How many warps of a kernel are resident at the same time, by the scarcest of what they need; 0 where not even one group fits.</summary>
+    /// <summary>
+    /// How many warps of a kernel are resident at the same time, by the scarcest of what they need; 0 where not even
+    /// one group fits.
+    /// </summary>
     /// <param name="threads">Threads of a group.</param>
     /// <param name="registers">Registers of a thread.</param>
     /// <param name="sharedBytes">Static and dynamic shared memory of a group.</param>

@@ -2,7 +2,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Support.Cuda;
 
-/// <summary>Resident warps against the values of NVIDIA's own occupancy calculator, with the largest share of shared memory.</summary>
+/// <summary>
+/// Resident warps against the values of NVIDIA's own occupancy calculator, with the largest share of shared memory.
+/// </summary>
 public sealed class MultiprocessorTests
 {
     [Theory]

@@ -5,7 +5,10 @@ using System.Text.RegularExpressions;
 
 namespace TinyLlm.Tests.Support.Cuda;
 
-/// <summary>NVIDIA's assembler. What it says of a text is kept beside it, so that a kernel that did not change is not assembled again.</summary>
+/// <summary>
+/// NVIDIA's assembler. What it says of a text is kept beside it, so that a kernel that did not change is not assembled
+/// again.
+/// </summary>
 internal sealed partial class Ptxas
 {
     private static readonly Lazy<(Ptxas? Tool, string WhyNot)> found = new(Find);
@@ -30,8 +33,10 @@ internal sealed partial class Ptxas
     public string Version { get; }
 
     /// <summary>Assembles a text with one kernel.</summary>
-    /// <param name="disassemble">Whether to look for local memory in the machine code too, which takes half a second.</param>
-    /// <exception cref="FormatException">The assembler refused it; the message has its words and the lines that they are about.</exception>
+    /// <param name="disassemble">Whether to look for local memory in the machine code too, which takes half a
+    /// second.</param>
+    /// <exception cref="FormatException">The assembler refused it; the message has its words and the lines that they
+    /// are about.</exception>
     public MachineCode Assemble(string ptx, CudaTarget target, bool disassemble)
     {
         string key = $"{Version} {target} {disassemble} {ptx}";
@@ -55,7 +60,8 @@ internal sealed partial class Ptxas
         var assembled = Run("ptxas", "-v", $"-arch={target}", source, "-o", binary);
         string log = assembled.Output + assembled.Error;
         if (assembled.ExitCode != 0)
-            throw new FormatException($"ptxas -arch={target} refuses the kernel:\n{Quote(log.Replace(source, "PTX"), ptx)}");
+            throw new FormatException(
+                $"ptxas -arch={target} refuses the kernel:\n{Quote(log.Replace(source, "PTX"), ptx)}");
         if (!disassemble)
             return new Report(log, null);
 
@@ -65,7 +71,8 @@ internal sealed partial class Ptxas
         return new Report(log, LocalInstruction().Count(disassembled.Output));
     }
 
-    private ExternalProgram Run(string program, params string[] arguments) => ExternalProgram.Run(Path.Combine(folder, program), arguments);
+    private ExternalProgram Run(string program, params string[] arguments) =>
+        ExternalProgram.Run(Path.Combine(folder, program), arguments);
 
     private static (Ptxas? Tool, string WhyNot) Find()
     {
@@ -79,14 +86,17 @@ internal sealed partial class Ptxas
         {
             0 => (new Ptxas(script.Output.Trim(), Path.Combine(Cache, "machine-code")), ""),
             3 => (null, script.Error.Trim().Split('\n')[^1]),
-            _ => throw new InvalidOperationException($"scripts/get-ptxas failed with exit code {script.ExitCode}: {script.Error}"),
+            _ => throw new InvalidOperationException(
+            $"scripts/get-ptxas failed with exit code {script.ExitCode}: {script.Error}"),
         };
     }
 
     /// <summary>The folder where scripts/get-ptxas keeps its own too.</summary>
     private static string Cache => Environment.GetEnvironmentVariable("TINYLLM_TOOLS") is { Length: > 0 } given
         ? given
-        : Path.Combine(Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } caches ? caches : Path.Combine(Home, ".cache"), "tinyllm");
+        : Path.Combine(
+            Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } caches ? caches
+            : Path.Combine(Home, ".cache"), "tinyllm");
 
     private static string Home => Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
 
@@ -95,7 +105,8 @@ internal sealed partial class Ptxas
     {
         string[] lines = ptx.Split('\n');
         return string.Join('\n', log.TrimEnd().Split('\n').Take(10).Select(message =>
-            LineNumber().Match(message) is { Success: true } match ? $"{message}: {lines[int.Parse(match.Groups[1].ValueSpan) - 1].Trim()}" : message));
+            LineNumber().Match(message) is { Success: true } match
+            ? $"{message}: {lines[int.Parse(match.Groups[1].ValueSpan) - 1].Trim()}" : message));
     }
 
     [GeneratedRegex(@"(?<=\bV)\d+\.\d+\.\d+")]
@@ -107,6 +118,8 @@ internal sealed partial class Ptxas
     [GeneratedRegex(@"\b(LDL|STL)[. ]")]
     private static partial Regex LocalInstruction();
 
-    /// <summary>What is kept of a text: all that ptxas printed, and how many loads and stores of local memory were seen.</summary>
+    /// <summary>
+    /// What is kept of a text: all that ptxas printed, and how many loads and stores of local memory were seen.
+    /// </summary>
     private sealed record Report(string Log, int? LocalInstructions);
 }

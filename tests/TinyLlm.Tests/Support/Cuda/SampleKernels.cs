@@ -4,7 +4,10 @@ using TinyLlm.Kernels.Gpu;
 
 namespace TinyLlm.Tests.Support.Cuda;
 
-/// <summary>Kernels to show that the check of machine code can fail: one that it must pass, and some that it must not, each for one reason.</summary>
+/// <summary>
+/// Kernels to show that the check of machine code can fail: one that it must pass, and some that it must not, each for
+/// one reason.
+/// </summary>
 internal static class SampleKernels
 {
     private const int GroupSize = 128;
@@ -13,11 +16,16 @@ internal static class SampleKernels
     public static IReadOnlyList<MarkedKernel> All { get; } = MarkedKernel.FindAll([typeof(SampleKernels)]);
 
     /// <summary>One of them, such as "Fine&lt;Float32, BFloat16&gt;".</summary>
-    public static MarkedKernel Named(string name) => All.Single(kernel => kernel.ToString() == $"{nameof(SampleKernels)}.{name}");
+    public static MarkedKernel Named(string name) =>
+        All.Single(kernel => kernel.ToString() == $"{nameof(SampleKernels)}.{name}");
 
-    /// <summary>Nothing is wrong with this one: y[i] of a group is the sum of two neighbours, through static and dynamic shared memory.</summary>
+    /// <summary>
+    /// Nothing is wrong with this one: y[i] of a group is the sum of two neighbours, through static and dynamic shared
+    /// memory.
+    /// </summary>
     [Kernel(GroupSize, DynamicSharedBytes = GroupSize * sizeof(float), Hot = true)]
-    public static void Fine<TIn, TOut>(ArrayView<TIn> x, ArrayView<TOut> y) where TIn : unmanaged, IElement<TIn> where TOut : unmanaged, IElement<TOut>
+    public static void Fine<TIn, TOut>(ArrayView<TIn> x, ArrayView<TOut> y) where TIn : unmanaged, IElement<TIn>
+        where TOut : unmanaged, IElement<TOut>
     {
         var tile = SharedMemory.Allocate<float>(GroupSize);
         var sums = SharedMemory.GetDynamic<float>();

@@ -16,7 +16,8 @@ internal readonly struct Binary16 : IHalfFormat
 {
     public static float ToFloat(ushort bits) => (float)BitConverter.UInt16BitsToHalf(bits);
 
-    public static ushort Round(float value) => float.IsNaN(value) ? (ushort)0x7FFF : BitConverter.HalfToUInt16Bits((Half)value);
+    public static ushort Round(float value) => float.IsNaN(value) ? (ushort)0x7FFF
+        : BitConverter.HalfToUInt16Bits((Half)value);
 
     public static ushort Truncate(float value)
     {
@@ -35,5 +36,6 @@ internal readonly struct BFloat : IHalfFormat
         return float.IsNaN(value) ? (ushort)0x7FFF : (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
     }
 
-    public static ushort Truncate(float value) => float.IsNaN(value) ? (ushort)0x7FFF : (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
+    public static ushort Truncate(float value) => float.IsNaN(value) ? (ushort)0x7FFF
+        : (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
 }

@@ -15,7 +15,9 @@ internal interface IBinary
 internal readonly struct Abs : IUnary
 {
     // The most negative integer stays as it is, where C# would throw.
-    public static T Apply<T>(T a) where T : unmanaged, INumber<T> => typeof(T) == typeof(float) || typeof(T) == typeof(double) ? T.Abs(a) : a < T.Zero ? T.Zero - a : a;
+    public static T Apply<T>(T a)
+        where T : unmanaged, INumber<T> => typeof(T) == typeof(float) || typeof(T) == typeof(double) ? T.Abs(a)
+            : a < T.Zero ? T.Zero - a : a;
 }
 
 internal readonly struct Negate : IUnary
@@ -42,12 +44,14 @@ internal readonly struct Divide : IBinary
 {
     // The most negative integer divided by -1 wraps, where C# would throw.
     public static T Apply<T>(T a, T b) where T : unmanaged, INumber<T> =>
-        typeof(T) != typeof(float) && typeof(T) != typeof(double) && T.IsNegative(b) && b == T.Zero - T.One ? T.Zero - a : a / b;
+        typeof(T) != typeof(float) && typeof(T) != typeof(double) && T.IsNegative(b) && b == T.Zero - T.One ? T.Zero - a
+        : a / b;
 }
 
 internal readonly struct Remainder : IBinary
 {
-    public static T Apply<T>(T a, T b) where T : unmanaged, INumber<T> => T.IsNegative(b) && b == T.Zero - T.One ? T.Zero : a % b;
+    public static T Apply<T>(T a, T b)
+        where T : unmanaged, INumber<T> => T.IsNegative(b) && b == T.Zero - T.One ? T.Zero : a % b;
 }
 
 /// <summary>Of a number and a NaN, the number.</summary>

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace TinyLlm.Tests.Support.Ptx;
 
-/// <summary>A block of threads with its shared memory; made once and used for one block of the grid after the other.</summary>
+/// <summary>
+/// A block of threads with its shared memory; made once and used for one block of the grid after the other.
+/// </summary>
 internal sealed unsafe class PtxBlock : IDisposable
 {
     private readonly PtxWarp[] warps;
@@ -28,7 +30,8 @@ internal sealed unsafe class PtxBlock : IDisposable
         {
             int w = t / PtxWarp.Size, lane = t % PtxWarp.Size;
             warps[w] ??= new PtxWarp(this, w, Math.Min(PtxWarp.Size, threads - w * PtxWarp.Size));
-            warps[w].Lanes[lane] = new PtxThread(warps[w], lane, launch, stacks + (long)t * launch.Slots, locals + (long)t * local,
+            warps[w].Lanes[lane] =
+                new PtxThread(warps[w], lane, launch, stacks + (long)t * launch.Slots, locals + (long)t * local,
                 parameters + (long)t * launch.FrameParameterBytes);
         }
     }
@@ -98,7 +101,8 @@ internal sealed unsafe class PtxBlock : IDisposable
     {
         var places = warps.SelectMany(w => w.Places()).ToArray();
         string more = places.Length > 8 ? $"; and {places.Length - 8} more" : "";
-        return new PtxException($"{Launch.Entry.Name}: block {Index}: the threads wait for one another for ever: {string.Join("; ", places.Take(8))}{more}.");
+        return new PtxException($"{Launch.Entry.Name}: block {Index}: the threads wait for one another for ever: "
+            + $"{string.Join("; ", places.Take(8))}{more}.");
     }
 
     public void Dispose() => NativeMemory.AlignedFree(memory);

@@ -1,15 +1,17 @@
 namespace TinyLlm.Tests.Support.Ptx;
 
 /// <summary>
-/// Turns a function's statements into instructions. The groups of instructions ask it for the parts of a statement's name and for its operands; a part that none asks
-/// for makes the statement unknown.
+/// Turns a function's statements into instructions. The groups of instructions ask it for the parts of a statement's
+/// name and for its operands; a part that none asks for makes the statement unknown.
 /// </summary>
 internal sealed unsafe class PtxDecoder
 {
     private static readonly Func<PtxDecoder, bool>[] Groups =
     [
-        ArithmeticInstructions.Decode, BitInstructions.Decode, FloatInstructions.Decode, CompareInstructions.Decode, MoveInstructions.Decode, ConvertInstructions.Decode,
-        MemoryInstructions.Decode, AtomicInstructions.Decode, ControlInstructions.Decode, BarrierInstructions.Decode, WarpInstructions.Decode, CopyInstructions.Decode,
+        ArithmeticInstructions.Decode, BitInstructions.Decode, FloatInstructions.Decode, CompareInstructions.Decode,
+            MoveInstructions.Decode, ConvertInstructions.Decode,
+        MemoryInstructions.Decode, AtomicInstructions.Decode, ControlInstructions.Decode, BarrierInstructions.Decode,
+        WarpInstructions.Decode, CopyInstructions.Decode,
         MatrixInstructions.Decode, MbarrierInstructions.Decode, WgmmaInstructions.Decode,
     ];
 
@@ -46,7 +48,8 @@ internal sealed unsafe class PtxDecoder
 
     private void Decode()
     {
-        // Declared registers, the sink, constants, special registers: the numbers of the last two are known at the end, so they are negative until then.
+        // Declared registers, the sink, constants, special registers: the numbers of the last two are known at the end,
+        // so they are negative until then.
         Sink = function.Slots++;
         function.FirstConstant = function.Slots;
         var starts = new int[function.Statements.Count + 1];
@@ -103,7 +106,8 @@ internal sealed unsafe class PtxDecoder
     }
 
     /// <summary>Takes all parts that start so: cache hints and the like.</summary>
-    public void TakeHints(params string[] starts) => parts.RemoveAll(p => starts.Any(s => p.StartsWith(s, StringComparison.Ordinal)));
+    public void TakeHints(params string[] starts) =>
+        parts.RemoveAll(p => starts.Any(s => p.StartsWith(s, StringComparison.Ordinal)));
 
     public string? TakeMatching(Func<string, bool> condition)
     {
@@ -127,7 +131,8 @@ internal sealed unsafe class PtxDecoder
         throw Error("a type is missing");
     }
 
-    public PtxOperand Operand(int index) => index < statement.Operands.Count ? statement.Operands[index] : throw Error($"operand {index + 1} is missing");
+    public PtxOperand Operand(int index) => index < statement.Operands.Count ? statement.Operands[index]
+        : throw Error($"operand {index + 1} is missing");
 
     public PtxException Error(string what) => new($"{function.Name}: '{statement.Text}': {what}.");
 
@@ -166,7 +171,8 @@ internal sealed unsafe class PtxDecoder
         throw Error("the destination is not a register");
     }
 
-    public PtxType RegisterType(PtxOperand operand) => Find(operand.Name) is PtxRegister register ? register.Type : throw Error($"{operand.Name} is not a register");
+    public PtxType RegisterType(PtxOperand operand) => Find(operand.Name) is PtxRegister register ? register.Type
+        : throw Error($"{operand.Name} is not a register");
 
     public PtxSymbol? Find(string name) => statement.Scope.Find(name);
 
@@ -196,7 +202,9 @@ internal sealed unsafe class PtxDecoder
         switch (variable.Space)
         {
             case PtxSpace.Local:
-                return Special($"{variable.Offset + offset} of local memory", thread => (ulong)(thread.LocalBase + variable.Offset + offset));
+                return Special(
+                    $"{variable.Offset + offset} of local memory", thread =>
+                    (ulong)(thread.LocalBase + variable.Offset + offset));
             case PtxSpace.Shared when variable.IsDynamic:
                 return Constant((ulong)(module.DynamicShared + offset));
             case PtxSpace.Global or PtxSpace.Constant:
@@ -206,7 +214,10 @@ internal sealed unsafe class PtxDecoder
         }
     }
 
-    /// <summary>Fills in what an address operand says: its base slot, the bits of it that count, the offset. Returns the variable it names, if it names one.</summary>
+    /// <summary>
+    /// Fills in what an address operand says: its base slot, the bits of it that count, the offset. Returns the
+    /// variable it names, if it names one.
+    /// </summary>
     public PtxVariable? SetAddress(ref PtxInstruction i, int operand)
     {
         PtxOperand address = Operand(operand);
@@ -326,7 +337,8 @@ internal sealed unsafe class PtxDecoder
     /// <summary>A number's bits as a value of a type.</summary>
     public static ulong Bits(PtxOperand number, PtxType type) => number.Kind switch
     {
-        PtxOperandKind.Integer => type.Bytes() == 8 ? (ulong)number.Integer : (ulong)number.Integer & ((1ul << (8 * type.Bytes())) - 1),
+        PtxOperandKind.Integer => type.Bytes() == 8 ? (ulong)number.Integer
+            : (ulong)number.Integer & ((1ul << (8 * type.Bytes())) - 1),
         PtxOperandKind.Float when type.Bytes() == 8 => BitConverter.DoubleToUInt64Bits(number.Float),
         PtxOperandKind.Float when type == PtxType.F16 => BitConverter.HalfToUInt16Bits((Half)number.Float),
         PtxOperandKind.Float => number.FloatBits ?? BitConverter.SingleToUInt32Bits((float)number.Float),

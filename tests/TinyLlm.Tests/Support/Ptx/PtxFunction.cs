@@ -23,7 +23,9 @@ internal sealed unsafe class PtxFunction(string name, bool isEntry)
 
     public int LocalBytes { get; set; }
 
-    /// <summary>Registers, of 8 bytes each, with the constants and special registers behind the declared ones.</summary>
+    /// <summary>
+    /// Registers, of 8 bytes each, with the constants and special registers behind the declared ones.
+    /// </summary>
     public int Slots { get; set; }
 
     /// <summary>What the slots from <see cref="FirstConstant"/> on start with.</summary>
@@ -31,7 +33,9 @@ internal sealed unsafe class PtxFunction(string name, bool isEntry)
 
     public int FirstConstant { get; set; }
 
-    /// <summary>Slots that start with something of the thread's own: a special register, or the address of a local variable.</summary>
+    /// <summary>
+    /// Slots that start with something of the thread's own: a special register, or the address of a local variable.
+    /// </summary>
     public List<(int Slot, Func<PtxThread, ulong> Value)> Specials { get; } = [];
 
     public List<PtxCall> Calls { get; } = [];
@@ -61,4 +65,5 @@ internal sealed unsafe class PtxFunction(string name, bool isEntry)
 }
 
 /// <summary>A call: which parameters of the caller's frame go to the callee's, and which come back.</summary>
-internal sealed record PtxCall(PtxFunction Callee, IReadOnlyList<PtxVariable> Arguments, IReadOnlyList<PtxVariable> Results);
+internal sealed record PtxCall(
+    PtxFunction Callee, IReadOnlyList<PtxVariable> Arguments, IReadOnlyList<PtxVariable> Results);

@@ -1,5 +1,7 @@
-global using unsafe PtxCollective = delegate*<TinyLlm.Tests.Support.Ptx.PtxWarp, TinyLlm.Tests.Support.Ptx.PtxInstruction*, uint, void>;
-global using unsafe PtxOperation = delegate*<ulong*, TinyLlm.Tests.Support.Ptx.PtxInstruction*, TinyLlm.Tests.Support.Ptx.PtxThread, void>;
+global using unsafe PtxCollective = delegate*<TinyLlm.Tests.Support.Ptx.PtxWarp,
+    TinyLlm.Tests.Support.Ptx.PtxInstruction*, uint, void>;
+global using unsafe PtxOperation = delegate*<ulong*, TinyLlm.Tests.Support.Ptx.PtxInstruction*,
+    TinyLlm.Tests.Support.Ptx.PtxThread, void>;
 
 namespace TinyLlm.Tests.Support.Ptx;
 
@@ -24,14 +26,19 @@ internal enum PtxControl : byte
     Poll,
 }
 
-/// <summary>An instruction with all names resolved: operands are slots of the thread's registers, constants among them.</summary>
+/// <summary>
+/// An instruction with all names resolved: operands are slots of the thread's registers, constants among them.
+/// </summary>
 internal unsafe struct PtxInstruction
 {
     public PtxOperation Run;
     public PtxCollective Collective;
     public PtxInstruction* Target;
 
-    /// <summary>The guard: the instruction is skipped when this slot holds <see cref="SkipIf"/>. Unguarded ones look at a constant 1.</summary>
+    /// <summary>
+    /// The guard: the instruction is skipped when this slot holds <see cref="SkipIf"/>. Unguarded ones look at a
+    /// constant 1.
+    /// </summary>
     public int Predicate;
     public uint SkipIf;
     public PtxControl Control;

@@ -18,7 +18,9 @@ internal readonly record struct PtxDim(int X, int Y = 1, int Z = 1)
 }
 
 /// <summary>What all blocks of a launch have in common.</summary>
-internal sealed record PtxLaunch(PtxModule Module, PtxFunction Entry, PtxDim Grid, PtxDim Block, int DynamicSharedBytes, byte[] Parameters, PtxMemory Memory)
+internal sealed record PtxLaunch(
+    PtxModule Module, PtxFunction Entry, PtxDim Grid, PtxDim Block, int DynamicSharedBytes, byte[] Parameters,
+    PtxMemory Memory)
 {
     /// <summary>How many instructions a thread may run before it counts as one that never ends.</summary>
     public required long InstructionLimit { get; init; }
@@ -27,7 +29,8 @@ internal sealed record PtxLaunch(PtxModule Module, PtxFunction Entry, PtxDim Gri
     public required bool WatchesSharedMemory { get; init; }
 
     /// <summary>Bytes of addresses of a block's shared memory, from 0 on.</summary>
-    public int SharedEnd { get; } = DynamicSharedBytes > 0 ? Module.DynamicShared + DynamicSharedBytes : Module.SharedEnd;
+    public int SharedEnd { get; } = DynamicSharedBytes > 0 ? Module.DynamicShared + DynamicSharedBytes
+        : Module.SharedEnd;
 
     /// <summary>The deepest a thread's frames can be without recursion.</summary>
     public int Slots { get; } = Module.Functions.Sum(f => f.Slots);

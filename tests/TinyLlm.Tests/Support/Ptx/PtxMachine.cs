@@ -9,8 +9,9 @@ namespace TinyLlm.Tests.Support.Ptx;
 internal readonly record struct PtxView(ulong Address, long Length);
 
 /// <summary>
-/// Runs a module's kernels as the PTX ISA describes them, with memory of its own. What the ISA leaves open is decided against the kernel: shared memory and
-/// registers start as NaN, asynchronous work happens as late as it may, threads run apart where nothing keeps them together.
+/// Runs a module's kernels as the PTX ISA describes them, with memory of its own. What the ISA leaves open is decided
+/// against the kernel: shared memory and registers start as NaN, asynchronous work happens as late as it may, threads
+/// run apart where nothing keeps them together.
 /// </summary>
 internal sealed class PtxMachine : IDisposable
 {
@@ -62,8 +63,10 @@ internal sealed class PtxMachine : IDisposable
     public T[] Download<T>(PtxView view) where T : unmanaged => Download<T>(view.Address, view.Length);
 
     /// <summary>Runs the only entry of the module.</summary>
-    /// <param name="arguments">One a parameter: numbers, bool, <see cref="PtxView"/>, any other unmanaged struct with the parameter's layout, or its bytes.</param>
-    public void Launch(PtxDim grid, PtxDim block, int dynamicSharedBytes, params object[] arguments) => Launch(null, grid, block, dynamicSharedBytes, arguments);
+    /// <param name="arguments">One a parameter: numbers, bool, <see cref="PtxView"/>, any other unmanaged struct with
+    /// the parameter's layout, or its bytes.</param>
+    public void Launch(PtxDim grid, PtxDim block, int dynamicSharedBytes, params object[] arguments) =>
+        Launch(null, grid, block, dynamicSharedBytes, arguments);
 
     public void Launch(string? name, PtxDim grid, PtxDim block, int dynamicSharedBytes, params object[] arguments)
     {
@@ -71,14 +74,17 @@ internal sealed class PtxMachine : IDisposable
         if (block.Count is < 1 or > 1024 || block.Z > 64 || grid.Count < 1 || grid.Y > 65535 || grid.Z > 65535)
             throw new PtxException($"{entry.Name}: a grid of {grid} blocks of {block} threads cannot be launched.");
         int fixedBytes = module.SharedEnd - PtxModule.FirstShared;
-        if (fixedBytes > MaxStaticSharedBytes || module.DynamicShared + dynamicSharedBytes - PtxModule.FirstShared > MaxSharedBytes)
-            throw new PtxException($"{entry.Name}: {fixedBytes} bytes of fixed and {dynamicSharedBytes} of dynamic shared memory are too many.");
+        if (fixedBytes > MaxStaticSharedBytes
+            || module.DynamicShared + dynamicSharedBytes - PtxModule.FirstShared > MaxSharedBytes)
+            throw new PtxException($"{entry.Name}: {fixedBytes} bytes of fixed and {dynamicSharedBytes} of dynamic "
+                + "shared memory are too many.");
 
-        var launch = new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, ParameterBytes(entry, arguments), memory)
-        {
-            InstructionLimit = InstructionLimit,
-            WatchesSharedMemory = WatchesSharedMemory,
-        };
+        var launch =
+            new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, ParameterBytes(entry, arguments), memory)
+            {
+                InstructionLimit = InstructionLimit,
+                WatchesSharedMemory = WatchesSharedMemory,
+            };
         Run(launch);
     }
 
@@ -93,7 +99,8 @@ internal sealed class PtxMachine : IDisposable
             using var block = new PtxBlock(launch);
             try
             {
-                for (long b = Interlocked.Increment(ref next); b < blocks && failure is null; b = Interlocked.Increment(ref next))
+                for (long b = Interlocked.Increment(ref next); b < blocks
+                    && failure is null; b = Interlocked.Increment(ref next))
                     block.Run(launch.Grid.At(b));
             }
             catch (PtxException e)
@@ -109,14 +116,16 @@ internal sealed class PtxMachine : IDisposable
     private static byte[] ParameterBytes(PtxFunction entry, object[] arguments)
     {
         if (arguments.Length != entry.Parameters.Count)
-            throw new PtxException($"{entry.Name}: {arguments.Length} arguments for {entry.Parameters.Count} parameters.");
+            throw new PtxException(
+                $"{entry.Name}: {arguments.Length} arguments for {entry.Parameters.Count} parameters.");
         var bytes = GC.AllocateArray<byte>(entry.EntryParameterBytes, pinned: true);
         for (int i = 0; i < arguments.Length; i++)
         {
             PtxVariable parameter = entry.Parameters[i];
             byte[] argument = Bytes(arguments[i]);
             if (argument.Length != parameter.Bytes)
-                throw new PtxException($"{entry.Name}: argument {i} has {argument.Length} bytes ({arguments[i].GetType().Name}), and {parameter.Name} {parameter.Bytes}.");
+                throw new PtxException($"{entry.Name}: argument {i} has {argument.Length} bytes "
+                    + $"({arguments[i].GetType().Name}), and {parameter.Name} {parameter.Bytes}.");
             argument.CopyTo(bytes, parameter.Offset);
         }
         return bytes;
@@ -127,10 +136,13 @@ internal sealed class PtxMachine : IDisposable
     {
         byte[] bytes => bytes,
         bool flag => BitConverter.GetBytes(flag ? 1 : 0),
-        _ => (byte[])typeof(PtxMachine).GetMethod(nameof(StructBytes), BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(argument.GetType()).Invoke(null, [argument])!,
+        _ => (byte[])typeof(PtxMachine)
+        .GetMethod(nameof(StructBytes), BindingFlags.NonPublic | BindingFlags.Static)!.MakeGenericMethod(
+            argument.GetType()).Invoke(null, [argument])!,
     };
 
-    private static byte[] StructBytes<T>(T value) where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)).ToArray();
+    private static byte[] StructBytes<T>(T value)
+        where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)).ToArray();
 
     public void Dispose() => memory.Dispose();
 }

@@ -1,9 +1,14 @@
 namespace TinyLlm.Tests.Support.Ptx;
 
-/// <summary>A PTX text, ready to run: functions as arrays of decoded instructions, and the layout of its variables.</summary>
+/// <summary>
+/// A PTX text, ready to run: functions as arrays of decoded instructions, and the layout of its variables.
+/// </summary>
 internal sealed class PtxModule
 {
-    /// <summary>Where a block's shared memory starts: not at 0, so that a null address is caught, and with room as on cards of capability 9.0.</summary>
+    /// <summary>
+    /// Where a block's shared memory starts: not at 0, so that a null address is caught, and with room as on cards of
+    /// capability 9.0.
+    /// </summary>
     public const int FirstShared = 1024;
 
     private readonly Dictionary<string, PtxFunction> functions = [];
@@ -16,7 +21,9 @@ internal sealed class PtxModule
 
     public IEnumerable<PtxFunction> Functions => functions.Values;
 
-    /// <summary>The end of the variables in shared memory; the dynamic part starts there, rounded up to 16 bytes.</summary>
+    /// <summary>
+    /// The end of the variables in shared memory; the dynamic part starts there, rounded up to 16 bytes.
+    /// </summary>
     public int SharedEnd { get; private set; } = FirstShared;
 
     public int DynamicShared => PtxParser.AlignUp(SharedEnd, 16);
@@ -46,7 +53,8 @@ internal sealed class PtxModule
     public PtxFunction Entry(string? name)
     {
         var entries = functions.Values.Where(f => f.IsEntry && (name is null || f.Name == name)).ToArray();
-        return entries.Length == 1 ? entries[0] : throw new PtxException($"PTX: {entries.Length} entries are named {name ?? "anything"}; expected one.");
+        return entries.Length == 1 ? entries[0]
+            : throw new PtxException($"PTX: {entries.Length} entries are named {name ?? "anything"}; expected one.");
     }
 
     public PtxFunction? Find(string name) => functions.GetValueOrDefault(name);

@@ -75,7 +75,9 @@ internal sealed class PtxParser
         function = null;
     }
 
-    /// <summary>.maxntid 256, 1, 1 and the like: they bound what a launch may ask, and change nothing of what it does.</summary>
+    /// <summary>
+    /// .maxntid 256, 1, 1 and the like: they bound what a launch may ask, and change nothing of what it does.
+    /// </summary>
     private void PerformanceDirective()
     {
         tokens.Take();
@@ -106,7 +108,8 @@ internal sealed class PtxParser
             function.EntryParameterBytes = offset + bytes;
         else
             function.FrameParameterBytes = offset + bytes;
-        var variable = new PtxVariable(name, entry ? PtxSpace.EntryParameter : PtxSpace.FrameParameter, offset, bytes, false);
+        var variable =
+            new PtxVariable(name, entry ? PtxSpace.EntryParameter : PtxSpace.FrameParameter, offset, bytes, false);
         scope.Add(name, variable);
         return variable;
     }
@@ -163,7 +166,9 @@ internal sealed class PtxParser
         byte[]? initial = tokens.TakeIf("=") ? Initializer(type, bytes) : null;
         tokens.Expect(";");
         bool isDynamic = isExtern && space == PtxSpace.Shared;
-        scope.Add(name, new PtxVariable(name, space, module.Place(function, space, align, bytes, isDynamic, initial), bytes, isDynamic));
+        scope.Add(name,
+            new PtxVariable(
+            name, space, module.Place(function, space, align, bytes, isDynamic, initial), bytes, isDynamic));
     }
 
     private byte[] Initializer(PtxType type, int bytes)
@@ -288,7 +293,9 @@ internal sealed class PtxParser
         var name = new PtxOperand(PtxOperandKind.Name) { Name = tokens.Take() };
         if (!tokens.TakeIf("|"))
             return name;
-        return new PtxOperand(PtxOperandKind.Pair) { Items = [name, new PtxOperand(PtxOperandKind.Name) { Name = tokens.Take() }] };
+        return new PtxOperand(
+            PtxOperandKind.Pair)
+        { Items = [name, new PtxOperand(PtxOperandKind.Name) { Name = tokens.Take() }] };
     }
 
     private List<PtxOperand> Items(string open, string close)
@@ -328,12 +335,16 @@ internal sealed class PtxParser
         tokens.Take();
         if (text.StartsWith("0f", StringComparison.OrdinalIgnoreCase))
         {
-            uint bits = uint.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture) ^ (minus ? 0x80000000u : 0);
-            return new PtxOperand(PtxOperandKind.Float) { Float = BitConverter.UInt32BitsToSingle(bits), FloatBits = bits };
+            uint bits = uint.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+                ^ (minus ? 0x80000000u : 0);
+            return new PtxOperand(
+                PtxOperandKind.Float)
+            { Float = BitConverter.UInt32BitsToSingle(bits), FloatBits = bits };
         }
         if (text.StartsWith("0d", StringComparison.OrdinalIgnoreCase))
         {
-            ulong bits = ulong.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture) ^ (minus ? 1ul << 63 : 0);
+            ulong bits = ulong.Parse(text.AsSpan(2), NumberStyles.HexNumber, CultureInfo.InvariantCulture)
+                ^ (minus ? 1ul << 63 : 0);
             return new PtxOperand(PtxOperandKind.Float) { Float = BitConverter.UInt64BitsToDouble(bits) };
         }
         if (text.Contains('.'))

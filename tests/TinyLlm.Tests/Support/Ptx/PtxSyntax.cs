@@ -12,7 +12,9 @@ internal enum PtxOperandKind
     /// <summary>A floating-point number.</summary>
     Float,
 
-    /// <summary>[base + offset], where the base is a name or a number; or [base, {a, b, ...}], a place in a tensor.</summary>
+    /// <summary>
+    /// [base + offset], where the base is a name or a number; or [base, {a, b, ...}], a place in a tensor.
+    /// </summary>
     Address,
 
     /// <summary>{a, b, ...}</summary>
@@ -47,7 +49,9 @@ internal sealed record PtxOperand(PtxOperandKind Kind)
 /// <param name="Predicate">The guard's register, or null.</param>
 /// <param name="Parts">The name, cut at its dots.</param>
 /// <param name="Scope">Where its names are looked up.</param>
-internal sealed record PtxStatement(string? Predicate, bool PredicateNegated, string[] Parts, IReadOnlyList<PtxOperand> Operands, PtxScope Scope, string Text);
+internal sealed record PtxStatement(
+    string? Predicate, bool PredicateNegated, string[] Parts, IReadOnlyList<PtxOperand> Operands, PtxScope Scope,
+    string Text);
 
 /// <summary>What a name stands for.</summary>
 internal abstract record PtxSymbol;
@@ -68,7 +72,9 @@ internal enum PtxSpace
     /// <summary>Parameters of the entry, the same for all threads.</summary>
     EntryParameter,
 
-    /// <summary>Parameters of a function and those being put together for a call: a part of the thread's own frame.</summary>
+    /// <summary>
+    /// Parameters of a function and those being put together for a call: a part of the thread's own frame.
+    /// </summary>
     FrameParameter,
 }
 
@@ -88,5 +94,6 @@ internal sealed class PtxScope(PtxScope? parent)
             throw new PtxException($"PTX: {name} is declared twice in one scope.");
     }
 
-    public PtxSymbol? Find(string name) => symbols.TryGetValue(name, out PtxSymbol? symbol) ? symbol : parent?.Find(name);
+    public PtxSymbol? Find(string name) => symbols.TryGetValue(name, out PtxSymbol? symbol) ? symbol
+        : parent?.Find(name);
 }

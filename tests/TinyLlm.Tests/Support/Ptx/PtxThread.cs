@@ -25,10 +25,14 @@ internal enum PtxAccess
     Unwatched,
 }
 
-/// <summary>One thread: its registers, its own memory, and the loop that runs it until it must wait for others.</summary>
+/// <summary>
+/// One thread: its registers, its own memory, and the loop that runs it until it must wait for others.
+/// </summary>
 internal sealed unsafe class PtxThread
 {
-    /// <summary>Instructions before other threads get their turn: a thread that polls memory must let the writer run.</summary>
+    /// <summary>
+    /// Instructions before other threads get their turn: a thread that polls memory must let the writer run.
+    /// </summary>
     private const int Slice = 1 << 16;
 
     private readonly ulong* stack;
@@ -105,7 +109,9 @@ internal sealed unsafe class PtxThread
             registers[slot] = value(this);
     }
 
-    /// <summary>Runs until a collective, the end, or the end of the slice; returns whether more happened than a poll in vain.</summary>
+    /// <summary>
+    /// Runs until a collective, the end, or the end of the slice; returns whether more happened than a poll in vain.
+    /// </summary>
     public bool Run()
     {
         ulong* r = Registers;
@@ -168,9 +174,11 @@ internal sealed unsafe class PtxThread
             throw Fault(i, "recursive calls are not supported");
         byte* calleeParameters = FrameParameters + PtxParser.AlignUp(Function.FrameParameterBytes, 16);
         for (int n = 0; n < call.Arguments.Count; n++)
-            Copy(FrameParameters + call.Arguments[n].Offset, calleeParameters + call.Callee.Parameters[n].Offset, call.Arguments[n].Bytes);
+            Copy(FrameParameters + call.Arguments[n].Offset, calleeParameters + call.Callee.Parameters[n].Offset,
+                call.Arguments[n].Bytes);
         callers.Push(new Frame(Function, i, Registers, LocalBase, FrameParameters));
-        Enter(call.Callee, Registers + Function.Slots, LocalBase + PtxParser.AlignUp(Function.LocalBytes, 16), calleeParameters);
+        Enter(call.Callee, Registers + Function.Slots, LocalBase + PtxParser.AlignUp(Function.LocalBytes, 16),
+            calleeParameters);
     }
 
     private void Return()
@@ -188,7 +196,8 @@ internal sealed unsafe class PtxThread
         Next = caller.Call + 1;
     }
 
-    private static void Copy(byte* from, byte* to, int bytes) => new Span<byte>(from, bytes).CopyTo(new Span<byte>(to, bytes));
+    private static void Copy(byte* from, byte* to, int bytes) =>
+        new Span<byte>(from, bytes).CopyTo(new Span<byte>(to, bytes));
 
     /// <summary>Goes on behind the collective it waited at.</summary>
     public void Resume()
@@ -197,24 +206,28 @@ internal sealed unsafe class PtxThread
         State = PtxThreadState.Running;
     }
 
-    public byte* Global(ulong address, int bytes, PtxInstruction* i) => Aligned(GlobalBytes(address, bytes, i), address, bytes, i);
+    public byte* Global(ulong address, int bytes, PtxInstruction* i) =>
+        Aligned(GlobalBytes(address, bytes, i), address, bytes, i);
 
     /// <summary>Bytes of global memory whose address need not be a multiple of their number.</summary>
     public byte* GlobalBytes(ulong address, int bytes, PtxInstruction* i)
     {
         byte* place = Block.Launch.Memory.Find(address, bytes);
         if (place == null)
-            throw Fault(i, $"the {bytes} bytes at 0x{address:x} are not in global memory: {Block.Launch.Memory.Describe(address)}");
+            throw Fault(i, $"the {bytes} bytes at 0x{address:x} are not in global memory: "
+                + $"{Block.Launch.Memory.Describe(address)}");
         return place;
     }
 
     public byte* Shared(ulong address, int bytes, PtxAccess access, PtxInstruction* i)
     {
         if (address < PtxModule.FirstShared || address + (ulong)bytes > (ulong)Block.Launch.SharedEnd)
-            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in shared memory, which lies at {PtxModule.FirstShared} to {Block.Launch.SharedEnd}");
+            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in shared memory, which lies at "
+                + $"{PtxModule.FirstShared} to {Block.Launch.SharedEnd}");
         byte* place = Aligned(Block.Shared + address, address, bytes, i);
         if (access != PtxAccess.Unwatched && Block.Watch is { } watch)
-            Report(access == PtxAccess.Read ? watch.Read(this, (int)address, bytes) : watch.Write(this, (int)address, bytes), i);
+            Report(access == PtxAccess.Read ? watch.Read(this, (int)address, bytes)
+                : watch.Write(this, (int)address, bytes), i);
         return place;
     }
 
@@ -228,21 +241,25 @@ internal sealed unsafe class PtxThread
     public byte* Local(ulong address, int bytes, PtxInstruction* i)
     {
         if (address + (ulong)bytes > (ulong)Block.Launch.LocalBytes)
-            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in local memory, which has {Block.Launch.LocalBytes}");
+            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in local memory, which has "
+                + $"{Block.Launch.LocalBytes}");
         return Aligned(local + address, address, bytes, i);
     }
 
     public byte* EntryParameter(ulong address, int bytes, PtxInstruction* i)
     {
         if (address + (ulong)bytes > (ulong)Block.Launch.Parameters.Length)
-            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in the entry's parameters, which have {Block.Launch.Parameters.Length}");
-        return Aligned((byte*)Marshal.UnsafeAddrOfPinnedArrayElement(Block.Launch.Parameters, 0) + address, address, bytes, i);
+            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in the entry's parameters, which have "
+                + $"{Block.Launch.Parameters.Length}");
+        return Aligned(
+            (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(Block.Launch.Parameters, 0) + address, address, bytes, i);
     }
 
     public byte* FrameParameter(ulong address, int bytes, PtxInstruction* i)
     {
         if (address + (ulong)bytes > (ulong)Function.FrameParameterBytes)
-            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in the frame's parameters, which have {Function.FrameParameterBytes}");
+            throw Fault(i, $"the {bytes} bytes at {(long)address} are not in the frame's parameters, which have "
+                + $"{Function.FrameParameterBytes}");
         return Aligned(FrameParameters + address, address, bytes, i);
     }
 
@@ -257,7 +274,8 @@ internal sealed unsafe class PtxThread
         new($"{Function.Name}: {Function.Sources[i->Index].Text}: thread {Index} of block {Block.Index}: {what}.");
 
     /// <summary>What a call leaves behind.</summary>
-    private readonly struct Frame(PtxFunction function, PtxInstruction* call, ulong* registers, int localBase, byte* parameters)
+    private readonly struct Frame(
+        PtxFunction function, PtxInstruction* call, ulong* registers, int localBase, byte* parameters)
     {
         public readonly PtxFunction Function = function;
         public readonly PtxInstruction* Call = call;

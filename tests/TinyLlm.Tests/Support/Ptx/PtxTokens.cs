@@ -5,7 +5,8 @@ namespace TinyLlm.Tests.Support.Ptx;
 /// <summary>The tokens of a PTX text, read one after the other; comments are gone.</summary>
 internal sealed class PtxTokens
 {
-    // Words carry their dotted suffixes (ld.global.v4.f32, %tid.x); numbers are decimal, hexadecimal, or the bits of a float (0f..., 0d...).
+    // Words carry their dotted suffixes (ld.global.v4.f32, %tid.x); numbers are decimal, hexadecimal, or the bits of a
+    // float (0f..., 0d...).
     private static readonly Regex Token = new(
         """//[^\n]*|/\*[\s\S]*?\*/|"[^"]*"|0[fF][0-9a-fA-F]{8}\b|0[dD][0-9a-fA-F]{16}\b|0[xX][0-9a-fA-F]+U?|\d+\.\d+(?:[eE][-+]?\d+)?|\d+U?|[.%]?[A-Za-z_$][\w$]*(?:(?:\.|::)[\w$]+)*|[^\s]""",
         RegexOptions.Compiled | RegexOptions.CultureInvariant);
@@ -26,7 +27,8 @@ internal sealed class PtxTokens
 
     public bool AtEnd => place == tokens.Count;
 
-    public string Next => AtEnd ? throw new PtxException("PTX: the text ends inside a statement.") : tokens[place].Value;
+    public string Next => AtEnd ? throw new PtxException("PTX: the text ends inside a statement.")
+        : tokens[place].Value;
 
     /// <summary>The token after the next one; empty at the end.</summary>
     public string AfterNext => place + 1 < tokens.Count ? tokens[place + 1].Value : "";
@@ -54,9 +56,12 @@ internal sealed class PtxTokens
             throw Error($"expected '{value}'");
     }
 
-    public int TakeInteger() => int.TryParse(Next, out int value) ? (place++, value).value : throw Error("expected a whole number");
+    public int TakeInteger() => int.TryParse(Next, out int value) ? (place++, value).value
+        : throw Error("expected a whole number");
 
-    /// <summary>The text from one token up to, but without, the one that comes next; white space becomes single blanks.</summary>
+    /// <summary>
+    /// The text from one token up to, but without, the one that comes next; white space becomes single blanks.
+    /// </summary>
     public string TextFrom(int first)
     {
         int start = tokens[first].Start, last = place - 1;

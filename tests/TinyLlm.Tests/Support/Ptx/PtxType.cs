@@ -27,7 +27,8 @@ internal enum PtxType
 
 internal static class PtxTypes
 {
-    private static readonly Dictionary<string, PtxType> ByName = Enum.GetValues<PtxType>().ToDictionary(t => t.ToString().ToLowerInvariant());
+    private static readonly Dictionary<string, PtxType> ByName = Enum.GetValues<PtxType>()
+        .ToDictionary(t => t.ToString().ToLowerInvariant());
 
     public static bool TryParse(string name, out PtxType type) => ByName.TryGetValue(name, out type);
 

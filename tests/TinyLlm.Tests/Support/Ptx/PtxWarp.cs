@@ -3,8 +3,8 @@ using System.Numerics;
 namespace TinyLlm.Tests.Support.Ptx;
 
 /// <summary>
-/// A warp: each lane runs on its own until it comes to a collective instruction; when all that take part are there, the instruction runs once for them. So whatever
-/// rests on lanes going in step, and is not promised by the ISA, shows.
+/// A warp: each lane runs on its own until it comes to a collective instruction; when all that take part are there, the
+/// instruction runs once for them. So whatever rests on lanes going in step, and is not promised by the ISA, shows.
 /// </summary>
 internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
 {
@@ -58,7 +58,10 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
         return progress | RunCollectives();
     }
 
-    /// <summary>A lane has waited for an mbarrier: what other lanes did before a phase that has ended since the last such wait may be ordered.</summary>
+    /// <summary>
+    /// A lane has waited for an mbarrier: what other lanes did before a phase that has ended since the last such wait
+    /// may be ordered.
+    /// </summary>
     public void PassPhases(int ended)
     {
         if (phases == ended)
@@ -98,7 +101,8 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
         uint there = 0;
         foreach (PtxThread thread in lanes)
         {
-            if (thread.State == PtxThreadState.Waiting && thread.Next == i && (i->Members < 0 || (uint)thread.Registers[i->Members] == (uint)first.Registers[i->Members]))
+            if (thread.State == PtxThreadState.Waiting && thread.Next == i
+                && (i->Members < 0 || (uint)thread.Registers[i->Members] == (uint)first.Registers[i->Members]))
                 there |= 1u << thread.Lane;
         }
         return there;
@@ -112,7 +116,8 @@ internal sealed unsafe class PtxWarp(PtxBlock block, int index, int threads)
 
     private static int PlaceOf(PtxThread thread) => thread.Next->Index;
 
-    private static string LaneMask(IEnumerable<PtxThread> threads) => "0x" + threads.Aggregate(0u, (m, t) => m | (1u << t.Lane)).ToString("x8");
+    private static string LaneMask(IEnumerable<PtxThread> threads) =>
+        "0x" + threads.Aggregate(0u, (m, t) => m | (1u << t.Lane)).ToString("x8");
 
     public void Resume(uint members)
     {

@@ -3,7 +3,10 @@ using System.Runtime.CompilerServices;
 
 namespace TinyLlm.Tests.Support.Ptx;
 
-/// <summary>Registers as typed values. Signed values are extended to the whole slot, so that a wider register that takes them reads them right.</summary>
+/// <summary>
+/// Registers as typed values. Signed values are extended to the whole slot, so that a wider register that takes them
+/// reads them right.
+/// </summary>
 internal static unsafe class Slots
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -15,7 +18,8 @@ internal static unsafe class Slots
         if (typeof(T) == typeof(sbyte) || typeof(T) == typeof(short) || typeof(T) == typeof(int))
             r[slot] = (ulong)(sizeof(T) == 1 ? *(sbyte*)&value : sizeof(T) == 2 ? *(short*)&value : *(int*)&value);
         else
-            r[slot] = sizeof(T) == 1 ? *(byte*)&value : sizeof(T) == 2 ? *(ushort*)&value : sizeof(T) == 4 ? *(uint*)&value : *(ulong*)&value;
+            r[slot] = sizeof(T) == 1 ? *(byte*)&value : sizeof(T) == 2 ? *(ushort*)&value
+                : sizeof(T) == 4 ? *(uint*)&value : *(ulong*)&value;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -40,7 +44,8 @@ internal readonly struct Exact : IFloatMode
 /// <summary>Subnormal numbers become zeros of the same sign.</summary>
 internal readonly struct Flushed : IFloatMode
 {
-    public static T Operand<T>(T value) where T : unmanaged, INumberBase<T> => T.IsSubnormal(value) ? value * T.Zero : value;
+    public static T Operand<T>(T value)
+        where T : unmanaged, INumberBase<T> => T.IsSubnormal(value) ? value * T.Zero : value;
 
     public static T Result<T>(T value) where T : unmanaged, INumberBase<T> => Operand(value);
 }

@@ -30,7 +30,11 @@ public sealed class ChoiceEvaluationTests : IDisposable
     public void ThePick_IsTheLikeliestChoice_WhateverTheBatch(bool chat)
     {
         var random = new Random(3);
-        ChoiceRow[] rows = [.. Enumerable.Range(0, 40).Select(_ => new ChoiceRow(Text(random, 6), [.. Enumerable.Range(0, 4).Select(_ => Text(random, random.Next(1, 9)))], random.Next(4)))];
+        ChoiceRow[] rows = [.. Enumerable.Range(0, 40)
+            .Select(_ =>
+                new ChoiceRow(
+                    Text(random, 6), [.. Enumerable.Range(0, 4).Select(_ => Text(random, random.Next(1, 9)))],
+                    random.Next(4)))];
 
         // One that is left out; no token of it may count elsewhere.
         rows[7] = rows[7] with { Context = Text(random, 60) };
@@ -63,7 +67,10 @@ public sealed class ChoiceEvaluationTests : IDisposable
     public void NumbersThatAreNone_AreRefused()
     {
         model.Write(model.Parameters.All[0], values => values.Fill(float.NaN));
-        UserError.Expect(() => ChoiceEvaluation.Run(model, tokenizer, [new ChoiceRow("a", ["b", "c"], 0)], 1, chat: false, TestContext.Current.CancellationToken), "not a number", "checkpoint");
+        UserError.Expect(
+            () => ChoiceEvaluation.Run(
+            model, tokenizer, [new ChoiceRow("a", ["b", "c"], 0)], 1, chat: false,
+            TestContext.Current.CancellationToken), "not a number", "checkpoint");
     }
 
     public void Dispose()
@@ -74,11 +81,16 @@ public sealed class ChoiceEvaluationTests : IDisposable
 
     private double LogLikelihood(string context, string choice, bool chat)
     {
-        int[] before = chat ? ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", context)]) : [tokenizer.DocumentStart, .. tokenizer.Encode(context)];
-        int[] after = chat ? [.. tokenizer.Encode(choice), tokenizer.TurnEnd] : tokenizer.Encode(" " + choice), all = [.. before, .. after];
+        int[] before = chat ? ChatTemplate.EncodePrompt(tokenizer, [new ChatMessage("user", context)])
+            : [tokenizer.DocumentStart, .. tokenizer.Encode(context)];
+        int[] after = chat ? [.. tokenizer.Encode(choice), tokenizer.TurnEnd]
+            : tokenizer.Encode(" " + choice), all = [.. before, .. after];
         using var run = new ModelRun(model, 1, all.Length - 1);
         return run.Forward(all[..^1], all[1..]).TakeLast(after.Length).Sum(p => (double)p);
     }
 
-    private static string Text(Random random, int length) => string.Concat(Enumerable.Range(0, length).Select(_ => random.Next(6) == 0 ? "\u00E9" : ((char)('a' + random.Next(26))).ToString()));
+    private static string Text(Random random, int length) =>
+        string.Concat(
+            Enumerable.Range(0, length)
+            .Select(_ => random.Next(6) == 0 ? "\u00E9" : ((char)('a' + random.Next(26))).ToString()));
 }

@@ -107,11 +107,13 @@ public sealed class EvaluatorTests : IDisposable
     [Fact]
     public void AskedToStop_ItMeasuresNothing()
     {
-        var examples = new WatchedExamples(new Windows(new RandomValues(6).Integers(84, 0, 256), T, keepRest: true, "validation"));
+        var examples =
+            new WatchedExamples(new Windows(new RandomValues(6).Integers(84, 0, 256), T, keepRest: true, "validation"));
         using var arena = new Arena(backend, "test");
         var activations = new Activations(arena, model.Config, 4, T, training: false);
         arena.Allocate();
-        Assert.Null(new Evaluator(examples, tokenizer, 4).Evaluate(model, activations, new CancellationToken(canceled: true)));
+        Assert.Null(
+            new Evaluator(examples, tokenizer, 4).Evaluate(model, activations, new CancellationToken(canceled: true)));
         Assert.Empty(examples.Places);
     }
 
@@ -138,7 +140,8 @@ public sealed class EvaluatorTests : IDisposable
         Assert.All(each, (score, i) => Assert.Equal(i < 10 ? T : 3, score.Tokens));
         Assert.Equal(evaluation.Tokens, each.Sum(score => score.Tokens));
         Assert.Equal(evaluation.Loss, each.Sum(score => score.Loss) / evaluation.Tokens, 1e-9);
-        Assert.Equal(evaluation.BitsPerByte, each.Sum(score => score.Loss) / Math.Log(2) / each.Sum(score => score.Bytes), 1e-9);
+        Assert.Equal(
+            evaluation.BitsPerByte, each.Sum(score => score.Loss) / Math.Log(2) / each.Sum(score => score.Bytes), 1e-9);
         return evaluation;
     }
 }

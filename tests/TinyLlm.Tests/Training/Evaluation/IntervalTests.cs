@@ -3,7 +3,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training;
 
-/// <summary>Against figures from elsewhere: statsmodels' proportion_confint (wilson), and samples whose spread is known.</summary>
+/// <summary>
+/// Against figures from elsewhere: statsmodels' proportion_confint (wilson), and samples whose spread is known.
+/// </summary>
 public sealed class IntervalTests
 {
     [Theory]
@@ -73,7 +75,8 @@ public sealed class IntervalTests
     [Fact]
     public void OfDifference_CountsRowsThatBothHave()
     {
-        bool?[] first = [true, true, false, false, true, null, true, null], second = [false, true, false, true, false, true, null, null];
+        bool?[] first = [true, true, false, false, true, null, true, null],
+            second = [false, true, false, true, false, true, null, null];
         var (difference, interval) = Interval.OfDifference(first, second)!.Value;
         Assert.Equal(0.2, difference, 1e-12);
         Assert.Equal((difference, interval), Interval.OfDifference(first[..5], second[..5]));
@@ -93,11 +96,15 @@ public sealed class IntervalTests
     [Fact]
     public void OfDifference_IsNewcombes()
     {
-        // 14 and 10 of 20: Wilson's [0.4810, 0.8545] and [0.2993, 0.7007]. Correlation (8 4 - 6 2 - 10) / sqrt(14 6 10 10) = 10 / 91.65 = 0.1091.
-        var (difference, interval) = Interval.OfDifference(Rows(8, 6, 2, 4, first: true), Rows(8, 6, 2, 4, first: false))!.Value;
+        // 14 and 10 of 20: Wilson's [0.4810, 0.8545] and [0.2993, 0.7007]. Correlation (8 4 - 6 2 - 10) / sqrt(14 6 10
+        // 10) = 10 / 91.65 = 0.1091.
+        var (difference, interval) =
+            Interval.OfDifference(Rows(8, 6, 2, 4, first: true), Rows(8, 6, 2, 4, first: false))!.Value;
         Assert.Equal(0.2, difference, 1e-12);
-        Assert.Equal(0.2 - Math.Sqrt(0.2190 * 0.2190 - 2 * 0.1091 * 0.2190 * 0.2007 + 0.2007 * 0.2007), interval.Low, 2e-4);
-        Assert.Equal(0.2 + Math.Sqrt(0.1545 * 0.1545 - 2 * 0.1091 * 0.1545 * 0.2007 + 0.2007 * 0.2007), interval.High, 2e-4);
+        Assert.Equal(
+            0.2 - Math.Sqrt(0.2190 * 0.2190 - 2 * 0.1091 * 0.2190 * 0.2007 + 0.2007 * 0.2007), interval.Low, 2e-4);
+        Assert.Equal(
+            0.2 + Math.Sqrt(0.1545 * 0.1545 - 2 * 0.1091 * 0.1545 * 0.2007 + 0.2007 * 0.2007), interval.High, 2e-4);
     }
 
     [Theory]
@@ -110,7 +117,9 @@ public sealed class IntervalTests
     [InlineData(1, 0, 0, 0)]
     public void OfDifference_HasAWidth_AndStaysWithinItsEnds(int both, int firstOnly, int secondOnly, int neither)
     {
-        var (difference, interval) = Interval.OfDifference(Rows(both, firstOnly, secondOnly, neither, first: true), Rows(both, firstOnly, secondOnly, neither, first: false))!.Value;
+        var (difference, interval) = Interval.OfDifference(
+            Rows(both, firstOnly, secondOnly, neither, first: true),
+            Rows(both, firstOnly, secondOnly, neither, first: false))!.Value;
         Assert.InRange(difference, interval.Low, interval.High);
         Assert.InRange(interval.Low, -1 - 1e-12, 1);
         Assert.InRange(interval.High, -1, 1 + 1e-12);

@@ -7,10 +7,12 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training;
 
-public sealed class CheckpointTimingTestsOnCpu() : CheckpointTimingTests<Cpu256>(everyTwoMinutes: [2, 4, 6, 7], always: [1, 2, 3, 4, 5, 6, 7]);
+public sealed class CheckpointTimingTestsOnCpu()
+    : CheckpointTimingTests<Cpu256>(everyTwoMinutes: [2, 4, 6, 7], always: [1, 2, 3, 4, 5, 6, 7]);
 
 /// <summary>A step that was started early is finished before a checkpoint.</summary>
-public sealed class CheckpointTimingTestsOnAsynchronousCpu() : CheckpointTimingTests<AsynchronousCpu>(everyTwoMinutes: [3, 6, 7], always: [2, 4, 6, 7]);
+public sealed class CheckpointTimingTestsOnAsynchronousCpu()
+    : CheckpointTimingTests<AsynchronousCpu>(everyTwoMinutes: [3, 6, 7], always: [2, 4, 6, 7]);
 
 /// <summary>The simulator takes many seconds for a step: two of them, and a checkpoint by time between.</summary>
 public sealed class CheckpointTimingTestsOnSimulated
@@ -45,13 +47,17 @@ public sealed class AsynchronousCpu : IDevice
 }
 
 /// <summary>When checkpoints are due, and that nothing of what a run computes depends on it.</summary>
-/// <param name="everyTwoMinutes">Steps after which there is one where a step takes a minute, and a checkpoint, which does not count, ten.</param>
+/// <param name="everyTwoMinutes">Steps after which there is one where a step takes a minute, and a checkpoint, which
+/// does not count, ten.</param>
 /// <param name="always">The same where one is due at once.</param>
 public abstract class CheckpointTimingTests<TDevice>(int[] everyTwoMinutes, int[] always) where TDevice : IDevice
 {
     private const int Steps = 7;
 
-    /// <summary>After every step, by time now and then, by time at each chance, and never: the same steps, weights and optimiser state.</summary>
+    /// <summary>
+    /// After every step, by time now and then, by time at each chance, and never: the same steps, weights and optimiser
+    /// state.
+    /// </summary>
     [Theory]
     [InlineData("pretrain", false)]
     [InlineData("pretrain", true)]
@@ -83,7 +89,9 @@ public abstract class CheckpointTimingTests<TDevice>(int[] everyTwoMinutes, int[
         }
     }
 
-    /// <summary>What a kill leaves is the checkpoint that was due by time: from there the run goes on to the same bits.</summary>
+    /// <summary>
+    /// What a kill leaves is the checkpoint that was due by time: from there the run goes on to the same bits.
+    /// </summary>
     [Theory]
     [InlineData("pretrain")]
     [InlineData("sft")]

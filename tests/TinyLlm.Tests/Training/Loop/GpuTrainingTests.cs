@@ -11,10 +11,14 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training;
 
-public sealed class GpuTrainingTestsOnSimulated() : GpuTrainingTests<Simulated>(layers: 1, width: 8, context: 5, batchSize: 2);
+public sealed class GpuTrainingTestsOnSimulated()
+    : GpuTrainingTests<Simulated>(layers: 1, width: 8, context: 5, batchSize: 2);
 
-/// <summary>Whole steps of training on a GPU: the losses, and the weights that come of them, are those of the CPU.</summary>
-public abstract class GpuTrainingTests<TDevice>(int layers, int width, int context, int batchSize) where TDevice : IDevice
+/// <summary>
+/// Whole steps of training on a GPU: the losses, and the weights that come of them, are those of the CPU.
+/// </summary>
+public abstract class GpuTrainingTests<TDevice>(int layers, int width, int context, int batchSize)
+    where TDevice : IDevice
 {
     private const int Steps = 3, Vocabulary = 19, Heads = 2;
 
@@ -29,11 +33,18 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Train(gpu, architecture, DType.F32, dropout, settings);
 
         for (int step = 0; step < Steps; step++)
-            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
-        Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
+            Assert.True(
+                Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4,
+                $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        Compare.Close(
+            "weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length,
+            1e-4, 1);
     }
 
-    /// <summary>bf16 has three digits: the losses are close, and the master weights take steps that their copies, rounded, could not hold.</summary>
+    /// <summary>
+    /// bf16 has three digits: the losses are close, and the master weights take steps that their copies, rounded, could
+    /// not hold.
+    /// </summary>
     [Fact]
     public void ThreeStepsInBf16_AreCloseToTheCpu()
     {
@@ -43,7 +54,9 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Train(gpu, architecture, DType.BF16, 0, Settings);
 
         for (int step = 0; step < Steps; step++)
-            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 2e-2, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+            Assert.True(
+                Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 2e-2,
+                $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
         Assert.Contains(actual.Weights, w => w != TinyLlm.Kernels.Gpu.BFloat16.Round(w));
     }
 
@@ -59,12 +72,19 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Train(gpu, architecture, type, 0, settings);
 
         for (int step = 0; step < Steps; step++)
-            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= (type == DType.F32 ? 1e-4 : 2e-2), $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+            Assert.True(
+                Math.Abs(expected.Losses[step] - actual.Losses[step]) <= (type == DType.F32 ? 1e-4 : 2e-2),
+                $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
         if (type == DType.F32)
-            Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
+            Compare.Close(
+                "weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length,
+                1e-4, 1);
     }
 
-    /// <summary>The losses whose token weights the host works out between the passes: comparisons, and rewards of what the model answered on the device.</summary>
+    /// <summary>
+    /// The losses whose token weights the host works out between the passes: comparisons, and rewards of what the model
+    /// answered on the device.
+    /// </summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -75,8 +95,12 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Learn(gpu, rewards);
 
         for (int step = 0; step < expected.Losses.Count; step++)
-            Assert.True(Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4, $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
-        Compare.Close("weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length, 1e-4, 1);
+            Assert.True(
+                Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4,
+                $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        Compare.Close(
+            "weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length,
+            1e-4, 1);
     }
 
     private static (List<double> Losses, float[] Weights) Learn(Backend backend, bool rewards)
@@ -87,13 +111,24 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         float[] before = Weights(model);
         List<ChatMessage> question = [new("user", "a?")];
         using var rollouts = rewards
-            ? new Rollouts(model, tokenizer, [new Conversation([.. question, new(ChatTemplate.Assistant, "b")])], new Lengths(), new RolloutSettings(2, 5, 1, rows, 5), reference, CancellationToken.None)
+            ? new Rollouts(
+                model, tokenizer, [new Conversation([.. question, new(ChatTemplate.Assistant, "b")])], new Lengths(),
+                new RolloutSettings(2, 5, 1, rows, 5), reference, CancellationToken.None)
             : null;
-        var pairs = new PreferenceExamples([new(question, "b!", "a"), new([new("user", "b?")], "b", "aab")], tokenizer, chatContext);
+        var pairs = new PreferenceExamples(
+            [new(question, "b!", "a"), new([new("user", "b?")], "b", "aab")], tokenizer, chatContext);
         IObjective objective = rollouts is null
-            ? new PreferenceObjective(new PreferenceSettings(0.5, 0.1, PreferenceLossKind.SigmoidNorm), PreferenceObjective.LogProbabilities(reference, pairs, rows, CancellationToken.None))
+            ? new PreferenceObjective(
+                new PreferenceSettings(0.5, 0.1, PreferenceLossKind.SigmoidNorm),
+                PreferenceObjective.LogProbabilities(reference, pairs, rows, CancellationToken.None))
             : new RewardObjective(rollouts, kl: 0.1);
-        var settings = new TrainerSettings { BatchSize = rows, MicroBatch = rows, Schedule = new Schedule(ScheduleKind.Constant, 3e-3, 3e-3, 0, steps), Seed = 5 };
+        var settings = new TrainerSettings
+        {
+            BatchSize = rows,
+            MicroBatch = rows,
+            Schedule = new Schedule(ScheduleKind.Constant, 3e-3, 3e-3, 0, steps),
+            Seed = 5
+        };
         using var trainer = new Trainer(model, rollouts ?? (IExamples)pairs, null, settings, objective);
         var state = new TrainerState();
         var losses = new List<double>();
@@ -104,7 +139,8 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
 
         Gpt NewModel(ulong seed)
         {
-            var gpt = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, Heads, 8, chatContext, tokenizer.VocabularySize), backend);
+            var gpt = new Gpt(
+                GptConfig.Create(Architecture.Qwen3, 1, Heads, 8, chatContext, tokenizer.VocabularySize), backend);
             gpt.Initialize(seed);
             return gpt;
         }
@@ -114,7 +150,8 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
 
     private sealed class Lengths : IReward
     {
-        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select(a => (double)a.Completion.Length)];
+        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) =>
+            [.. attempts.Select(a => (double)a.Completion.Length)];
     }
 
     private TrainerSettings Settings => new()
@@ -124,12 +161,17 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         Seed = 5,
     };
 
-    private (double[] Losses, float[] Weights) Train(Backend backend, Architecture architecture, DType type, float dropout, TrainerSettings settings)
+    private (double[] Losses, float[] Weights) Train(
+        Backend backend, Architecture architecture, DType type, float dropout, TrainerSettings settings)
     {
-        var config = GptConfig.Create(architecture, layers, Heads, width, context, Vocabulary, architecture == Architecture.Gpt2 ? Heads : 1, dropout) with { ComputeType = type };
+        var config = GptConfig.Create(
+            architecture, layers, Heads, width, context, Vocabulary, architecture == Architecture.Gpt2 ? Heads
+            : 1, dropout) with
+        { ComputeType = type };
         using var model = new Gpt(config, backend);
         model.Initialize(settings.Seed);
-        var examples = new Windows(new RandomValues(2).Integers(40 * context, 0, Vocabulary), context, keepRest: false, "training");
+        var examples = new Windows(
+            new RandomValues(2).Integers(40 * context, 0, Vocabulary), context, keepRest: false, "training");
         using var trainer = new Trainer(model, examples, null, settings);
         var state = new TrainerState();
         var losses = new double[Steps];

@@ -25,7 +25,14 @@ public sealed class MeasureTests
     {
         using var folder = new TemporaryFolder();
         var options = method is null ? [] : new Dictionary<string, string> { ["--method"] = method };
-        new TrainerFile { Stage = "finetune", State = new TrainerState(), Options = options, DataHash = "x", Measure = Measure.ValidationReward }.Save(folder.Path);
+        new TrainerFile
+        {
+            Stage = "finetune",
+            State = new TrainerState(),
+            Options = options,
+            DataHash = "x",
+            Measure = Measure.ValidationReward
+        }.Save(folder.Path);
         Assert.Equal(Measure.ValidationReward, TrainerFile.Load(folder.Path).Measure);
 
         string path = folder[TrainerFile.Name];

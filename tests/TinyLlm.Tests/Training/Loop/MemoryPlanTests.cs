@@ -10,7 +10,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training;
 
-/// <summary>On a device with little memory: which micro-batch is chosen, and what a run that does not fit says.</summary>
+/// <summary>
+/// On a device with little memory: which micro-batch is chosen, and what a run that does not fit says.
+/// </summary>
 public sealed partial class MemoryPlanTests : IDisposable
 {
     private const int T = 64, BatchSize = 12;
@@ -44,17 +46,23 @@ public sealed partial class MemoryPlanTests : IDisposable
         }
     }
 
-    /// <summary>Muon keeps one number for each weight of a matrix where AdamW keeps two, and computes in the room of a few of them.</summary>
+    /// <summary>
+    /// Muon keeps one number for each weight of a matrix where AdamW keeps two, and computes in the room of a few of
+    /// them.
+    /// </summary>
     [Fact]
     public void Muon_TakesLessMemory()
     {
         var settings = Settings with { MicroBatch = 1 };
-        using Trainer adamW = new(model, examples, null, settings), muon = new(model, examples, null, settings with { Muon = new MuonSettings(0.025) });
-        long matrices = model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix).Sum(p => p.Shape.Count * sizeof(float));
+        using Trainer adamW = new(model, examples, null, settings),
+            muon = new(model, examples, null, settings with { Muon = new MuonSettings(0.025) });
+        long matrices = model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix)
+            .Sum(p => p.Shape.Count * sizeof(float));
 
         Assert.Equal(adamW.Bytes - adamW.OptimizerBytes, muon.Bytes - muon.OptimizerBytes);
         Assert.InRange(adamW.OptimizerBytes - muon.OptimizerBytes, matrices / 2, matrices);
-        Assert.Equal(adamW.OptimizerBytes, adamW.Optimizer.State.Sum(s => (s.Tensor.Count + 63) / 64 * 64 * sizeof(float)));
+        Assert.Equal(
+            adamW.OptimizerBytes, adamW.Optimizer.State.Sum(s => (s.Tensor.Count + 63) / 64 * 64 * sizeof(float)));
         Assert.InRange(muon.Optimizer.State.Sum(s => s.Tensor.Count * sizeof(float)), 1, muon.OptimizerBytes - 1);
     }
 
@@ -69,7 +77,8 @@ public sealed partial class MemoryPlanTests : IDisposable
 
         Free(AvailableFor(Bytes(settings)) - 32);
         Assert.Equal(4, Chosen(settings with { MicroBatchMayChange = true }));
-        var error = UserError.Expect(() => Chosen(settings), "with --micro-batch 6", "smaller --micro-batch, --context, --width or --layers");
+        var error = UserError.Expect(
+            () => Chosen(settings), "with --micro-batch 6", "smaller --micro-batch, --context, --width or --layers");
         Assert.DoesNotContain("--batch-size", error.Message, StringComparison.Ordinal);
     }
 
@@ -80,12 +89,15 @@ public sealed partial class MemoryPlanTests : IDisposable
         long recomputed = Bytes(one with { Recompute = true });
         Free(AvailableFor(recomputed));
 
-        var error = UserError.Expect(() => Chosen(Settings), "with --micro-batch 1", "a smaller --context, --width or --layers shrinks it");
+        var error = UserError.Expect(
+            () => Chosen(Settings), "with --micro-batch 1", "a smaller --context, --width or --layers shrinks it");
 
         var match = Needs().Match(error.Message);
         Assert.True(match.Success, error.Message);
         double Number(string group) => double.Parse(match.Groups[group].Value, CultureInfo.InvariantCulture);
-        Assert.Equal(Number("all"), Number("weights") + Number("gradients") + Number("optimizer") + Number("activations") + Number("ids"), 0.3);
+        Assert.Equal(
+            Number("all"),
+            Number("weights") + Number("gradients") + Number("optimizer") + Number("activations") + Number("ids"), 0.3);
         Assert.Equal((model.Bytes + Bytes(one)) / 1048576.0, Number("all"), 0.051);
         Assert.Equal(model.Bytes / 1048576.0, Number("weights"), 0.051);
         Assert.Equal((model.Bytes + AvailableFor(recomputed)) / 1048576.0, Number("free"), 0.051);
@@ -94,7 +106,9 @@ public sealed partial class MemoryPlanTests : IDisposable
         // The figure is not only said: with --recompute the run fits, and with a little less memory it does not.
         Assert.Equal(1, Chosen(Settings with { Recompute = true }));
         Free(AvailableFor(recomputed) - 32);
-        var without = UserError.Expect(() => Chosen(Settings with { Recompute = true }), "The run needs", "A smaller --context, --width or --layers shrinks it");
+        var without = UserError.Expect(
+            () => Chosen(Settings with { Recompute = true }), "The run needs",
+            "A smaller --context, --width or --layers shrinks it");
         Assert.DoesNotContain("--recompute", without.Message, StringComparison.Ordinal);
     }
 
@@ -102,7 +116,9 @@ public sealed partial class MemoryPlanTests : IDisposable
     public void AStepOfTooManyRows_NamesTheOptionsThatCountThem()
     {
         Free(64 << 20);
-        UserError.Expect(() => Chosen(Settings with { Accumulate = 100_000 }), "token ids 585.9", "smaller --batch-size, --accumulate, --context");
+        UserError.Expect(
+            () => Chosen(Settings with { Accumulate = 100_000 }), "token ids 585.9",
+            "smaller --batch-size, --accumulate, --context");
     }
 
     [Fact]
@@ -110,7 +126,9 @@ public sealed partial class MemoryPlanTests : IDisposable
     {
         backend.LargestPiece = 1 << 20;
 
-        var error = UserError.Expect(() => Chosen(Settings), "The run needs", $"with --micro-batch {BatchSize}", "the device refused them", "With --recompute it needs", "--micro-batch, --context");
+        var error = UserError.Expect(
+            () => Chosen(Settings), "The run needs", $"with --micro-batch {BatchSize}", "the device refused them",
+            "With --recompute it needs", "--micro-batch, --context");
 
         Assert.IsType<TinyLlmException>(error.InnerException);
         Assert.Equal(model.Bytes, backend.ClaimedBytes);
@@ -123,7 +141,9 @@ public sealed partial class MemoryPlanTests : IDisposable
         UserError.Expect(() => new Generator(model).Dispose(), "MiB are needed and the system refused them");
         Free(1 << 10);
         UserError.Expect(() => new Generator(model).Dispose(), "generation: ", "MiB are needed and 0 MiB are free");
-        UserError.Expect(() => new Gpt(model.Config, backend).Dispose(), "The model's weights: ", "--layers, --width or --vocab-size");
+        UserError.Expect(
+            () => new Gpt(model.Config, backend).Dispose(), "The model's weights: ",
+            "--layers, --width or --vocab-size");
     }
 
     public void Dispose()
@@ -159,7 +179,8 @@ public sealed partial class MemoryPlanTests : IDisposable
         return trainer.Bytes + 2L * sizeof(int) * settings.BatchSize * settings.Accumulate * T;
     }
 
-    [GeneratedRegex(@"^The run needs (?<all>\S+) MiB: weights (?<weights>\S+), gradients (?<gradients>\S+), optimiser state (?<optimizer>\S+), " +
+    [GeneratedRegex(
+        @"^The run needs (?<all>\S+) MiB: weights (?<weights>\S+), gradients (?<gradients>\S+), optimiser state (?<optimizer>\S+), " +
         @"activations (?<activations>\S+) with --micro-batch 1, token ids (?<ids>\S+)\. (?<free>\S+) MiB are free, .* With --recompute it needs (?<recomputed>\S+) MiB; ")]
     private static partial Regex Needs();
 }

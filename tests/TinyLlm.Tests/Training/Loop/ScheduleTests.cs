@@ -31,7 +31,8 @@ public sealed class ScheduleTests
     public void At_IsTheFormula(ScheduleKind kind, int step, double expected)
     {
         float actual = new Schedule(kind, 1e-3, 1e-4, 100, 5000).Validate().At(step);
-        Assert.True(Math.Abs(actual - expected) <= 1e-6 * expected, $"{kind} at {step}: expected {expected}, got {actual}");
+        Assert.True(
+            Math.Abs(actual - expected) <= 1e-6 * expected, $"{kind} at {step}: expected {expected}, got {actual}");
     }
 
     [Theory]

@@ -28,7 +28,9 @@ public class TrainerTests
         float[] Train(int threads)
         {
             using var backend = CpuBackend.Create(threads);
-            using var session = new Session(backend, architecture, Settings(steps: 4) with { Muon = muon ? new MuonSettings(0.025) : null }, dropout: 0.1f);
+            using var session = new Session(
+                backend, architecture, Settings(steps: 4) with { Muon = muon ? new MuonSettings(0.025) : null },
+                dropout: 0.1f);
             session.Run();
             return session.Weights();
         }
@@ -45,7 +47,8 @@ public class TrainerTests
     {
         using var backend = Backend.Create("cpu");
         using var large = new Session(backend, Architecture.Qwen3, Settings(steps: 3) with { BatchSize = 6 }, dropout);
-        using var small = new Session(backend, Architecture.Qwen3, Settings(steps: 3) with { BatchSize = 2, Accumulate = 3 }, dropout);
+        using var small = new Session(
+            backend, Architecture.Qwen3, Settings(steps: 3) with { BatchSize = 2, Accumulate = 3 }, dropout);
 
         large.Run();
         small.Run();
@@ -57,7 +60,10 @@ public class TrainerTests
             Assert.InRange(actual[i], expected[i] - 1e-5f, expected[i] + 1e-5f);
     }
 
-    /// <summary>Losses and gradients: weights would show the noise of gpt2's key biases, whose gradient is zero but for rounding.</summary>
+    /// <summary>
+    /// Losses and gradients: weights would show the noise of gpt2's key biases, whose gradient is zero but for
+    /// rounding.
+    /// </summary>
     [Theory]
     [InlineData(Architecture.Gpt2, 1)]
     [InlineData(Architecture.Llama, 2)]
@@ -93,7 +99,8 @@ public class TrainerTests
         List<(long, long)> Read(int rows)
         {
             var examples = new WatchedExamples(new Windows(Session.RandomStream(300), 16, keepRest: false, "training"));
-            using var session = new Session(backend, Architecture.Llama, settings with { MicroBatch = rows }, examples: examples);
+            using var session =
+                new Session(backend, Architecture.Llama, settings with { MicroBatch = rows }, examples: examples);
             session.Run();
             return examples.Places;
         }
@@ -128,10 +135,18 @@ public class TrainerTests
     public void OneBatch_IsLearnedByHeart(bool muon)
     {
         using var backend = Backend.Create("cpu");
-        var settings = Settings(steps: 150) with { BatchSize = 2, Muon = muon ? new MuonSettings(0.025) : null, Schedule = new Schedule(ScheduleKind.Constant, 5e-3, 0, 0, 150) };
+        var settings = Settings(
+            steps: 150) with
+        {
+            BatchSize = 2,
+            Muon = muon ? new MuonSettings(0.025)
+            : null,
+            Schedule = new Schedule(ScheduleKind.Constant, 5e-3, 0, 0, 150)
+        };
 
         // Two windows, both of them in every batch.
-        using var session = new Session(backend, Architecture.Qwen3, settings, stream: Session.RandomStream(2 * 16 + 1));
+        using var session =
+            new Session(backend, Architecture.Qwen3, settings, stream: Session.RandomStream(2 * 16 + 1));
         session.Run();
 
         Assert.InRange(session.Losses[0], 3.0, 5.0);
@@ -146,7 +161,15 @@ public class TrainerTests
     public void ALoop_AllocatesNothing(int microBatch, bool recompute, bool muon)
     {
         using var backend = CpuBackend.Create(1);
-        var settings = Settings(steps: 1000) with { Accumulate = 2, MicroBatch = microBatch, Recompute = recompute, Muon = muon ? new MuonSettings(0.025) : null };
+        var settings = Settings(
+            steps: 1000) with
+        {
+            Accumulate = 2,
+            MicroBatch = microBatch,
+            Recompute = recompute,
+            Muon = muon
+            ? new MuonSettings(0.025) : null
+        };
         using var session = new Session(backend, Architecture.Qwen3, settings, dropout: 0.1f);
         var state = new TrainerState();
         for (; state.Step < 20; state.Step++)
@@ -213,7 +236,10 @@ public class TrainerTests
         Assert.Equal([3], session.Checkpoints);
     }
 
-    /// <summary>Stopped within an evaluation, between two or in the last one: what goes on from the saved state evaluates first, and tells the same.</summary>
+    /// <summary>
+    /// Stopped within an evaluation, between two or in the last one: what goes on from the saved state evaluates first,
+    /// and tells the same.
+    /// </summary>
     [Theory]
     [InlineData(4)]
     [InlineData(6)]
@@ -227,7 +253,10 @@ public class TrainerTests
         Assert.Equal([2, 4, 6], whole.Evaluations.Select(e => e.Step));
 
         using var stop = new CancellationTokenSource();
-        using var cut = new Session(backend, Architecture.Qwen3, settings, validation: new StoppingExamples(validation, stop, whenRead: (stopAt / 2 - 1) * (int)validation.Count + 10));
+        using var cut = new Session(
+            backend, Architecture.Qwen3, settings,
+            validation: new StoppingExamples(
+            validation, stop, whenRead: (stopAt / 2 - 1) * (int)validation.Count + 10));
         Assert.Equal(TrainerResult.Interrupted, cut.RunUntil(stop.Token));
         Assert.Equal(stopAt, cut.State.Step);
         Assert.Equal([stopAt], cut.Checkpoints);
@@ -239,12 +268,16 @@ public class TrainerTests
         Assert.Equal(whole.Evaluations, cut.Evaluations);
         Assert.Equal(whole.Losses, cut.Losses);
         Assert.Equal(whole.LearningRates, cut.LearningRates);
-        Assert.Equal((whole.State.BestLoss, whole.State.Tokens, 6), (cut.State.BestLoss, cut.State.Tokens, cut.Checkpoints[^1]));
+        Assert.Equal(
+            (whole.State.BestLoss, whole.State.Tokens, 6), (cut.State.BestLoss, cut.State.Tokens, cut.Checkpoints[^1]));
         Assert.Null(cut.State.Unreported);
         Compare.SameBits("weights", whole.Weights(), cut.Weights());
     }
 
-    /// <summary>A device that works on its own is given the next step early; what the loop tells, and what comes of it, is the same.</summary>
+    /// <summary>
+    /// A device that works on its own is given the next step early; what the loop tells, and what comes of it, is the
+    /// same.
+    /// </summary>
     [Theory]
     [InlineData(0)]
     [InlineData(2)]
@@ -254,7 +287,8 @@ public class TrainerTests
         using CpuBackend inTurn = CpuBackend.Create(1), ahead = CpuBackend.Create(1);
         ahead.SeemsAsynchronous = true;
         var settings = Settings(steps: 7) with { CheckpointEvery = checkpointEvery, BatchSize = 4, MicroBatch = 2 };
-        using Session expected = new(inTurn, Architecture.Qwen3, settings, dropout: 0.1f), actual = new(ahead, Architecture.Qwen3, settings, dropout: 0.1f);
+        using Session expected = new(inTurn, Architecture.Qwen3, settings, dropout: 0.1f),
+            actual = new(ahead, Architecture.Qwen3, settings, dropout: 0.1f);
 
         Assert.Equal([TrainerResult.Finished, TrainerResult.Finished], [expected.Run(), actual.Run()]);
 
@@ -265,13 +299,17 @@ public class TrainerTests
         Compare.SameBits("weights", expected.Weights(), actual.Weights());
     }
 
-    /// <summary>The step that was started early is finished before the run stops: the checkpoint has the weights of its own step.</summary>
+    /// <summary>
+    /// The step that was started early is finished before the run stops: the checkpoint has the weights of its own
+    /// step.
+    /// </summary>
     [Fact]
     public void ACancelledRunThatIsAhead_FinishesWhatItStarted()
     {
         using var backend = CpuBackend.Create(1);
         backend.SeemsAsynchronous = true;
-        using Session cancelled = new(backend, Architecture.Gpt2, Settings(steps: 100)), whole = new(backend, Architecture.Gpt2, Settings(steps: 100) with { StopAfter = 4 });
+        using Session cancelled = new(backend, Architecture.Gpt2, Settings(steps: 100)),
+            whole = new(backend, Architecture.Gpt2, Settings(steps: 100) with { StopAfter = 4 });
         using var stop = new CancellationTokenSource();
         cancelled.OnStep = step =>
         {
@@ -292,8 +330,10 @@ public class TrainerTests
     [InlineData("--accumulate 0")]
     [InlineData("--accumulate 2000000000: expected at most 715827882 with --batch-size 3")]
     [InlineData("--micro-batch -1")]
-    [InlineData("--micro-batch 2 does not divide --batch-size 3; expected 0 (as many rows as fit) or a divisor, such as 1.")]
-    [InlineData("--micro-batch 6 does not divide --batch-size 3; expected 0 (as many rows as fit) or a divisor, such as 3.")]
+    [InlineData(
+        "--micro-batch 2 does not divide --batch-size 3; expected 0 (as many rows as fit) or a divisor, such as 1.")]
+    [InlineData(
+        "--micro-batch 6 does not divide --batch-size 3; expected 0 (as many rows as fit) or a divisor, such as 3.")]
     [InlineData("--keep 0")]
     [InlineData("--beta1 1")]
     [InlineData("--muon-lr 0: expected a number above 0")]
@@ -343,9 +383,12 @@ public class TrainerTests
     /// <summary>A small model in training on random tokens, and what its loop told.</summary>
     private sealed class Session : ITrainerEvents, IDisposable
     {
-        public Session(Backend backend, Architecture architecture, TrainerSettings settings, float dropout = 0, int[]? stream = null, IExamples? examples = null, IExamples? validation = null)
+        public Session(
+            Backend backend, Architecture architecture, TrainerSettings settings, float dropout = 0,
+            int[]? stream = null, IExamples? examples = null, IExamples? validation = null)
         {
-            var config = GptConfig.Create(architecture, 2, 4, 32, 16, 40, architecture == Architecture.Gpt2 ? 4 : 2, dropout);
+            var config =
+                GptConfig.Create(architecture, 2, 4, 32, 16, 40, architecture == Architecture.Gpt2 ? 4 : 2, dropout);
             Model = new Gpt(config, backend);
             Model.Initialize(settings.Seed);
             examples ??= new Windows(stream ?? RandomStream(1000), 16, keepRest: false, "training");

@@ -46,7 +46,8 @@ public sealed class AdamWSubsetTests
     {
         using var arena = new Arena(model.Backend, "test");
         model.PlanGradients(arena);
-        var optimizer = new AdamW(model, parameters, new AdamWSettings(0.9f, 0.95f, 1e-8f, 0.1f, 1), arena, arena.Add("squared norm", 1));
+        var optimizer = new AdamW(
+            model, parameters, new AdamWSettings(0.9f, 0.95f, 1e-8f, 0.1f, 1), arena, arena.Add("squared norm", 1));
         var state = new StepState(arena);
         arena.Allocate();
         var values = new RandomValues(8);

@@ -5,7 +5,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training.Optimizers;
 
-/// <summary>Steps of Muon on a whole model against the same in PyTorch: matrices in the layouts of both files, AdamW for the rest, clipping.</summary>
+/// <summary>
+/// Steps of Muon on a whole model against the same in PyTorch: matrices in the layouts of both files, AdamW for the
+/// rest, clipping.
+/// </summary>
 public sealed class MuonGoldenTests
 {
     [Theory]
@@ -20,7 +23,9 @@ public sealed class MuonGoldenTests
         const float rate = 0.01f;
         var others = new AdamWSettings(0.9f, 0.95f, 1e-4f, 0.1f, Clip: 0.5f);
         using var arena = new Arena(backend, "optimiser");
-        var optimizer = new Muon(model, model.Parameters.All, new MuonSettings(0.02), factor: 0.02f / rate, others, arena, arena.Add("squared gradient norm", 1));
+        var optimizer = new Muon(
+            model, model.Parameters.All, new MuonSettings(0.02), factor: 0.02f / rate, others, arena,
+            arena.Add("squared gradient norm", 1));
         arena.Allocate();
 
         var losses = new float[5];

@@ -11,7 +11,10 @@ public sealed class MuonStepTestsOnCpu : MuonStepTests<Cpu256Threads3>;
 
 public sealed class MuonStepTestsOnSimulated : MuonStepTests<Simulated>;
 
-/// <summary>Whole steps of Muon on given gradients, beside the same in double precision: matrices by Newton-Schulz, each linear map by itself, the rest by AdamW.</summary>
+/// <summary>
+/// Whole steps of Muon on given gradients, beside the same in double precision: matrices by Newton-Schulz, each linear
+/// map by itself, the rest by AdamW.
+/// </summary>
 public abstract class MuonStepTests<TDevice> where TDevice : IDevice
 {
     private const int Width = 8, Steps = 3;
@@ -36,19 +39,26 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
             for (int i = 0; i < references.Count; i++)
                 references[i].Step(Array.ConvertAll(gradients[i], x => (double)x), norm, step);
             foreach (var (parameter, reference) in run.Model.Parameters.All.Zip(references))
-                Compare.Close($"{parameter.Name} after step {step + 1}", reference.Values, ModelRun.Read(parameter.Value), parameter.Shape, 2e-5, 1);
+                Compare.Close(
+                    $"{parameter.Name} after step {step + 1}", reference.Values, ModelRun.Read(parameter.Value),
+                    parameter.Shape, 2e-5, 1);
         }
 
         var state = run.Optimizer.State.ToDictionary(s => s.Name, s => s.Tensor);
         foreach (var (parameter, reference) in run.Model.Parameters.All.Zip(references))
         {
             string name = parameter.Group == ParameterGroup.Matrix ? "momentum." : "m.";
-            Compare.Close(name + parameter.Name, reference.M, ModelRun.Read(state[name + parameter.Name]), parameter.Shape, 2e-6, 1);
+            Compare.Close(
+                name + parameter.Name, reference.M, ModelRun.Read(state[name + parameter.Name]), parameter.Shape,
+                2e-6, 1);
             Assert.Equal(parameter.Group != ParameterGroup.Matrix, state.ContainsKey("v." + parameter.Name));
         }
     }
 
-    /// <summary>Adapters are matrices too; the one of GPT-2's stacked q, k and v is stacked as they are. What is not trained stays.</summary>
+    /// <summary>
+    /// Adapters are matrices too; the one of GPT-2's stacked q, k and v is stacked as they are. What is not trained
+    /// stays.
+    /// </summary>
     [Fact]
     public void Adapters_AreTrained_AndTheBaseStays()
     {
@@ -96,7 +106,9 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
         using var run = new Run(backend, Architecture.Qwen3, DType.BF16);
         run.Step(0);
         foreach (var parameter in run.Model.Parameters.All.Where(p => p.HasWorkingCopy))
-            Compare.SameBits(parameter.Name, Array.ConvertAll(ModelRun.Read(parameter.Value), TinyLlm.Kernels.Gpu.BFloat16.Round), ModelRun.Read(parameter.Working));
+            Compare.SameBits(
+                parameter.Name, Array.ConvertAll(ModelRun.Read(parameter.Value), TinyLlm.Kernels.Gpu.BFloat16.Round),
+                ModelRun.Read(parameter.Working));
     }
 
     // Rows of the linear maps in a matrix, written out by hand.
@@ -136,8 +148,11 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
             foreach (int rows in maps)
             {
                 int start = first * columns, end = start + rows * columns;
-                double[] values = Values[start..end], direction = ReferenceOps.NewtonSchulz(update[start..end], rows, columns, 3.4445, -4.775, 2.0315);
-                ReferenceOps.MuonStep(values, direction, (double)Rate * Factor, Math.Sqrt(Math.Max(1, (double)rows / columns)), others.WeightDecay);
+                double[] values = Values[start..end],
+                    direction = ReferenceOps.NewtonSchulz(update[start..end], rows, columns, 3.4445, -4.775, 2.0315);
+                ReferenceOps.MuonStep(
+                    values, direction, (double)Rate * Factor, Math.Sqrt(Math.Max(1, (double)rows / columns)),
+                    others.WeightDecay);
                 values.CopyTo(Values, start);
                 first += rows;
             }
@@ -151,13 +166,19 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
 
         public Run(Backend backend, Architecture architecture, DType type, LoraSettings? lora = null)
         {
-            Model = new Gpt(GptConfig.Create(architecture, 1, 2, Width, 6, 11, architecture == Architecture.Gpt2 ? 2 : 1) with { ComputeType = type, Lora = lora }, backend);
+            Model = new Gpt(
+                GptConfig.Create(
+                architecture, 1, 2, Width, 6, 11, architecture == Architecture.Gpt2 ? 2
+                : 1) with
+                { ComputeType = type, Lora = lora }, backend);
             Model.Initialize(4);
             if (lora is not null)
                 Model.InitializeAdapter(4);
             arena = new Arena(backend, "test");
             Model.PlanGradients(arena);
-            Optimizer = new Muon(Model, Model.Trained.All, new MuonSettings(Rate * Factor, Momentum), Factor, others, arena, arena.Add("squared norm", 1));
+            Optimizer = new Muon(
+                Model, Model.Trained.All, new MuonSettings(Rate * Factor, Momentum), Factor, others, arena,
+                arena.Add("squared norm", 1));
             state = new StepState(arena);
             arena.Allocate();
         }
@@ -180,7 +201,9 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
             return gradients;
         }
 
-        public float[][] All() => [.. Model.Trained.All.Select(p => ModelRun.Read(p.Value)), .. Optimizer.State.Select(s => ModelRun.Read(s.Tensor))];
+        public float[][] All() =>
+            [.. Model.Trained.All.Select(p => ModelRun.Read(p.Value)),
+                .. Optimizer.State.Select(s => ModelRun.Read(s.Tensor))];
 
         public void Dispose()
         {

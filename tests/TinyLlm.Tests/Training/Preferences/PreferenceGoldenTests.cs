@@ -8,7 +8,10 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training.Objectives;
 
-/// <summary>Comparisons against PyTorch: every kind of loss, how it changes with the answers' log-probabilities, and the gradients of a model.</summary>
+/// <summary>
+/// Comparisons against PyTorch: every kind of loss, how it changes with the answers' log-probabilities, and the
+/// gradients of a model.
+/// </summary>
 public sealed class PreferenceGoldenTests
 {
     private static readonly Dictionary<string, PreferenceLossKind> kinds = new()
@@ -37,7 +40,10 @@ public sealed class PreferenceGoldenTests
 
         List<float> losses = [], slopes = [];
         var settings = inputs.GetProperty("preferences").EnumerateArray()
-            .Select(p => new PreferenceSettings(p.GetProperty("beta").GetDouble(), p.GetProperty("smoothing").GetDouble(), kinds[p.GetProperty("loss").GetString()!])).ToList();
+            .Select(p =>
+            new PreferenceSettings(
+                p.GetProperty("beta").GetDouble(), p.GetProperty("smoothing").GetDouble(),
+                kinds[p.GetProperty("loss").GetString()!])).ToList();
         Assert.Equal(4, settings.Count);
         var weights = new float[b * t];
         foreach (var setting in settings)
@@ -46,7 +52,9 @@ public sealed class PreferenceGoldenTests
             losses.Add((float)(figures.Loss / (b / 2)));
 
             // The loss falls by a token's weight with its log-probability: all tokens of an answer have the same.
-            slopes.AddRange(Enumerable.Range(0, b).Select(row => -weights.AsSpan(row * t, t).ToArray().Where(w => w != 0).Distinct().Single()));
+            slopes.AddRange(
+                Enumerable.Range(0, b)
+                .Select(row => -weights.AsSpan(row * t, t).ToArray().Where(w => w != 0).Distinct().Single()));
         }
 
         golden.Close("dpo.losses", losses);
@@ -61,7 +69,10 @@ public sealed class PreferenceGoldenTests
     // Answers behind their prompts; what follows an answer is not scored.
     private sealed class Answers(JsonElement rows, int length) : IExamples
     {
-        private readonly (int[] Tokens, int[] Targets)[] rows = [.. rows.EnumerateArray().Select(row => (GoldenModel.Numbers(row.GetProperty("tokens")), GoldenModel.Numbers(row.GetProperty("targets"))))];
+        private readonly (int[] Tokens,
+            int[] Targets)[] rows = [.. rows.EnumerateArray()
+            .Select(row =>
+                (GoldenModel.Numbers(row.GetProperty("tokens")), GoldenModel.Numbers(row.GetProperty("targets"))))];
 
         public int Length => length;
 

@@ -10,7 +10,9 @@ using Xunit;
 
 namespace TinyLlm.Tests.Training.Objectives;
 
-/// <summary>Learning from comparisons: the loss and its slopes, the gradient through a model, and a loop that learns.</summary>
+/// <summary>
+/// Learning from comparisons: the loss and its slopes, the gradient through a model, and a loop that learns.
+/// </summary>
 public sealed class PreferenceTests : IDisposable
 {
     private const int Context = 48;
@@ -20,7 +22,9 @@ public sealed class PreferenceTests : IDisposable
 
     public static TheoryData<PreferenceLossKind, double, double> Losses => new()
     {
-        { PreferenceLossKind.Sigmoid, 0.1, 0 }, { PreferenceLossKind.Sigmoid, 0.7, 0.2 }, { PreferenceLossKind.SigmoidNorm, 2, 0 }, { PreferenceLossKind.SigmoidNorm, 0.5, 0.1 }, { PreferenceLossKind.Ipo, 0.3, 0 },
+        { PreferenceLossKind.Sigmoid, 0.1, 0 }, { PreferenceLossKind.Sigmoid, 0.7, 0.2 },
+            { PreferenceLossKind.SigmoidNorm, 2, 0 }, { PreferenceLossKind.SigmoidNorm, 0.5, 0.1 },
+            { PreferenceLossKind.Ipo, 0.3, 0 },
     };
 
     [Theory]
@@ -30,12 +34,15 @@ public sealed class PreferenceTests : IDisposable
         var settings = new PreferenceSettings(beta, smoothing, kind);
         foreach (var (c, r) in ((double, double)[])[(-5, -9), (-30, -3), (-8, -8), (-1, -90)])
         {
-            PreferenceLoss At(double chosen, double rejected) => PreferenceLoss.Of(settings, new AnswerLogs(chosen, -7, 4), new AnswerLogs(rejected, -6.5, 9));
+            PreferenceLoss At(double chosen, double rejected) =>
+                PreferenceLoss.Of(settings, new AnswerLogs(chosen, -7, 4), new AnswerLogs(rejected, -6.5, 9));
             const double Step = 1e-5;
             var loss = At(c, r);
             Assert.Equal((At(c + Step, r).Loss - At(c - Step, r).Loss) / (2 * Step), loss.ChosenSlope, 1e-6);
             Assert.Equal((At(c, r + Step).Loss - At(c, r - Step).Loss) / (2 * Step), loss.RejectedSlope, 1e-6);
-            Assert.True(kind == PreferenceLossKind.Ipo || (smoothing > 0 || loss is { ChosenSlope: <= 0, RejectedSlope: >= 0 }));
+            Assert.True(
+                kind == PreferenceLossKind.Ipo
+                || (smoothing > 0 || loss is { ChosenSlope: <= 0, RejectedSlope: >= 0 }));
         }
     }
 
@@ -48,12 +55,22 @@ public sealed class PreferenceTests : IDisposable
         var sigmoid = PreferenceLoss.Of(new PreferenceSettings(0.1, 0, PreferenceLossKind.Sigmoid), chosen, rejected);
         Assert.Equal(Math.Log(1 + Math.Exp(-0.1 * sum)), sigmoid.Loss, 1e-12);
         Assert.Equal(0.1 * sum, sigmoid.Margin, 1e-12);
-        Assert.Equal(0.8 * Math.Log(1 + Math.Exp(-0.1 * sum)) + 0.2 * Math.Log(1 + Math.Exp(0.1 * sum)), PreferenceLoss.Of(new PreferenceSettings(0.1, 0.2, PreferenceLossKind.Sigmoid), chosen, rejected).Loss, 1e-12);
-        Assert.Equal(Math.Log(1 + Math.Exp(-2 * mean)), PreferenceLoss.Of(new PreferenceSettings(2, 0, PreferenceLossKind.SigmoidNorm), chosen, rejected).Loss, 1e-12);
-        Assert.Equal(Math.Pow(mean - 1 / 0.6, 2), PreferenceLoss.Of(new PreferenceSettings(0.3, 0, PreferenceLossKind.Ipo), chosen, rejected).Loss, 1e-12);
+        Assert.Equal(
+            0.8 * Math.Log(1 + Math.Exp(-0.1 * sum)) + 0.2 * Math.Log(1 + Math.Exp(0.1 * sum)),
+            PreferenceLoss.Of(new PreferenceSettings(0.1, 0.2, PreferenceLossKind.Sigmoid), chosen, rejected).Loss,
+            1e-12);
+        Assert.Equal(
+            Math.Log(1 + Math.Exp(-2 * mean)),
+            PreferenceLoss.Of(new PreferenceSettings(2, 0, PreferenceLossKind.SigmoidNorm), chosen, rejected).Loss,
+            1e-12);
+        Assert.Equal(
+            Math.Pow(mean - 1 / 0.6, 2),
+            PreferenceLoss.Of(new PreferenceSettings(0.3, 0, PreferenceLossKind.Ipo), chosen, rejected).Loss, 1e-12);
 
         // Far apart: finite, and as steep as it can be.
-        var far = PreferenceLoss.Of(new PreferenceSettings(1, 0, PreferenceLossKind.Sigmoid), new AnswerLogs(-5000, 0, 4), new AnswerLogs(0, -5000, 9));
+        var far = PreferenceLoss.Of(
+            new PreferenceSettings(1, 0, PreferenceLossKind.Sigmoid), new AnswerLogs(-5000, 0, 4),
+            new AnswerLogs(0, -5000, 9));
         Assert.Equal((10000, -1), (far.Loss, far.ChosenSlope));
     }
 
@@ -90,10 +107,15 @@ public sealed class PreferenceTests : IDisposable
         backend.Write(activations.TokenWeights, weights);
         backend.Fill(model.AllGradients, 0);
         model.Backward(activations);
-        DirectionalSlope.Check(model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix), () => Forward().Loss / examples.Pairs, step: 5e-4f);
+        DirectionalSlope.Check(
+            model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix), () =>
+            Forward().Loss / examples.Pairs, step: 5e-4f);
     }
 
-    /// <summary>The model is its own reference at first: the loss is log 2. It then learns which answers are the better, whatever the micro-batch.</summary>
+    /// <summary>
+    /// The model is its own reference at first: the loss is log 2. It then learns which answers are the better,
+    /// whatever the micro-batch.
+    /// </summary>
     [Fact]
     public void ALoop_LearnsWhichAnswerIsBetter()
     {
@@ -101,11 +123,22 @@ public sealed class PreferenceTests : IDisposable
         List<(double Loss, double Margin, double Right)> Train(int microBatch, out float[] weights)
         {
             using var model = NewModel(2);
-            var objective = new PreferenceObjective(new PreferenceSettings(0.5, 0, PreferenceLossKind.Sigmoid), PreferenceObjective.LogProbabilities(model, examples, 16, default));
-            var settings = new TrainerSettings { BatchSize = 8, Accumulate = 2, MicroBatch = microBatch, Schedule = new Schedule(ScheduleKind.Constant, 2e-3, 0, 0, 30), LogEvery = 1 };
-            using var trainer = new Trainer(model, examples, new PreferenceEvaluator(examples, objective), settings, objective);
+            var objective = new PreferenceObjective(
+                new PreferenceSettings(0.5, 0, PreferenceLossKind.Sigmoid),
+                PreferenceObjective.LogProbabilities(model, examples, 16, default));
+            var settings = new TrainerSettings
+            {
+                BatchSize = 8,
+                Accumulate = 2,
+                MicroBatch = microBatch,
+                Schedule = new Schedule(ScheduleKind.Constant, 2e-3, 0, 0, 30),
+                LogEvery = 1
+            };
+            using var trainer =
+                new Trainer(model, examples, new PreferenceEvaluator(examples, objective), settings, objective);
             var seen = new Seen();
-            Assert.Equal(TrainerResult.Finished, trainer.Run(new TrainerState(), seen, TestContext.Current.CancellationToken));
+            Assert.Equal(
+                TrainerResult.Finished, trainer.Run(new TrainerState(), seen, TestContext.Current.CancellationToken));
             weights = ModelRun.Read(model.ValueRange(model.Parameters.All[0], model.Parameters.All[^1]));
             return seen.Steps;
         }
@@ -128,12 +161,15 @@ public sealed class PreferenceTests : IDisposable
         Assert.Equal((5, 1, 10L), (examples.Pairs, examples.Skipped, examples.Count));
         int[] tokens = new int[examples.Length], targets = new int[examples.Length];
         examples.Read(0, 3, tokens, targets);
-        Assert.Equal("no1", System.Text.Encoding.UTF8.GetString(tokenizer.Decode([.. targets.Where(id => id >= 0).SkipLast(1)])));
+        Assert.Equal(
+            "no1", System.Text.Encoding.UTF8.GetString(
+            tokenizer.Decode([.. targets.Where(id => id >= 0).SkipLast(1)])));
         Assert.Equal(tokenizer.TurnEnd, targets.Last(id => id >= 0));
 
         var order = examples.Order(3);
         var places = Enumerable.Range(0, 20).Select(i => order.At(i)).ToList();
-        Assert.All(Enumerable.Range(0, 10), i => Assert.Equal((places[2 * i].Epoch, places[2 * i].Index + 1), places[2 * i + 1]));
+        Assert.All(Enumerable.Range(0, 10),
+            i => Assert.Equal((places[2 * i].Epoch, places[2 * i].Index + 1), places[2 * i + 1]));
         Assert.Equal(Enumerable.Range(0, 10).Select(i => (long)i), places.Take(10).Select(p => p.Index).Order());
         UserError.Expect(() => new PreferenceExamples([far], tokenizer, Context), "No comparison fits", "1 are longer");
     }
@@ -155,15 +191,19 @@ public sealed class PreferenceTests : IDisposable
         Assert.Equal([1, 2, 1], pairs.Select(p => p.Prompt.Count));
         using (var zipped = new GZipStream(File.Create(folder["good.jsonl.gz"]), CompressionLevel.Fastest))
             zipped.Write(File.ReadAllBytes(folder["good.jsonl"]));
-        Assert.Equal(pairs.Select(p => p.Chosen), PreferenceRows.Read(folder["good.jsonl.gz"]).Pairs.Select(p => p.Chosen));
+        Assert.Equal(
+            pairs.Select(p => p.Chosen), PreferenceRows.Read(folder["good.jsonl.gz"]).Pairs.Select(p => p.Chosen));
         foreach (var (line, part) in ((string, string)[])
             [("{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"b\"}", "chosen and rejected are equal"),
                 ("{\"prompt\": \"a\", \"chosen\": \"b\"}", "expected {\"prompt\""), ("3", "expected a JSON object"),
                 ("{", "no valid JSON"),
             ("{\"prompt\": 3, \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is a number"),
                 ("{\"prompt\": [], \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is empty"),
-            ("{\"prompt\": \"a\", \"chosen\": [{\"role\": \"user\", \"content\": \"u\"}], \"rejected\": \"c\"}", "not one assistant's message"),
-            ("{\"chosen\": [{\"role\": \"user\", \"content\": \"u\"}, {\"role\": \"assistant\", \"content\": \"a\"}], \"rejected\": [{\"role\": \"user\", \"content\": \"v\"}, {\"role\": \"assistant\", \"content\": \"b\"}]}", "differ in more than their last turn"),
+            ("{\"prompt\": \"a\", \"chosen\": [{\"role\": \"user\", \"content\": \"u\"}], \"rejected\": \"c\"}",
+            "not one assistant's message"),
+            ("{\"chosen\": [{\"role\": \"user\", \"content\": \"u\"}, {\"role\": \"assistant\", \"content\": \"a\"}], "
+            + "\"rejected\": [{\"role\": \"user\", \"content\": \"v\"}, {\"role\": \"assistant\", \"content\": "
+            + "\"b\"}]}", "differ in more than their last turn"),
             ("{\"prompt\": \"a\", \"completion\": \"b\", \"label\": false}", "has no comparisons")])
         {
             folder.Write("bad.jsonl", line + "\n");
@@ -173,7 +213,10 @@ public sealed class PreferenceTests : IDisposable
 
     public void Dispose() => backend.Dispose();
 
-    private static List<PreferencePair> Pairs(int count) => [.. Enumerable.Range(0, count).Select(i => new PreferencePair([new ChatMessage("user", $"{i}?")], "yes" + new string('!', i % 3), $"no{i}"))];
+    private static List<PreferencePair> Pairs(int count) =>
+        [.. Enumerable.Range(0, count)
+            .Select(i =>
+                new PreferencePair([new ChatMessage("user", $"{i}?")], "yes" + new string('!', i % 3), $"no{i}"))];
 
     private Gpt NewModel(ulong seed)
     {

@@ -26,9 +26,12 @@ public sealed class RewardObjectiveTests : IDisposable
         var first = Copy(rollouts);
         for (int group = 0; group < Rows; group += Group)
         {
-            var ended = Enumerable.Range(group, Group).Select(i => rollouts[i]).Where(r => r.Figures.Truncated == 0).ToList();
+            var ended = Enumerable.Range(group, Group).Select(i => rollouts[i]).Where(r => r.Figures.Truncated == 0)
+                .ToList();
             Assert.Equal(0, ended.Sum(r => r.Advantage), 1e-9);
-            Assert.True(ended.Count < 2 || ended[0].Figures.Flat == 1 || Math.Abs(ended.Average(r => r.Advantage * r.Advantage) - 1) < 1e-9);
+            Assert.True(
+                ended.Count < 2 || ended[0].Figures.Flat == 1
+                || Math.Abs(ended.Average(r => r.Advantage * r.Advantage) - 1) < 1e-9);
         }
 
         for (int i = 0; i < Rows; i++)
@@ -54,7 +57,12 @@ public sealed class RewardObjectiveTests : IDisposable
         using var flat = Rollouts(model, new ExactReward(), null);
         flat.Prepare(0);
         Assert.Equal(0, flat.TrainedTokens);
-        UserError.Expect(() => new Rollouts(model, tokenizer, [new Conversation([new ChatMessage("user", new string('x', 60)), new ChatMessage(ChatTemplate.Assistant, "a")])], new ExactReward(),
+        UserError.Expect(
+            () => new Rollouts(
+            model, tokenizer,
+            [new Conversation(
+            [new ChatMessage("user", new string('x', 60)), new ChatMessage(ChatTemplate.Assistant, "a")])],
+            new ExactReward(),
             new RolloutSettings(Group, 8, 1, Rows, 1), null, default), "No prompt leaves room for --max-tokens 8");
     }
 
@@ -107,8 +115,9 @@ public sealed class RewardObjectiveTests : IDisposable
     }
 
     /// <summary>
-    /// Answers that came to an end, of groups that did not all earn the same, are in the mean, each token alike; answers that were cut, and groups in which all earned the same, are
-    /// in it neither with their advantage nor with their KL term.
+    /// Answers that came to an end, of groups that did not all earn the same, are in the mean, each token alike;
+    /// answers that were cut, and groups in which all earned the same, are in it neither with their advantage nor with
+    /// their KL term.
     /// </summary>
     [Fact]
     public void TheMean_IsOverTheTokensOfTrainedAnswers()
@@ -117,7 +126,8 @@ public sealed class RewardObjectiveTests : IDisposable
         using var rollouts = Rollouts(model, new Halves(), NewModel(9));
         rollouts.Prepare(0);
         var trained = Enumerable.Range(0, Rows).Where(i => rollouts[i].IsTrained).ToList();
-        Assert.All(Enumerable.Range(0, Rows), i => Assert.Equal(rollouts[i].Figures is { Truncated: 0, Flat: 0 }, rollouts[i].IsTrained));
+        Assert.All(Enumerable.Range(0, Rows),
+            i => Assert.Equal(rollouts[i].Figures is { Truncated: 0, Flat: 0 }, rollouts[i].IsTrained));
         Assert.Equal(trained.Sum(i => (long)rollouts[i].Ids.Length - rollouts[i].Prompt), rollouts.TrainedTokens);
 
         const double Kl = 0.25;
@@ -128,7 +138,8 @@ public sealed class RewardObjectiveTests : IDisposable
         float[] logs = [.. Enumerable.Range(0, Rows * t).Select(n => -0.5f - n % 3)], weights = new float[Rows * t];
         var figures = new RewardObjective(rollouts, Kl).Weigh(batch, places, logs, Rows, weights);
 
-        // By hand: the loss of a token is kl (e^d - d - 1) - A with d = r - p, and its weight A - kl (1 - e^d), each over the trained tokens.
+        // By hand: the loss of a token is kl (e^d - d - 1) - A with d = r - p, and its weight A - kl (1 - e^d), each
+        // over the trained tokens.
         double loss = 0, tokens = rollouts.TrainedTokens;
         foreach (int i in trained)
         {
@@ -145,24 +156,30 @@ public sealed class RewardObjectiveTests : IDisposable
         Assert.Equal(trained.Sum(i => rollouts[i].Ids.Length - rollouts[i].Prompt), weights.Count(w => w != 0));
     }
 
-    /// <summary>Advantages of three rewards by hand, of which one is the mean: its answer is trained all the same.</summary>
+    /// <summary>
+    /// Advantages of three rewards by hand, of which one is the mean: its answer is trained all the same.
+    /// </summary>
     [Fact]
     public void AnAnswerThatEarnedTheMean_HasNoAdvantage_AndIsTrained()
     {
         using var model = NewModel(2);
         using var rollouts = Rollouts(model, new InTurn([1, 2, 3]), null);
         rollouts.Prepare(0);
-        var ended = Enumerable.Range(0, Group).Select(i => rollouts[i]).Where(r => r.Figures.Truncated == 0).Take(3 * (Group / 3)).ToList();
+        var ended = Enumerable.Range(0, Group).Select(i => rollouts[i]).Where(r => r.Figures.Truncated == 0)
+            .Take(3 * (Group / 3)).ToList();
         Assert.SkipUnless(ended.Count >= 3, "Too few answers came to an end.");
         Assert.All(ended, answer => Assert.True(answer.IsTrained));
         Assert.True(ended[0].Advantage < ended[1].Advantage && ended[1].Advantage < ended[2].Advantage);
     }
 
-    /// <summary>Published models have more rows than their tokenizer has tokens: such a row ends an answer and is no text.</summary>
+    /// <summary>
+    /// Published models have more rows than their tokenizer has tokens: such a row ends an answer and is no text.
+    /// </summary>
     [Fact]
     public void RowsWithoutAToken_EndAnswers()
     {
-        using var model = new Gpt(GptConfig.Create(Architecture.Qwen3, 1, 2, 16, Context, tokenizer.VocabularySize + 4000), backend);
+        using var model =
+            new Gpt(GptConfig.Create(Architecture.Qwen3, 1, 2, 16, Context, tokenizer.VocabularySize + 4000), backend);
         model.Initialize(2);
         using var rollouts = Rollouts(model, new Halves(), null);
         rollouts.Prepare(0);
@@ -173,12 +190,17 @@ public sealed class RewardObjectiveTests : IDisposable
 
     public void Dispose() => backend.Dispose();
 
-    private static string[] Copy(Rollouts rollouts) => [.. Enumerable.Range(0, Rows).Select(i => $"{string.Join(' ', rollouts[i].Ids)} {rollouts[i].Advantage}")];
+    private static string[] Copy(Rollouts rollouts) =>
+        [.. Enumerable.Range(0, Rows).Select(i => $"{string.Join(' ', rollouts[i].Ids)} {rollouts[i].Advantage}")];
 
     private Rollouts Rollouts(Gpt model, IReward reward, Gpt? reference)
     {
-        Conversation[] conversations = [.. Enumerable.Range(0, 5).Select(i => new Conversation([new ChatMessage("user", $"{i}?"), new ChatMessage(ChatTemplate.Assistant, "a")]))];
-        return new Rollouts(model, tokenizer, conversations, reward, new RolloutSettings(Group, MaxTokens, 1, Rows, 3), reference, CancellationToken.None);
+        Conversation[] conversations = [.. Enumerable.Range(0, 5)
+            .Select(i =>
+                new Conversation([new ChatMessage("user", $"{i}?"), new ChatMessage(ChatTemplate.Assistant, "a")]))];
+        return new Rollouts(
+            model, tokenizer, conversations, reward, new RolloutSettings(Group, MaxTokens, 1, Rows, 3), reference,
+            CancellationToken.None);
     }
 
     private Gpt NewModel(ulong seed)
@@ -190,12 +212,14 @@ public sealed class RewardObjectiveTests : IDisposable
 
     private sealed class InTurn(double[] rewards) : IReward
     {
-        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select((_, i) => rewards[i % rewards.Length])];
+        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) =>
+            [.. attempts.Select((_, i) => rewards[i % rewards.Length])];
     }
 
     // By the length of the answer: answers of a group differ.
     private sealed class Halves : IReward
     {
-        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) => [.. attempts.Select(a => a.Completion.Length / 2.0)];
+        public double[] Score(IReadOnlyList<Attempt> attempts, CancellationToken stop) =>
+            [.. attempts.Select(a => a.Completion.Length / 2.0)];
     }
 }

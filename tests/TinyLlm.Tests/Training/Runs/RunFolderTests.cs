@@ -28,7 +28,8 @@ public sealed class RunFolderTests : IDisposable
     public void WhatTheOtherRunWroteMeanwhile_IsKept()
     {
         using var run = RunFolder.Create(folder["run"], force: false);
-        string half = Directory.CreateDirectory(folder["run/checkpoints/step-00000001" + AtomicFile.TemporarySuffix]).FullName;
+        string half =
+            Directory.CreateDirectory(folder["run/checkpoints/step-00000001" + AtomicFile.TemporarySuffix]).FullName;
         string[] written = [folder.Write("run/metrics.jsonl", "{}"), Path.Combine(half, "half")];
         File.WriteAllText(written[1], "x");
 

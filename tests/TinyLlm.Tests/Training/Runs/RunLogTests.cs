@@ -34,7 +34,8 @@ public sealed class RunLogTests : IDisposable
             log.Append(Entry(step));
     }
 
-    private static IEnumerable<RunLogEntry> Steps(int first, int last) => Enumerable.Range(first, last - first + 1).Select(Entry);
+    private static IEnumerable<RunLogEntry> Steps(int first, int last) =>
+        Enumerable.Range(first, last - first + 1).Select(Entry);
 
     [Fact]
     public void Append_WritesOneObjectALine()
@@ -65,11 +66,15 @@ public sealed class RunLogTests : IDisposable
     public void Append_NotFinite_IsNull()
     {
         using (var log = RunLog.Create(Log))
-            log.Append(Entry(1) with { TrainLoss = double.NaN, GradNorm = double.PositiveInfinity, ValLoss = double.NaN });
+            log.Append(Entry(
+                1) with
+            { TrainLoss = double.NaN, GradNorm = double.PositiveInfinity, ValLoss = double.NaN });
         using var line = JsonDocument.Parse(File.ReadAllText(Log));
         Assert.Equal(JsonValueKind.Null, line.RootElement.GetProperty("train_loss").ValueKind);
         RunLogEntry read = Assert.Single(RunLog.Read(Log));
-        Assert.Equal((double.NaN, double.NaN, double.NaN, null), (read.TrainLoss, read.GradNorm, read.ValLoss!.Value, read.ValBitsPerByte));
+        Assert.Equal(
+            (double.NaN, double.NaN, double.NaN, null),
+            (read.TrainLoss, read.GradNorm, read.ValLoss!.Value, read.ValBitsPerByte));
     }
 
     [Fact]
@@ -112,7 +117,8 @@ public sealed class RunLogTests : IDisposable
         for (int length = 0; length <= whole.Length; length++)
         {
             // A line that lacks nothing but its line feed is whole.
-            int lines = whole[..length].Count(b => b == '\n') + (length < whole.Length && whole[length] == '\n' ? 1 : 0);
+            int lines = whole[..length]
+                .Count(b => b == '\n') + (length < whole.Length && whole[length] == '\n' ? 1 : 0);
             File.WriteAllBytes(Log, whole[..length]);
             Assert.Equal(Steps(1, lines), RunLog.Read(Log));
             WriteSteps(5, 6);

@@ -1,6 +1,9 @@
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>The one parameter of all attention kernels on tensor cores: addresses on the device and numbers, as they lie in memory.</summary>
+/// <summary>
+/// The one parameter of all attention kernels on tensor cores: addresses on the device and numbers, as they lie in
+/// memory.
+/// </summary>
 internal struct AttentionArguments
 {
     /// <summary>Of <see cref="Backend.Attention"/>.</summary>

@@ -1,8 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX of the forward pass: the online softmax over rows of scores. A row lies in the four lanes of a quad; its largest score is found tile by tile, its sum
-/// stays apart in the lanes until the end.
+/// The PTX of the forward pass: the online softmax over rows of scores. A row lies in the four lanes of a quad; its
+/// largest score is found tile by tile, its sum stays apart in the lanes until the end.
 /// </summary>
 /// <param name="tile">What a warp computes.</param>
 internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQueryText(tile)
@@ -10,7 +10,10 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
     private const string MinusInfinity = "0fFF800000";
     private const double Log2 = 0.6931471805599453;
 
-    /// <summary>Declares as well, for each row: peak, its largest score so far, and top, the next; sum, of the lane's exponentials; shift, minus the scaled peak.</summary>
+    /// <summary>
+    /// Declares as well, for each row: peak, its largest score so far, and top, the next; sum, of the lane's
+    /// exponentials; shift, minus the scaled peak.
+    /// </summary>
     public override PtxLines Declare()
     {
         Line($".reg .f32 peak<{Rows}>, top<{Rows}>, sum<{Rows}>, shift<{Rows}>, factor<{Rows}>");
@@ -28,8 +31,8 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
     public PtxLines Hide(bool starts) => Hide(MinusInfinity, starts);
 
     /// <summary>
-    /// s = 2^(scale (s - peak)), where scale has log2(e) in it, with the peak that now is; what was summed under the old one is multiplied by
-    /// 2^(scale (old - new)). A row that saw no key so far has no peak to subtract.
+    /// s = 2^(scale (s - peak)), where scale has log2(e) in it, with the peak that now is; what was summed under the
+    /// old one is multiplied by 2^(scale (old - new)). A row that saw no key so far has no peak to subtract.
     /// </summary>
     public PtxLines Softmax()
     {
@@ -87,8 +90,9 @@ internal sealed class AttentionForwardText(IAttentionTile tile) : AttentionQuery
     }
 
     /// <summary>
-    /// Finds the factors that the sums of values are still to be multiplied by: kept / sum, and 0 for a row that saw no key. Stores the log-sum-exps of the rows before
-    /// <c>left</c> at <c>logSumExp</c> and on; <c>left</c> is above 0 in one lane of a quad at most.
+    /// Finds the factors that the sums of values are still to be multiplied by: kept / sum, and 0 for a row that saw no
+    /// key. Stores the log-sum-exps of the rows before <c>left</c> at <c>logSumExp</c> and on; <c>left</c> is above 0
+    /// in one lane of a quad at most.
     /// </summary>
     public PtxLines Finish()
     {

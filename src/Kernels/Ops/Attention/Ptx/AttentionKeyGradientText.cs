@@ -1,7 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX of keys' and values' gradients. Scores are transposed: rows are keys and columns queries, whose numbers (<see cref="AttentionShape.Numbers"/>) are copied along with them.
+/// The PTX of keys' and values' gradients. Scores are transposed: rows are keys and columns queries, whose numbers
+/// (<see cref="AttentionShape.Numbers"/>) are copied along with them.
 /// </summary>
 /// <param name="tile">What a warp computes.</param>
 internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionText(tile)
@@ -11,8 +12,8 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
     private readonly int columns = AttentionShape.Columns(tile);
 
     /// <summary>
-    /// Declares as well: numbers, the place of those of the lane's first column; first, the first keys that the two columns of a block see; and what a thread
-    /// copies of the numbers.
+    /// Declares as well: numbers, the place of those of the lane's first column; first, the first keys that the two
+    /// columns of a block see; and what a thread copies of the numbers.
     /// </summary>
     public override PtxLines Declare()
     {
@@ -22,7 +23,8 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
         return base.Declare();
     }
 
-    // One a thread that copies, from fromNumber to writeNumber; after the last query, from limitNumber on, zeros, which the zeros of its q and dOut make harmless.
+    // One a thread that copies, from fromNumber to writeNumber; after the last query, from limitNumber on, zeros, which
+    // the zeros of its q and dOut make harmless.
     protected override void CopyNumbers()
     {
         Line("setp.gt.s32 yes, limitNumber, 0");
@@ -54,7 +56,8 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
     }
 
     /// <summary>
-    /// Probabilities of keys that a query does not see become 0: those after its own, where the first column is <c>ahead</c> of the first row; with
+    /// Probabilities of keys that a query does not see become 0: those after its own, where the first column is
+    /// <c>ahead</c> of the first row; with
     /// <paramref name="starts"/> those before its first, where the first row is key number <c>key</c>.
     /// </summary>
     public PtxLines Hide(bool starts)
@@ -127,8 +130,9 @@ internal sealed class AttentionKeyGradientText(IAttentionTile tile) : AttentionT
     /// <summary>Stores dV: the sums u times <c>kept</c>.</summary>
     public PtxLines StoreValues() => Store("u", _ => "kept");
 
-    // Calls back for the lane's elements (row, block, element), with `yes` where the probability is kept. Lane i has the bits of column i in `mine0`, one for each of the warp's
-    // rows; `lane` is the lane's first column, `shift` its first row.
+    // Calls back for the lane's elements (row, block, element), with `yes` where the probability is kept. Lane i has
+    // the bits of column i in `mine0`, one for each of the warp's rows; `lane` is the lane's first column, `shift` its
+    // first row.
     private void ForEachDraw(Action<int, int, int> action)
     {
         for (int column = 0; column < 2 * Blocks; column++)

@@ -1,6 +1,8 @@
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>The PTX of queries' gradients: from scores in s and dP in t to dS = P (dP - delta) in t, row by row.</summary>
+/// <summary>
+/// The PTX of queries' gradients: from scores in s and dP in t to dS = P (dP - delta) in t, row by row.
+/// </summary>
 /// <param name="tile">What a warp computes.</param>
 internal sealed class AttentionQueryGradientText(IAttentionTile tile) : AttentionQueryText(tile)
 {

@@ -1,6 +1,9 @@
 namespace TinyLlm.Kernels.Gpu;
 
-/// <summary>The PTX that kernels share whose rows are queries and whose columns are keys: which keys a query sees, and which of its probabilities are dropped.</summary>
+/// <summary>
+/// The PTX that kernels share whose rows are queries and whose columns are keys: which keys a query sees, and which of
+/// its probabilities are dropped.
+/// </summary>
 /// <param name="tile">What a warp computes.</param>
 internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(tile)
 {
@@ -13,7 +16,9 @@ internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(
         return base.Declare();
     }
 
-    /// <summary>Reads a number for each row, at <c>address</c> and on; rows after number <c>last</c> take that one's.</summary>
+    /// <summary>
+    /// Reads a number for each row, at <c>address</c> and on; rows after number <c>last</c> take that one's.
+    /// </summary>
     protected void ReadRows(string name, string type)
     {
         for (int row = 0; row < Rows; row++)
@@ -25,8 +30,10 @@ internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(
     }
 
     /// <summary>
-    /// The scores s of keys that a query does not see become <paramref name="hidden"/>: those after its own, where the first row is <c>ahead</c> of the first column;
-    /// those after the last, up to which there are <c>left</c> columns; and with <paramref name="starts"/> those before its first, which is read: the first column is key number <c>key</c>.
+    /// The scores s of keys that a query does not see become <paramref name="hidden"/>: those after its own, where the
+    /// first row is <c>ahead</c> of the first column; those after the last, up to which there are <c>left</c> columns;
+    /// and with <paramref name="starts"/> those before its first, which is read: the first column is key number
+    /// <c>key</c>.
     /// </summary>
     protected PtxLines Hide(string hidden, bool starts)
     {
@@ -51,8 +58,9 @@ internal abstract class AttentionQueryText(IAttentionTile tile) : AttentionText(
     }
 
     /// <summary>
-    /// Calls back for the lane's elements (row, block, element), with <c>yes</c> where the probability is kept. Lane i has the bits of the warp's row i in <c>mine</c>,
-    /// one for each column; <c>lane</c> is the lane's first row, <c>shift</c> its first column.
+    /// Calls back for the lane's elements (row, block, element), with <c>yes</c> where the probability is kept. Lane i
+    /// has the bits of the warp's row i in <c>mine</c>, one for each column; <c>lane</c> is the lane's first row,
+    /// <c>shift</c> its first column.
     /// </summary>
     protected void ForEachDraw(Action<int, int, int> action)
     {

@@ -1,18 +1,24 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// Sizes that follow from an <see cref="IAttentionTile"/>, in bytes where they say so. In a group's shared memory lie the rows of one or two operands, then two stages, each
-/// with a tile of columns of two operands, and behind it the numbers that go with the columns, if any.
+/// Sizes that follow from an <see cref="IAttentionTile"/>, in bytes where they say so. In a group's shared memory lie
+/// the rows of one or two operands, then two stages, each with a tile of columns of two operands, and behind it the
+/// numbers that go with the columns, if any.
 /// </summary>
 internal static class AttentionShape
 {
     /// <summary>Threads of a group: four warps.</summary>
     public const int Threads = 4 * 32;
 
-    /// <summary>What a tile's place in shared memory is a multiple of. Dynamic shared memory starts at a multiple of 16 at least, so that groups ask for this much more.</summary>
+    /// <summary>
+    /// What a tile's place in shared memory is a multiple of. Dynamic shared memory starts at a multiple of 16 at
+    /// least, so that groups ask for this much more.
+    /// </summary>
     public const int SharedAlignment = 128;
 
-    /// <summary>Numbers of a query that go with its column: log-sum-exp, delta, and the first key that it sees.</summary>
+    /// <summary>
+    /// Numbers of a query that go with its column: log-sum-exp, delta, and the first key that it sees.
+    /// </summary>
     public const int LogSumExp = 0, Delta = 1, FirstKey = 2, Numbers = 3;
 
     /// <summary>Rows of a warp.</summary>
@@ -25,7 +31,8 @@ internal static class AttentionShape
     public static int Columns<T>(T tile) where T : IAttentionTile => 8 * tile.ColumnBlocks;
 
     /// <summary>Panels of 64 elements in a head.</summary>
-    public static int Panels<T>(T tile) where T : IAttentionTile => (tile.HeadSize + SharedTile.Depth - 1) / SharedTile.Depth;
+    public static int Panels<T>(T tile)
+        where T : IAttentionTile => (tile.HeadSize + SharedTile.Depth - 1) / SharedTile.Depth;
 
     /// <summary>Bytes of the group's rows in a panel.</summary>
     public static int RowPanelBytes<T>(T tile) where T : IAttentionTile => Rows(tile) * SharedTile.LineBytes;

@@ -1,19 +1,27 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The PTX that the attention kernels share: a warp's products on the tensor cores (<c>mma.sync</c>, compute capability 8.0), and the copies and stores around them.
-/// The scheme is FlashAttention-2's (T. Dao, 2023): a warp keeps its rows, and goes through tiles of columns that the whole group copies to shared memory.
+/// The PTX that the attention kernels share: a warp's products on the tensor cores (<c>mma.sync</c>, compute capability
+/// 8.0), and the copies and stores around them. The scheme is FlashAttention-2's (T. Dao, 2023): a warp keeps its rows,
+/// and goes through tiles of columns that the whole group copies to shared memory.
 /// </summary>
 /// <remarks>
-/// Rows are queries and columns keys, or the other way round where gradients of keys are summed. Rows and columns have two operands each, A and B: q and dOut, or k and v. In shared
-/// memory an operand is panels of 64 elements of a head, one line a token (<see cref="SharedTile"/>). There are two stages of columns: one is copied to while the other is multiplied.
-/// A lane has the row <c>lane / 4</c> of its warp's and every 8th from there, and 2 neighbours of each block of 8 columns. Registers:
+/// Rows are queries and columns keys, or the other way round where gradients of keys are summed. Rows and columns have
+/// two operands each, A and B: q and dOut, or k and v. In shared memory an operand is panels of 64 elements of a head,
+/// one line a token (<see cref="SharedTile"/>). There are two stages of columns: one is copied to while the other is
+/// multiplied. A lane has the row <c>lane / 4</c> of its warp's and every 8th from there, and 2 neighbours of each
+/// block of 8 columns. Registers:
 /// <list type="bullet">
-/// <item>s, t: tiles of scores. Element e = 0, 1 of row r and block c is number 4 (r / 2 * blocks + c) + 2 (r % 2) + e, which is how the tensor cores leave sums.</item>
-/// <item>p: such a tile in bf16. Its pairs lie where the tensor cores take a left operand from, so that nothing moves between lanes.</item>
-/// <item>o, u: sums over all columns, of rows of a head; numbered like s, with a block for 8 elements of the head.</item>
-/// <item>a, b: fragments of the left operand, and two sets of the right one, of which one is loaded while the other is multiplied.</item>
-/// <item>rows, direct, turned: the lane's places in shared memory for loading rows, columns, and columns transposed.</item>
+/// <item>s, t: tiles of scores. Element e = 0, 1 of row r and block c is number 4 (r / 2 * blocks + c) + 2 (r % 2) + e,
+/// which is how the tensor cores leave sums.</item>
+/// <item>p: such a tile in bf16. Its pairs lie where the tensor cores take a left operand from, so that nothing moves
+/// between lanes.</item>
+/// <item>o, u: sums over all columns, of rows of a head; numbered like s, with a block for 8 elements of the
+/// head.</item>
+/// <item>a, b: fragments of the left operand, and two sets of the right one, of which one is loaded while the other is
+/// multiplied.</item>
+/// <item>rows, direct, turned: the lane's places in shared memory for loading rows, columns, and columns
+/// transposed.</item>
 /// </list>
 /// </remarks>
 /// <param name="tile">What a warp computes.</param>
@@ -27,10 +35,13 @@ internal abstract class AttentionText(IAttentionTile tile)
 
     protected const string Zero = "0f00000000";
 
-    private const int BlockBytes = 16 * SharedTile.LineBytes, LinesOfPass = AttentionShape.Threads / SharedTile.LineChunks;
+    private const int BlockBytes = 16 * SharedTile.LineBytes,
+        LinesOfPass = AttentionShape.Threads / SharedTile.LineChunks;
 
-    private readonly int headBlocks = tile.HeadSize / 8, panels = AttentionShape.Panels(tile), columns = AttentionShape.Columns(tile);
-    private readonly int rowPanel = AttentionShape.RowPanelBytes(tile), columnPanel = AttentionShape.ColumnPanelBytes(tile);
+    private readonly int headBlocks = tile.HeadSize / 8, panels = AttentionShape.Panels(tile),
+        columns = AttentionShape.Columns(tile);
+    private readonly int rowPanel = AttentionShape.RowPanelBytes(tile),
+        columnPanel = AttentionShape.ColumnPanelBytes(tile);
     private PtxLines lines = new();
 
     /// <summary>Rows of which a lane has elements.</summary>
@@ -39,7 +50,9 @@ internal abstract class AttentionText(IAttentionTile tile)
     /// <summary>Blocks of columns.</summary>
     protected int Blocks => tile.ColumnBlocks;
 
-    /// <summary>Declares the registers, <c>shared</c> among them, where dynamic shared memory starts, and clears the sums.</summary>
+    /// <summary>
+    /// Declares the registers, <c>shared</c> among them, where dynamic shared memory starts, and clears the sums.
+    /// </summary>
     public virtual PtxLines Declare()
     {
         Line(".reg .b32 shared");
@@ -47,19 +60,22 @@ internal abstract class AttentionText(IAttentionTile tile)
         Line($"add.u32 shared, shared, {AttentionShape.SharedAlignment - 1}");
         Line($"and.b32 shared, shared, -{AttentionShape.SharedAlignment}");
 
-        Line($".reg .f32 s<{2 * Rows * Blocks}>, t<{2 * Rows * Blocks}>, o<{2 * Rows * headBlocks}>, u<{2 * Rows * headBlocks}>, x, y, scale, kept");
+        Line($".reg .f32 s<{2 * Rows * Blocks}>, t<{2 * Rows * Blocks}>, o<{2 * Rows * headBlocks}>, "
+            + $"u<{2 * Rows * headBlocks}>, x, y, scale, kept");
         Line($".reg .b32 p<{Rows * Blocks}>, a<{2 * Rows}>, b<8>, rows, direct, turned, stage, place, word");
         Line(".reg .b32 write, strideA, strideB, limit0, limit1, size");
         Line(".reg .b64 address, step, fromA, fromB");
         Line(".reg .b32 ahead, left, key, keep, mine<2>, lane, shift");
         Line(".reg .pred yes");
-        lines.AddEach(2 * Rows * headBlocks, i => $"mov.f32 o{i}, {Zero}").AddEach(2 * Rows * headBlocks, i => $"mov.f32 u{i}, {Zero}");
+        lines.AddEach(2 * Rows * headBlocks, i => $"mov.f32 o{i}, {Zero}")
+            .AddEach(2 * Rows * headBlocks, i => $"mov.f32 u{i}, {Zero}");
         return Take();
     }
 
     /// <summary>
-    /// Copies the group's rows of an operand: the thread's chunk of every 16th line, from <c>address</c> on, <c>step</c> bytes apart, to <c>write</c>. Lines from
-    /// <c>limit0</c> on (in the second panel, from <c>limit1</c> on) become zeros.
+    /// Copies the group's rows of an operand: the thread's chunk of every 16th line, from <c>address</c> on,
+    /// <c>step</c> bytes apart, to <c>write</c>. Lines from <c>limit0</c> on (in the second panel, from <c>limit1</c>
+    /// on) become zeros.
     /// </summary>
     public PtxLines CopyRows()
     {
@@ -73,8 +89,8 @@ internal abstract class AttentionText(IAttentionTile tile)
     }
 
     /// <summary>
-    /// Copies a tile of columns of both operands in the same way, from <c>fromA</c> and <c>fromB</c>, whose tokens are <c>strideA</c> and <c>strideB</c> elements apart,
-    /// and turns to the next.
+    /// Copies a tile of columns of both operands in the same way, from <c>fromA</c> and <c>fromB</c>, whose tokens are
+    /// <c>strideA</c> and <c>strideB</c> elements apart, and turns to the next.
     /// </summary>
     public PtxLines CopyColumns()
     {
@@ -101,7 +117,9 @@ internal abstract class AttentionText(IAttentionTile tile)
         {
             Line($"setp.gt.s32 yes, limit{panel}, {line}");
             Line("selp.b32 size, 16, 0, yes");
-            Line($"cp.async.cg.shared.global [write+{(firstPanel + panel) * panelBytes + line * SharedTile.LineBytes}], [{from}+{panel * SharedTile.LineBytes}], 16, size");
+            Line("cp.async.cg.shared.global "
+                + $"[write+{(firstPanel + panel) * panelBytes + line * SharedTile.LineBytes}], "
+                + $"[{from}+{panel * SharedTile.LineBytes}], 16, size");
         }
     }
 
@@ -117,7 +135,10 @@ internal abstract class AttentionText(IAttentionTile tile)
     /// <summary>The registers that are places in a stage.</summary>
     protected virtual string[] StagePlaces => ["write", "direct", "turned"];
 
-    /// <summary><paramref name="scores"/> (rows, columns) = rows of an operand (rows, head) x columns of the same one (columns, head)^T.</summary>
+    /// <summary>
+    /// <paramref name="scores"/> (rows, columns) = rows of an operand (rows, head) x columns of the same one (columns,
+    /// head)^T.
+    /// </summary>
     public PtxLines Multiply(string scores, int operand)
     {
         int pairs = Blocks / 2, steps = tile.HeadSize / 16;
@@ -146,12 +167,15 @@ internal abstract class AttentionText(IAttentionTile tile)
             LoadFragments("a", 4 * block, (operand * panels + step / 4) * rowPanel + block * BlockBytes, "");
     }
 
-    /// <summary><paramref name="sums"/> (rows, head) += p (rows, columns) x columns of an operand (columns, head).</summary>
+    /// <summary>
+    /// <paramref name="sums"/> (rows, head) += p (rows, columns) x columns of an operand (columns, head).
+    /// </summary>
     public PtxLines AddProduct(string sums, int operand)
     {
         int pairs = headBlocks / 2;
         InPipeline(Blocks / 2 * pairs, LoadColumns, (i, set) =>
-            MultiplyPair(sums, headBlocks, i % pairs, set, "p", block => 4 * (block * Blocks / 2 + i / pairs), clear: false));
+            MultiplyPair(
+            sums, headBlocks, i % pairs, set, "p", block => 4 * (block * Blocks / 2 + i / pairs), clear: false));
         return Take();
 
         void LoadColumns(int i, int set)
@@ -175,16 +199,19 @@ internal abstract class AttentionText(IAttentionTile tile)
     }
 
     private void LoadFragments(string name, int first, int offset, string transposed) =>
-        Line($"ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {PtxLines.Vector(name, first, 4)}, [place+{offset}]");
+        Line($"ldmatrix.sync.aligned.m8n8.x4{transposed}.shared.b16 {PtxLines.Vector(name, first, 4)}, "
+        + $"[place+{offset}]");
 
     // All rows by two blocks of columns, 16 deep.
-    private void MultiplyPair(string sums, int blocks, int pair, int set, string left, Func<int, int> firstLeft, bool clear)
+    private void MultiplyPair(
+        string sums, int blocks, int pair, int set, string left, Func<int, int> firstLeft, bool clear)
     {
         for (int half = 0; half < 2; half++)
         {
             for (int block = 0; block < tile.RowBlocks; block++)
             {
-                string c = PtxLines.Vector(sums, 4 * (block * blocks + 2 * pair + half), 4), before = clear ? $"{{{Zero}, {Zero}, {Zero}, {Zero}}}" : c;
+                string c = PtxLines.Vector(sums, 4 * (block * blocks + 2 * pair + half), 4), before = clear
+                    ? $"{{{Zero}, {Zero}, {Zero}, {Zero}}}" : c;
                 string a = PtxLines.Vector(left, firstLeft(block), 4), b = PtxLines.Vector("b", 4 * set + 2 * half, 2);
                 Line($"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {c}, {a}, {b}, {before}");
             }
@@ -199,9 +226,10 @@ internal abstract class AttentionText(IAttentionTile tile)
     }
 
     /// <summary>
-    /// Stores <paramref name="sums"/>, each row multiplied by its factor, as bf16. They pass through shared memory, where the warp's rows lay that nobody else reads: <c>place</c> is
-    /// that of the lane's first row. Then lanes have whole chunks: that at <c>write</c> and those every 4 lines from there go to <c>address</c> and on, <c>step</c> bytes apart.
-    /// Lines from <c>limit0</c> on (in the second panel, from <c>limit1</c> on) are not stored.
+    /// Stores <paramref name="sums"/>, each row multiplied by its factor, as bf16. They pass through shared memory,
+    /// where the warp's rows lay that nobody else reads: <c>place</c> is that of the lane's first row. Then lanes have
+    /// whole chunks: that at <c>write</c> and those every 4 lines from there go to <c>address</c> and on, <c>step</c>
+    /// bytes apart. Lines from <c>limit0</c> on (in the second panel, from <c>limit1</c> on) are not stored.
     /// </summary>
     protected PtxLines Store(string sums, Func<int, string> factor)
     {
@@ -223,7 +251,8 @@ internal abstract class AttentionText(IAttentionTile tile)
             Line($"xor.b32 size, write, {line % 8 * 16}");
             for (int panel = 0; panel < panels; panel++)
             {
-                Line($"ld.shared.v4.b32 {PtxLines.Vector("b", 0, 4)}, [size+{panel * rowPanel + line * SharedTile.LineBytes}]");
+                Line($"ld.shared.v4.b32 {PtxLines.Vector("b", 0, 4)}, "
+                    + $"[size+{panel * rowPanel + line * SharedTile.LineBytes}]");
                 Line($"setp.gt.s32 yes, limit{panel}, {line}");
                 Line($"@yes st.global.v4.b32 [address+{panel * SharedTile.LineBytes}], {PtxLines.Vector("b", 0, 4)}");
             }
@@ -234,10 +263,12 @@ internal abstract class AttentionText(IAttentionTile tile)
         return Take();
     }
 
-    private static string Element(string sums, int blocks, int row, int block, int element) => $"{sums}{4 * (row / 2 * blocks + block) + 2 * (row % 2) + element}";
+    private static string Element(string sums, int blocks, int row, int block, int element) =>
+        $"{sums}{4 * (row / 2 * blocks + block) + 2 * (row % 2) + element}";
 
     /// <summary>An element of a tile of scores.</summary>
-    protected string Score(string scores, int row, int block, int element) => Element(scores, Blocks, row, block, element);
+    protected string Score(string scores, int row, int block, int element) =>
+        Element(scores, Blocks, row, block, element);
 
     /// <summary>Calls back for the lane's elements of a tile: row, block, element.</summary>
     protected void ForEachScore(Action<int, int, int> action)
@@ -247,7 +278,8 @@ internal abstract class AttentionText(IAttentionTile tile)
     }
 
     /// <summary>Calls back for those of one block: row, element.</summary>
-    protected void ForEachScore(int block, Action<int, int> action) => ForEachElement(block, (row, _, element) => action(row, element));
+    protected void ForEachScore(int block, Action<int, int> action) =>
+        ForEachElement(block, (row, _, element) => action(row, element));
 
     /// <summary>Multiplies the rows of the sums o by their factors.</summary>
     protected void MultiplyRows(Func<int, string> factor)

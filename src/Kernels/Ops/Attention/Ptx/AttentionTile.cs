@@ -1,8 +1,9 @@
 namespace TinyLlm.Kernels.Gpu;
 
 /// <summary>
-/// The scores that a warp computes at a time, for heads of some size. Rows stay with a warp, and the four warps of a group have different ones; columns come and go,
-/// and are the same for all. Properties, not constants: a kernel is compiled for each.
+/// The scores that a warp computes at a time, for heads of some size. Rows stay with a warp, and the four warps of a
+/// group have different ones; columns come and go, and are the same for all. Properties, not constants: a kernel is
+/// compiled for each.
 /// </summary>
 internal interface IAttentionTile
 {

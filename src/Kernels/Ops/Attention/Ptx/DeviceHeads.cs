@@ -7,7 +7,9 @@ namespace TinyLlm.Kernels.Gpu;
 /// <param name="HeadStride">Elements from a head to the next.</param>
 internal readonly record struct DeviceHeads(long Address, int BatchStride, int TokenStride, int HeadStride)
 {
-    /// <summary>Whether every token of a head starts at a multiple of 16 bytes, so that it can be copied in chunks of that size.</summary>
+    /// <summary>
+    /// Whether every token of a head starts at a multiple of 16 bytes, so that it can be copied in chunks of that size.
+    /// </summary>
     public bool IsAligned => Address % 16 == 0 && BatchStride % 8 == 0 && TokenStride % 8 == 0 && HeadStride % 8 == 0;
 
     /// <summary><paramref name="x"/>, whose first element is at <paramref name="address"/>.</summary>
