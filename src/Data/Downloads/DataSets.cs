@@ -52,22 +52,24 @@ public static class DataSets
                 new("dolly-15k.jsonl", 13_085_339, "2df9083338b4abd6bceb5635764dab5d833b393b55759dffb0959b6fcbf794ec")),
         ]),
         new("enwik8", "the first 100 million bytes of the English Wikipedia of 2006, as XML (Hutter Prize)",
-        "GFDL, CC BY-SA",
+            "GFDL, CC BY-SA",
             "https://mattmahoney.net/dc/textdata.html", DataUse.Pretrain,
         [
             new("https://mattmahoney.net/dc/enwik8.zip",
                 new("enwik8.zip", 36_445_475, "547994d9980ebed1288380d652999f38a14fe291a6247c157c3d33d4932534bc"))
             {
-                Members = [new(
-                    "enwik8", new(
-                    "enwik8.txt", 100_000_000, "2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8"))],
+                Members =
+                [
+                    new("enwik8", new("enwik8.txt", 100_000_000,
+                        "2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8")),
+                ],
             },
         ]),
         new("fineweb-edu", "educational web pages, about 0.75 billion tokens: the first file of FineWeb-Edu's sample "
-        + "of 10 billion", "ODC-By 1.0",
+            + "of 10 billion", "ODC-By 1.0",
             "https://huggingface.co/datasets/HuggingFaceFW/fineweb-edu", DataUse.Pretrain, [FineWebEduFile(0)]),
         new("fineweb-edu-10bt", "educational web pages, about 10 billion tokens: all 14 files of that sample",
-        "ODC-By 1.0",
+            "ODC-By 1.0",
             "https://huggingface.co/datasets/HuggingFaceFW/fineweb-edu", DataUse.Pretrain,
             [.. FineWebEduFiles.Select((_, index) => FineWebEduFile(index))]),
         new("gsm8k", "8,792 word problems of grade-school mathematics with worked answers", "MIT",
@@ -75,53 +77,53 @@ public static class DataSets
         [
             new(GradeSchoolMath + "train.jsonl",
                 new("gsm8k-train.jsonl", 4_166_206,
-                "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465")),
+                    "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465")),
             new(GradeSchoolMath + "test.jsonl",
-            new("gsm8k-test.jsonl", 749_738, "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14",
-            Split.Test)),
+                new("gsm8k-test.jsonl", 749_738, "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14",
+                    Split.Test)),
         ]),
         new("tinyshakespeare", "scenes of Shakespeare's plays in one text, as in char-rnn and nanoGPT", "public domain",
             "https://github.com/karpathy/char-rnn", DataUse.Pretrain,
         [
             new(Shakespeare + "input.txt",
                 new("tinyshakespeare.txt", 1_115_394,
-                "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed")),
+                    "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed")),
         ]),
         new("tinystories", "2.1 million short stories in the words of a small child, by GPT-3.5 and GPT-4",
-        "CDLA-Sharing 1.0",
+            "CDLA-Sharing 1.0",
             "https://huggingface.co/datasets/roneneldan/TinyStories", DataUse.Pretrain,
         [
             new(Stories + "TinyStories-train.txt",
                 new("TinyStories-train.txt", 1_924_281_556,
-                "c5cf5e22ff13614e830afbe61a99fbcbe8bcb7dd72252b989fa1117a368d401f")),
+                    "c5cf5e22ff13614e830afbe61a99fbcbe8bcb7dd72252b989fa1117a368d401f")),
             new(Stories + "TinyStories-valid.txt",
-            new("TinyStories-valid.txt", 19_447_282, "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4",
-            Split.Validation)),
+                new("TinyStories-valid.txt", 19_447_282,
+                    "94e431816c4cce81ff71e4408ff8d3bda9a42e8d2663986697c3954288cb38b4", Split.Validation)),
         ]),
         new("tinystories-instruct", "the stories with what was asked for: words, features, summary", "CDLA-Sharing 1.0",
             "https://huggingface.co/datasets/roneneldan/TinyStoriesInstruct", DataUse.Pretrain,
         [
             new(StoriesInstruct + "TinyStories-Instruct-train.txt", new("TinyStories-Instruct-train.txt")),
             new(StoriesInstruct + "TinyStories-Instruct-valid.txt",
-            new("TinyStories-Instruct-valid.txt", Split: Split.Validation)),
+                new("TinyStories-Instruct-valid.txt", Split: Split.Validation)),
         ]),
         new("tinystories-v2", "2.7 million such stories by GPT-4 alone", "CDLA-Sharing 1.0",
             "https://huggingface.co/datasets/roneneldan/TinyStories", DataUse.Pretrain,
         [
             new(Stories + "TinyStoriesV2-GPT4-train.txt",
                 new("TinyStoriesV2-GPT4-train.txt", 2_227_753_162,
-                "6418d412de72888f52b5142c761ac21a582f7d1166f0bfbdb5f03ccfdec90443")),
+                    "6418d412de72888f52b5142c761ac21a582f7d1166f0bfbdb5f03ccfdec90443")),
             new(Stories + "TinyStoriesV2-GPT4-valid.txt",
-            new("TinyStoriesV2-GPT4-valid.txt", 22_502_601,
-            "6874bae9a4c1a4e7edcf0e53b86c17817e9cf881fc75ff2368da457b80c0585d", Split.Validation)),
+                new("TinyStoriesV2-GPT4-valid.txt", 22_502_601,
+                    "6874bae9a4c1a4e7edcf0e53b86c17817e9cf881fc75ff2368da457b80c0585d", Split.Validation)),
         ]),
         new("wikitext-2", "good articles of the English Wikipedia, every word as it stands (WikiText-2 raw)",
-        "CC BY-SA 3.0",
+            "CC BY-SA 3.0",
             "https://huggingface.co/datasets/Salesforce/wikitext", DataUse.Pretrain,
         [
             new(WikiText + "wikitext-2-raw-v1.zip",
                 new("wikitext-2-raw-v1.zip", 4_721_645,
-                "ef7edb566e3e2b2d31b29c1fdb0c89a4cc683597484c3dc2517919c615435a11"))
+                    "ef7edb566e3e2b2d31b29c1fdb0c89a4cc683597484c3dc2517919c615435a11"))
             {
                 Members =
                 [

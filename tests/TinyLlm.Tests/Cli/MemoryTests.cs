@@ -24,10 +24,9 @@ public partial class MemoryTests
     public void MicroBatchAndRecomputation_AreShown_AndChangeNoResult()
     {
         using var run = new SmallRun();
-        string common =
-            $"pretrain --data text.txt {SmallRun.Sizes} --layers 3 --context 16 --batch-size 4 --accumulate 2 "
-            + "--dropout 0.1 --steps 6 --eval-every 2 --eval-batches 2 --sample-every 0"
-            .Replace("--layers 1 ", "", StringComparison.Ordinal);
+        string sizes = SmallRun.Sizes.Replace("--layers 1 ", "--layers 3 ", StringComparison.Ordinal);
+        string common = $"pretrain --data text.txt {sizes} --context 16 --batch-size 4 --accumulate 2 --dropout 0.1 "
+            + "--steps 6 --eval-every 2 --eval-batches 2 --sample-every 0";
 
         string whole = Memory(run.Succeed($"{common} --out whole"));
         string recomputed = Memory(run.Succeed($"{common} --recompute --out recomputed"));
