@@ -268,7 +268,7 @@ public sealed class TokenizerNotesTests : IDisposable
         Directory.CreateDirectory(folder["additional_chat_templates"]);
         folder.Write("additional_chat_templates/tools.jinja", "x");
         folder.Write("mine.jinja", "x");
-        using var run = RunFolder.Create(folder.Path, force: true);
+        RunFolder.Create(folder.Path, force: true).Dispose();
         Assert.Equal(["mine.jinja"], folder.Names);
     }
 
