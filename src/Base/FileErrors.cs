@@ -10,6 +10,13 @@ public static class FileErrors
     public static bool Is(Exception exception) =>
         exception is IOException or UnauthorizedAccessException || IsTooLarge(exception);
 
+    /// <summary>
+    /// Whether <paramref name="exception"/> says that another process, or another stream of this one, holds the file.
+    /// </summary>
+    // EAGAIN on Linux, EWOULDBLOCK on macOS; ERROR_SHARING_VIOLATION on Windows.
+    public static bool IsInUse(Exception exception) => exception is IOException
+        && (OperatingSystem.IsWindows() ? (exception.HResult & 0xFFFF) is 32 : exception.HResult is 11 or 35);
+
     /// <summary>The line for a file that could not be read.</summary>
     public static TinyLlmException Reading(string path, Exception exception) => exception switch
     {
@@ -18,7 +25,7 @@ public static class FileErrors
         FileNotFoundException or DirectoryNotFoundException =>
             new TinyLlmException($"{path}: there is no such file; check the path.", exception),
         _ => new TinyLlmException(
-        $"{path}: could not be read ({Reason(exception)}); check the path and your rights to it.", exception),
+            $"{path}: could not be read ({Reason(exception)}); check the path and your rights to it.", exception),
     };
 
     /// <summary>The line for a file or folder that could not be written.</summary>

@@ -118,8 +118,11 @@ public static class Checkpoint
                 ?? throw new TinyLlmException(
                     $"{path}: the tensor {name} is missing; the file belongs to another model or optimiser.");
             if (!found.Shape.SequenceEqual(Sizes(tensor.Shape).Select(n => (long)n)))
+            {
                 throw new TinyLlmException(
                     $"{path}: {found}; expected {tensor.Shape}. The file belongs to another model.");
+            }
+
             model.Backend.Write(tensor, values => reader.Read(name, values));
         }
     }

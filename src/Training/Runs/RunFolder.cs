@@ -45,8 +45,10 @@ public sealed class RunFolder : IDisposable
     public static void CheckFree(string path)
     {
         if (new RunFolder(path).HoldsRun)
+        {
             throw new TinyLlmException($"--out {path}: this folder holds a run already; go on with it by --resume, "
                 + "replace it by --force, or choose another folder.");
+        }
     }
 
     /// <summary>Makes the folder of a new run.</summary>
@@ -68,6 +70,7 @@ public sealed class RunFolder : IDisposable
         }
         catch (Exception e) when (FileErrors.Is(e))
         {
+            run.Dispose();
             throw FileErrors.Writing(path, e, kept: false);
         }
     }
@@ -81,16 +84,8 @@ public sealed class RunFolder : IDisposable
         var run = new RunFolder(path);
         if (!Directory.Exists(path))
             throw new TinyLlmException($"--resume: there is no folder {path}; --out must name the run to go on with.");
-        try
-        {
-            run.held = RunLock.Take(path);
-        }
-        catch (Exception e) when (FileErrors.Is(e))
-        {
-            throw FileErrors.Writing(path, e, kept: true);
-        }
-
-        // Not before the lock is taken: what a running process writes just now looks like what one left.
+        // First the lock: what a running process writes just now looks like what an interrupted one left.
+        run.held = RunLock.Take(path);
         AtomicFolder.RecoverAll(run.Checkpoints);
         AtomicFolder.RecoverAll(path);
         if (run.LatestCheckpoint() is not null)

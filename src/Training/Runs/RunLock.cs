@@ -9,17 +9,15 @@ internal sealed class RunLock : IDisposable
     /// <summary>The file's name in the run's folder; it is removed with the lock.</summary>
     public const string Name = ".tinyllm.lock";
 
-    // EAGAIN of Linux, EWOULDBLOCK of macOS, ERROR_SHARING_VIOLATION of Windows.
-    private static readonly int[] TakenCodes = [11, 35, 32];
-
     private readonly FileStream file;
 
     private RunLock(FileStream file) => this.file = file;
 
     /// <summary>Takes the lock.</summary>
     /// <param name="folder">The run's folder, which exists.</param>
-    /// <exception cref="TinyLlmException">Another process, or another run of this one, has it.</exception>
-    /// <exception cref="IOException">The file system refused.</exception>
+    /// <exception cref="TinyLlmException">
+    /// Another process, or another run of this one, has it, or the file system refused.
+    /// </exception>
     public static RunLock Take(string folder)
     {
         string path = Path.Combine(folder, Name);
@@ -48,11 +46,15 @@ internal sealed class RunLock : IDisposable
                 Options = FileOptions.DeleteOnClose,
             });
         }
-        catch (IOException e) when (e.GetType() == typeof(IOException) && TakenCodes.Contains(e.HResult & 0xffff))
+        catch (Exception e) when (FileErrors.IsInUse(e))
         {
             throw new TinyLlmException(
                 $"{folder}: another process is training in this folder; wait until it has ended, or choose another "
                 + "folder.", e);
+        }
+        catch (Exception e) when (FileErrors.Is(e))
+        {
+            throw FileErrors.Writing(folder, e, kept: false);
         }
     }
 }

@@ -191,9 +191,12 @@ public sealed class RunLog : IDisposable
             if (line.IsBlank)
                 continue;
             if (damaged > 0)
+            {
                 throw new TinyLlmException(
                     $"{path}, line {damaged}: no line of a run's metrics; expected a JSON object with step, tokens, "
                     + "train_loss, lr, grad_norm, tokens_per_second and seconds. Remove the line.");
+            }
+
             RunLogEntry? entry = Parse(line.Bytes);
             if (entry is null)
                 damaged = line.Number;
