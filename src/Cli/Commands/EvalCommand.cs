@@ -16,19 +16,19 @@ internal static class EvalCommand
         "--compare", "DIR ...", "More model folders: one table of all, with 95% confidence intervals.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
         "Text as pretrain's --data, conversations or multiple-choice rows (.jsonl, .json or .parquet, also .gz or "
-        + ".zst; the first row tells), or builtin:questions; many times.", required: true);
+        + ".zst; the first row tells), or builtin:questions; may be repeated.", required: true);
     private static readonly Option<string> SplitOption =
         LoopOptions.Choice("--split", "Split of a built-in corpus; default: test.", "train", "validation", "test");
     private static readonly Option<bool> ExactMatchOption = new(
         "--exact-match")
     {
         Description = "Conversations only: answer each last turn greedily and count the answers "
-        + "that are equal to the row's."
+            + "that are equal to the row's."
     };
     private static readonly Option<bool> Chat = new("--chat")
     {
         Description = "Multiple choice only: ask by the chat "
-        + "template; default: a choice goes on from the question as plain text."
+            + "template; default: a choice goes on from the question as plain text."
     };
     private static readonly Option<int> BatchSize =
         new("--batch-size") { HelpName = "N", Description = "Rows of a batch.", DefaultValueFactory = _ => 8 };
@@ -76,9 +76,11 @@ internal static class EvalCommand
                 if (folders.Length == 1)
                     Print(sources[i].Name, EvalView.Lines(result));
                 if (EvalView.LeftOut(result) is > 0 and int left)
+                {
                     Print(sources[i].Name,
                         [$"{left:N0} rows are longer than the context of {folder}, {model.Config.Context:N0} tokens; "
                         + "they are left out"]);
+                }
             }
         }
 
@@ -106,18 +108,27 @@ internal static class EvalCommand
         IReadOnlyList<ChoiceRow>? choices = ChoiceRows.AreIn(word, textField) ? ChoiceRows.Read(word, report) : null;
         bool chat = choices is null && ChatData.IsChat(word, textField);
         if (parse.GetValue(ExactMatchOption) && !chat)
+        {
             throw new TinyLlmException($"--exact-match: {word} holds no conversations; expected a file of "
                 + $"conversations ({RowFiles.Kinds}) or builtin:questions.");
+        }
+
         if (parse.GetValue(Chat) && choices is null)
+        {
             throw new TinyLlmException($"--chat: {word} holds no multiple-choice rows; expected a file "
                 + $"({RowFiles.Kinds}) whose rows have \"choices\". Conversations are measured by the chat template "
                 + "without it.");
+        }
+
         if (chat && !TextData.IsBuiltin(word))
             ChoiceRows.RefuseIn(word);
         var rows = chat ? ChatData.Read(word, split, report) : null;
         if (report.NotLearned > 0)
+        {
             Console.Error.WriteLine($"{word}: {report.NotLearned:N0} rows that are marked as not to be learned are "
                 + "left out");
+        }
+
         if (report.Describe() is { } fields)
             Console.Error.WriteLine($"{word}: fields not read: {fields}");
         return new Source(word, split, choices, rows);
@@ -128,8 +139,10 @@ internal static class EvalCommand
         Gpt model, Tokenizer tokenizer, Source source, int b, ParseResult parse, CancellationToken stop)
     {
         if (source.Choices is { } choices)
+        {
             return ChoiceEvaluation.Run(model, tokenizer, choices, b, parse.GetValue(Chat), stop) is { } measured
                 ? new EvalResult(null, [], null, measured) : null;
+        }
 
         using var corpus = source.Rows is null
             ? OpenText(source.Name, source.Split, tokenizer, model.Config.Context, parse, stop) : null;
@@ -138,8 +151,11 @@ internal static class EvalCommand
         if (new Evaluator(examples, tokenizer, b).Evaluate(model, b, each, stop) is not { } loss)
             return null;
         if (!double.IsFinite(loss.Loss))
+        {
             throw new TinyLlmException($"{source.Name}: the loss is {loss.Loss}; expected a number. The model's "
                 + "weights are damaged or its training diverged: use an earlier checkpoint.");
+        }
+
         if (!parse.GetValue(ExactMatchOption))
             return new EvalResult(loss, each, null, null);
         return ExactMatch.Run(model, tokenizer, source.Rows!, stop) is { } exact

@@ -20,7 +20,7 @@ internal static class FinetuneCommand
     private static readonly Option<string?> ModelOption =
         LoopOptions.Path<string?>("--model", "DIR", "Model folder to begin with.");
     private static readonly Option<string[]> Data = LoopOptions.Path<string[]>("--data", "PATH",
-        "Rows: a file, a folder or a glob (.jsonl, .json or .parquet, also .gz or .zst), many times: conversations or "
+        "Rows: a file, a folder or a glob (.jsonl, .json or .parquet, also .gz or .zst), repeatable: conversations or "
             + "builtin:questions, the default; for dpo {\"prompt\", \"chosen\", \"rejected\"}.");
     private static readonly Option<string?> Validation =
         LoopOptions.Path<string?>("--val-data", "PATH", "Validation rows; default: the last tenth of the data.");
@@ -34,7 +34,7 @@ internal static class FinetuneCommand
     private static readonly Option<bool> Packing = new("--packing")
     {
         Description = "Conversations share rows as long "
-        + "as the model's context; none sees another. More is learned in a step, and less of it is padding."
+            + "as the model's context; none sees another. More is learned in a step, and less of it is padding."
     };
     private static readonly Option<int> ShowMask = LoopOptions.Number(
         "--show-mask", "Show N training examples with what is learned of them, and do nothing else.");
@@ -80,8 +80,11 @@ internal static class FinetuneCommand
         bool packed = reader.Fixed(Packing, false);
         var preferences = ReadPreferences(reader, dpo);
         if (dpo && sources.Length == 0)
+        {
             throw new TinyLlmException("--method dpo: expected --data FILE, comparisons as {\"prompt\", \"chosen\", "
                 + "\"rejected\"}; tinyllm chat writes some with /compare.");
+        }
+
         if (packed && method != Sft)
             throw new TinyLlmException($"--packing: rows of {method} are not packed; expected --method sft with it.");
         var rewards = Rewards.Read(reader, grpo);
@@ -126,9 +129,12 @@ internal static class FinetuneCommand
         double beta = reader.Fixed(Beta, 0.1), smoothing = reader.Fixed(LabelSmoothing, 0.0);
         string loss = reader.Fixed(Loss, "sigmoid");
         if (dpo)
+        {
             return new PreferenceSettings(
                 beta, smoothing,
                 Enum.Parse<PreferenceLossKind>(loss.Replace("-", "", StringComparison.Ordinal), ignoreCase: true));
+        }
+
         return new Option[] { Beta, LabelSmoothing, Loss }.FirstOrDefault(reader.IsGiven) is { } given
             ? throw new TinyLlmException(
                 $"{given.Name}: it says how comparisons are learned from; expected --method dpo with it.")

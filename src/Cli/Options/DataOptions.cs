@@ -8,7 +8,7 @@ internal sealed class DataOptions
 {
     /// <summary>What <c>--data</c> takes.</summary>
     public const string Help = "Text: a file, a folder, a glob or builtin:NAME (.txt, .jsonl, .parquet, .gz, .zst, "
-        + ".bin, a folder of tokenize), with =WEIGHT behind it if wished; many times.";
+        + ".bin, a folder written by tokenize), optionally =WEIGHT, its sampling weight; may be repeated.";
 
     private readonly Option<string?> textField = LoopOptions.Path<string?>(
         "--text-field", "NAME", "Field of .jsonl rows and column of .parquet files that has the text; default: text.");
@@ -21,7 +21,7 @@ internal sealed class DataOptions
     private readonly Option<bool> strict = new("--strict")
     {
         Description = "Refuse data with a bad line; default: bad "
-        + "lines are left out, counted and named."
+            + "lines are left out, counted and named."
     };
 
     public void AddTo(Command command)

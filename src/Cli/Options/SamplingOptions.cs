@@ -39,7 +39,7 @@ internal sealed class SamplingOptions
         DefaultValueFactory = _ => 1f
     };
     private readonly TextOption<string[]> stop =
-        new("--stop") { HelpName = "TEXT", Description = "End before this text; many times." };
+        new("--stop") { HelpName = "TEXT", Description = "Stop before this text; may be repeated." };
 
     private readonly Option<ulong?> seed =
         new("--seed") { HelpName = "N", Description = "Seed of the draws; default: another every time." };

@@ -4,7 +4,7 @@ using System.IO.Hashing;
 namespace TinyLlm.Data.Tokens;
 
 /// <summary>
-/// Writes one shard as a stream, in little memory: under a temporary name until <see cref="Complete"/>.
+/// Writes one shard through a small buffer; the file has a temporary name until <see cref="Complete"/>.
 /// </summary>
 internal sealed class TokenShardWriter : IDisposable
 {

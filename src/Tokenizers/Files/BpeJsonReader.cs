@@ -27,7 +27,7 @@ internal sealed class BpeJsonReader(JsonView view)
             bool isOrdinary = addedTokens.Find(id) is null || merged.Contains(id);
             bytes[id] = !isOrdinary ? [] : ByteLevelAlphabet.ToBytes(tokens[id])
                 ?? throw view.Fail(
-                $"the token '{JsonView.Show(tokens[id])}' (id {id}) is not in byte-level characters");
+                    $"the token '{JsonView.Show(tokens[id])}' (id {id}) is not in byte-level characters");
         }
 
         for (int b = 0; b < 256; b++)
@@ -37,16 +37,22 @@ internal sealed class BpeJsonReader(JsonView view)
         }
 
         if (preTokenizer is not null)
+        {
             return new ByteLevelBpeTokenizer(
-                bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", absent: false),
+                bytes, merges, addedTokens, preTokenizer, JsonView.Flag(model, "ignore_merges", fallback: false),
                 normalizes);
+        }
+
         if (normalizes)
             throw view.Fail("the normalizer is NFC; expected null where text is not cut (byte)");
         if (merges.Count > 0 || tokens.Length != 256 + Tokenizer.SpecialTokens.Count
             || bytes[..256].Where((t, id) => t.Length != 1 || t[0] != id).Any())
+        {
             throw view.Fail($"ByteLevel does not cut text (use_regex is false), but there are {merges.Count} merges "
                 + $"and {tokens.Length} tokens; expected 256 bytes in order and our special tokens (byte), or a "
                 + "pattern (bpe)");
+        }
+
         return new ByteTokenizer();
     }
 
@@ -63,7 +69,7 @@ internal sealed class BpeJsonReader(JsonView view)
             throw view.Fail($"the pre-tokenizer is {JsonView.Show(found)}; expected ByteLevel, or Split + ByteLevel");
         if (view.Get(steps[^1], "add_prefix_space").GetBoolean())
             throw view.Fail("ByteLevel has add_prefix_space; expected false");
-        bool cutsByItself = JsonView.Flag(steps[^1], "use_regex", absent: true);
+        bool cutsByItself = JsonView.Flag(steps[^1], "use_regex", fallback: true);
         if (steps.Length == 1)
             return cutsByItself ? PreTokenizer.Gpt2 : null;
         if (cutsByItself)
@@ -76,7 +82,7 @@ internal sealed class BpeJsonReader(JsonView view)
 
         // The patterns match every character, so both keep all the matches and nothing else.
         string? behavior = view.Get(steps[0], "behavior").GetString();
-        bool invert = JsonView.Flag(steps[0], "invert", absent: false);
+        bool invert = JsonView.Flag(steps[0], "invert", fallback: false);
         return (behavior, invert) is ("Isolated", _) or ("Removed", true) ? split
             : throw view.Fail($"the behavior of Split is {behavior}; expected Isolated, or Removed with invert");
     }
@@ -90,8 +96,10 @@ internal sealed class BpeJsonReader(JsonView view)
                 || value.ValueKind is JsonValueKind.Null or JsonValueKind.False
                 || value.ValueKind == JsonValueKind.String && value.GetString() == "";
             if (!plain)
+            {
                 throw view.Fail(
                     $"model.{option} is {view.Get(model, option).GetRawText()}; expected null, false or empty");
+            }
         }
     }
 
@@ -142,8 +150,11 @@ internal sealed class BpeJsonReader(JsonView view)
     {
         var around = ReadPostProcessor(root, added);
         if (!added.Any(t => AddedTokens.KnownEnds.Contains(t.Text)) && !added.Any(t => t.Text == endOfText))
+        {
             throw view.Fail($"no added token ends a text; expected {string.Join(" or ", AddedTokens.KnownEnds)}, or "
                 + "eos_token in tokenizer_config.json");
+        }
+
         var same = added.Where(t => t.IsNormalized && normalizes)
             .GroupBy(t => Nfc.Normalize(t.Text).ToString(), StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1);
         if (same is not null)

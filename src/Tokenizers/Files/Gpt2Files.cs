@@ -31,8 +31,11 @@ internal static class Gpt2Files
         foreach (var (text, id) in ids)
         {
             if (id < 0 || id >= tokens.Length || tokens[id] is not null || id == end)
+            {
                 throw Fail(vocabularyPath, $"the token '{JsonView.Show(text)}' has id {id}, which is another's or "
                     + $"beyond {tokens.Length - 1}; ids must have no gaps or duplicates");
+            }
+
             tokens[id] = ByteLevelAlphabet.ToBytes(text)
                 ?? throw Fail(
                     vocabularyPath, $"the token '{JsonView.Show(text)}' (id {id}) is not in byte-level characters");

@@ -20,8 +20,8 @@ internal sealed class JsonView(string path)
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) ? value : null;
 
     /// <summary>A flag that may be missing.</summary>
-    public static bool Flag(JsonElement element, string name, bool absent) =>
-        TryGet(element, name) is { ValueKind: not JsonValueKind.Null } value ? value.GetBoolean() : absent;
+    public static bool Flag(JsonElement element, string name, bool fallback) =>
+        TryGet(element, name) is { ValueKind: not JsonValueKind.Null } value ? value.GetBoolean() : fallback;
 
     /// <summary>The <c>type</c> of an object, "null" where there is none.</summary>
     public string TypeOf(JsonElement? element) =>

@@ -37,8 +37,10 @@ public static class ReadyVocabularies
     public static ByteLevelBpeTokenizer Load(string name)
     {
         if (!sources.TryGetValue(name, out var source))
+        {
             throw new TinyLlmException(
                 $"There is no ready vocabulary '{name}'; expected {string.Join(" or ", Names)}.");
+        }
 
         var tokens = ReadTokens(source);
         int last = source.Special[^1].Id;

@@ -52,7 +52,7 @@ public static class TokenizerFolder
         AtomicFile.Write(Path.Combine(folder, TokenizerFile), file => file.Write(Format(tokenizer)));
         AtomicFile.Write(
             Path.Combine(folder, ConfigFile), file =>
-            file.Write(Format(writer => WriteConfig(writer, tokenizer, maxLength))));
+                file.Write(Format(writer => WriteConfig(writer, tokenizer, maxLength))));
         foreach (var (path, text) in tokenizer.Notes.TemplateFiles)
             AtomicFile.Write(Path.Combine(folder, path), file => file.Write(text));
     }

@@ -82,11 +82,16 @@ internal sealed class TokenizerJsonReader
         foreach (var entry in vocab.EnumerateObject())
         {
             if (!entry.Value.TryGetInt32(out int id) || id < 0)
+            {
                 throw view.Fail($"the token '{JsonView.Show(entry.Name)}' has id {entry.Value.GetRawText()}; expected "
                     + "ids from 0 on without gaps");
+            }
+
             if (entry.Name.Length == 0 || !ids.TryAdd(entry.Name, id))
+            {
                 throw view.Fail($"the token '{JsonView.Show(entry.Name)}' is empty or occurs twice in model.vocab; "
                     + "expected distinct tokens");
+            }
         }
 
         return ids.Count > 0 ? ids : throw view.Fail("model.vocab is empty");
@@ -101,19 +106,25 @@ internal sealed class TokenizerJsonReader
             string name = view.Get(element, "content").GetString() ?? "";
             int id = view.Get(element, "id").GetInt32();
             if (name.Length == 0 || !names.Add(name))
+            {
                 throw view.Fail(
                     $"the added token '{JsonView.Show(name)}' is empty or occurs twice; expected distinct tokens");
+            }
+
             if (id < 0 || vocabulary.TryGetValue(name, out int other) && other != id)
+            {
                 throw view.Fail($"the added token '{JsonView.Show(name)}' has id {id}; expected the id that it has in "
                     + "model.vocab, or one behind it");
+            }
+
             foreach (string flag in (string[])["lstrip", "rstrip", "single_word"])
             {
-                if (JsonView.Flag(element, flag, absent: false))
+                if (JsonView.Flag(element, flag, fallback: false))
                     throw view.Fail($"the added token '{JsonView.Show(name)}' has {flag}; expected false");
             }
 
-            bool isSpecial = JsonView.Flag(element, "special", absent: true);
-            added.Add(new AddedToken(name, id, isSpecial, JsonView.Flag(element, "normalized", absent: false)));
+            bool isSpecial = JsonView.Flag(element, "special", fallback: true);
+            added.Add(new AddedToken(name, id, isSpecial, JsonView.Flag(element, "normalized", fallback: false)));
         }
 
         return added;
@@ -127,15 +138,20 @@ internal sealed class TokenizerJsonReader
             added.Where(t => !vocabulary.ContainsKey(t.Text)).Select(t => KeyValuePair.Create(t.Text, t.Id))))
         {
             if (!names.TryAdd(id, name))
+            {
                 throw view.Fail($"the tokens '{JsonView.Show(names[id])}' and '{JsonView.Show(name)}' share id {id}; "
                     + "expected ids from 0 on without duplicates");
+            }
         }
 
         var tokens = new string[names.Count];
         for (int id = 0; id < tokens.Length; id++)
+        {
             tokens[id] = names.GetValueOrDefault(id)
                 ?? throw view.Fail($"no token has id {id}, but the largest is {names.Keys.Max()}; expected ids from 0 "
                     + "on without gaps");
+        }
+
         return tokens;
     }
 
@@ -146,8 +162,10 @@ internal sealed class TokenizerJsonReader
             [.. Tokenizer.SpecialTokens.Select((name, i) => $"{name} = {size - Tokenizer.SpecialTokens.Count + i}")];
         string[] found = [.. added.OrderBy(t => t.Id).Select(t => $"{JsonView.Show(t.Text)} = {t.Id}")];
         if (!found.SequenceEqual(expected))
+        {
             throw view.Fail($"the added tokens are {(found.Length == 0 ? "missing" : string.Join(", ", found))}; "
                 + $"expected {string.Join(", ", expected)}");
+        }
     }
 
     private CharTokenizer ReadCharacters(string[] tokens)
@@ -166,8 +184,11 @@ internal sealed class TokenizerJsonReader
     private WordTokenizer ReadWords(string[] tokens)
     {
         if (tokens.Length == 0 || tokens[^1] != WordTokenizer.UnknownToken)
+        {
             throw view.Fail(
                 $"the last token of model.vocab is not {WordTokenizer.UnknownToken}; expected it behind the words");
+        }
+
         return new WordTokenizer(tokens[..^1]);
     }
 }
