@@ -71,8 +71,11 @@ internal static class TorchSharpMend
         while (step != 0);
 
         if (newEntry is not { } to || oldEntry is not { } from)
+        {
             throw new InvalidDataException(
                 $"libLibTorchSharp.so: expected needs of {NewVersion} and {OldVersion}; is it TorchSharp 0.107.0?");
+        }
+
         file.AsSpan(from, 4).CopyTo(file.AsSpan(to));             // the hash of the version's name
         file.AsSpan(from + 8, 4).CopyTo(file.AsSpan(to + 8));     // where the name is
     }

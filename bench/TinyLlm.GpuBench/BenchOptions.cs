@@ -43,8 +43,11 @@ internal sealed class BenchOptions
     {
         string[] wanted = only.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         if (Array.Find(wanted, w => !all.Any(item => name(item) == w)) is { } unknown)
+        {
             throw new TinyLlmException(
                 $"--only {unknown}: expected names among {string.Join(", ", all.Select(name).Distinct())}.");
+        }
+
         return wanted.Length == 0 ? all : [.. all.Where(item => wanted.Contains(name(item)))];
     }
 }

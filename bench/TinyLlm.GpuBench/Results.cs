@@ -63,8 +63,10 @@ internal sealed class Results
     private void Write()
     {
         if (file is not null)
+        {
             File.WriteAllText(
                 file.FullName, JsonSerializer.Serialize(new { command, device, results = rows, failures }, Json));
+        }
     }
 
     /// <summary>A line of a Markdown table.</summary>

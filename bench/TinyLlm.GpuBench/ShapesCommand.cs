@@ -16,7 +16,7 @@ internal static class ShapesCommand
             bool isQuick = parse.GetValue(quick);
             Console.WriteLine(JsonSerializer.Serialize(
                 new { quick = isQuick, products = Sizes.Products(isQuick), attention = Sizes.Attention(isQuick),
-                training = Sizes.Training(isQuick, parse.GetValue(steps)) }, Results.Json));
+                    training = Sizes.Training(isQuick, parse.GetValue(steps)) }, Results.Json));
         });
         return command;
     }

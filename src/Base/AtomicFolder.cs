@@ -28,8 +28,10 @@ public static class AtomicFolder
         {
             Recover(path);
             if (File.Exists(path))
+            {
                 throw new TinyLlmException(
                     $"{path}: this is a file; expected a folder or a free name. Move it away or choose another name.");
+            }
 
             Directory.CreateDirectory(temporary);
             build(temporary);

@@ -98,8 +98,11 @@ internal sealed class ChatLoop : IDisposable
                 break;
             default:
                 if (line.StartsWith('/') && !line.StartsWith("//", StringComparison.Ordinal))
+                {
                     throw new Refusal($"{word} is no command; expected one of those that /help lists. A question that "
                         + "begins with a slash begins with two.");
+                }
+
                 Answer(line.StartsWith('/') ? line[1..] : line);
                 break;
         }
@@ -187,8 +190,11 @@ internal sealed class ChatLoop : IDisposable
         int context = model.Config.Context, room = Math.Min(sampling.MaxTokens, context / 4);
         var window = Refusable(() => ChatWindow.Fit(tokenizer, dialogue.System, turns, context, room));
         if (window.LeftOut > leftOut)
+        {
             terminal.Remark($"The context of {context:N0} tokens is full: the model no longer sees the first "
                 + $"{(window.LeftOut == 1 ? "question" : $"{window.LeftOut:N0} questions")} and what was answered.");
+        }
+
         leftOut = window.LeftOut;
         return window;
     }

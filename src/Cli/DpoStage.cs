@@ -43,9 +43,12 @@ internal static class DpoStage
         List<(string, string)> headings = [("data", $"{string.Join(", ", sources)}: {train.Pairs:N0} comparisons, "
             + $"{held.Pairs:N0} for validation, {train.Length} tokens a row")];
         if (train.Skipped + held.Skipped > 0)
+        {
             headings.Add(
                 ("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation comparisons longer than "
                 + "the context"));
+        }
+
         if (unpaired > 0)
             headings.Add(("skipped", $"{unpaired:N0} rows that rate one answer"));
         headings.AddRange(SftStage.Notes(report));

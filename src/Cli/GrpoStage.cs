@@ -48,9 +48,12 @@ internal sealed class GrpoStage : IDisposable
         List<(string, string)> headings = [("data", $"{string.Join(", ", sources)}: {train.Prompts:N0} prompts, "
             + $"{measured:N0} for validation; {rewards.Group} answers each of at most {rewards.MaxTokens} tokens")];
         if (train.Skipped + held.Skipped > 0)
+        {
             headings.Add(
                 ("skipped", $"{train.Skipped:N0} training and {held.Skipped:N0} validation rows without an answer, or "
                 + "whose prompt leaves no room for one"));
+        }
+
         headings.AddRange(SftStage.Notes(rows.Report));
         headings.Add(
             ("reward", rewards.Kl > 0 ? $"{rewards.Name}; KL penalty {rewards.Kl} against the reference model"

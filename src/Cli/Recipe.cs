@@ -16,13 +16,13 @@ internal sealed record Recipe(string Preset, string Architecture, string Tokeniz
         [DefaultName] = new(
             "default", "qwen3", "bpe",
             new LoopDefaults(
-            Steps: 800, BatchSize: 16, LearningRate: 4e-3, WeightDecay: 0.1, Schedule: "linear", EndShare: 0)),
+                Steps: 800, BatchSize: 16, LearningRate: 4e-3, WeightDecay: 0.1, Schedule: "linear", EndShare: 0)),
 
         // config/train_shakespeare_char.py of nanoGPT with what its README says for a laptop.
         ["nanogpt"] = new(
             "tiny", "gpt2", "char",
             new LoopDefaults(
-            Steps: 2000, BatchSize: 12, LearningRate: 1e-3, WeightDecay: 0.1, Optimizer: "adamw", Warmup: 100)),
+                Steps: 2000, BatchSize: 12, LearningRate: 1e-3, WeightDecay: 0.1, Optimizer: "adamw", Warmup: 100)),
     };
 
     /// <summary>The recipe where none is named.</summary>

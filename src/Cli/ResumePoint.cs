@@ -28,8 +28,11 @@ internal sealed record ResumePoint(
         }
 
         if (force)
+        {
             throw new TinyLlmException("--resume and --force: expected one of them; the first goes on with the run in "
                 + "--out, the second replaces it.");
+        }
+
         if (folder is null)
             throw new TinyLlmException("--resume: expected --out DIR, the folder of the run to go on with.");
         var run = RunFolder.Resume(folder);

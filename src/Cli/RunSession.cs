@@ -107,8 +107,11 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         if (report.Evaluation is not null)
             view.Evaluated(report);
         if (report.Rewards is { Truncated: > 0 } some && report.Evaluation is not null)
+        {
             view.Line($"Of the step's {some.Samples} answers {some.Truncated} were longer than --max-tokens: nothing "
                 + "is learned from them.");
+        }
+
         if (report.Rewards is { } step && rewards?.Warning(step) is { } warning)
             view.Line(warning);
     }
@@ -134,7 +137,7 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
     // Those by time do not take the place of those by step.
     void ITrainerEvents.Checkpoint(TrainerState state, bool byTime) =>
         run.Save(stage.Model, stage.Tokenizer, trainer.Optimizer,
-        File(state) with { Interim = byTime && settings.CheckpointEvery > 0 }, settings.Keep);
+            File(state) with { Interim = byTime && settings.CheckpointEvery > 0 }, settings.Keep);
 
     public void Dispose()
     {
@@ -152,15 +155,20 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
             + $"{config.Heads} heads, width {config.Width}, context {config.Context}, " +
             $"vocabulary {config.VocabularySize}; {stage.Model.Parameters.Count:N0} parameters");
         if (stage.Model.Adapter is { } adapter)
+        {
             view.Heading("adapters", $"rank {adapter.Settings.Rank}, alpha {adapter.Settings.Alpha}, of "
                 + $"{string.Join(", ", adapter.Settings.Targets)}: {adapter.Parameters.Count:N0} parameters are "
                 + "trained");
+        }
+
         view.Heading("memory", DescribeMemory());
         view.Heading("device", stage.Model.Backend.Description);
         view.Heading("run", run.Root);
         if (settings.MicroBatch > 0 && settings.MicroBatch != trainer.MicroBatch)
+        {
             view.Line($"--micro-batch {settings.MicroBatch}, which the run had, does not fit into memory any more: it "
                 + $"goes on with {trainer.MicroBatch}, whose results may differ in their last bits.");
+        }
     }
 
     private string DescribeMemory()
@@ -181,11 +189,16 @@ internal sealed class RunSession : ITrainerEvents, IDisposable
         if (start.Saved is not { } saved)
             return;
         if (saved.DataHash != dataHash)
+        {
             throw new TinyLlmException($"--resume: the data is not what the run in {start.Folder} was trained on; "
                 + "restore it or begin a new run.");
+        }
+
         if (saved.State.Step > settings.Schedule.Steps)
+        {
             throw new TinyLlmException($"--steps {settings.Schedule.Steps}: the run in {start.Folder} has done "
                 + $"{saved.State.Step} already; expected as many or more.");
+        }
     }
 
     private int Finish(TrainerResult result, TrainerState state)

@@ -54,12 +54,16 @@ public sealed class Arena : IDisposable
             throw new InvalidOperationException($"Arena {Name}: {name} was added after the memory was allocated.");
 
         if (shape.Count > int.MaxValue)
+        {
             throw new TinyLlmException($"{Name}: {name} {shape} has {shape.Count} elements, more than a tensor can "
                 + $"have ({int.MaxValue}); a smaller batch, context or model shrinks it.");
+        }
 
         if (!Backend.Supports(dtype))
+        {
             throw new TinyLlmException($"{Name}: {name} is {dtype}, which --device {Backend.Name} cannot compute "
                 + $"with; use {(dtype == DType.I8 ? "--weights" : "--precision")} fp32.");
+        }
 
         var tensor = new Tensor(storage, Bytes / dtype.Size(), shape, dtype);
         Bytes += (shape.Count + ElementAlignment - 1) / ElementAlignment * ElementAlignment * dtype.Size();
@@ -102,8 +106,11 @@ public sealed class Arena : IDisposable
         {
             allocated = true;
             if (Bytes > memory.Bytes)
+            {
                 throw new InvalidOperationException(
                     $"Arena {Name}: {Bytes} bytes were planned over memory of {memory.Bytes}.");
+            }
+
             return;
         }
 

@@ -67,8 +67,10 @@ public abstract partial class Backend : IDisposable
     {
         long available = AvailableBytes;
         if (!(bytes <= available))
+        {
             throw new TinyLlmException(
                 $"{what}: {bytes / 1048576:F0} MiB are needed and {available / 1048576.0:F0} MiB are free; {shrink}.");
+        }
     }
 
     /// <summary>A block of this backend's memory, not yet allocated.</summary>

@@ -23,8 +23,9 @@ public static class DeviceList
             var found = GpuDevice.Find(kind);
             lines.AddRange(
                 found.Select(
-                (d, i) => new DeviceLine(
-                kind, $"{Rest(d.Description)}; {MiB(d.MemoryBytes)} of memory", kind == auto && i == 0 && d.IsGpu)));
+                    (d, i) => new DeviceLine(
+                        kind, $"{Rest(d.Description)}; {MiB(d.MemoryBytes)} of memory", kind == auto && i == 0
+                        && d.IsGpu)));
             if (found.Count == 0)
                 lines.Add(new DeviceLine(kind, $"none: {GpuDriver.Missing(kind)}", false));
         }

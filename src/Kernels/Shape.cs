@@ -22,8 +22,10 @@ public readonly struct Shape : IEquatable<Shape>
     public Shape(params ReadOnlySpan<int> sizes)
     {
         if (sizes.Length is 0 or > MaxRank)
+        {
             throw new ArgumentException(
                 $"Shape: {sizes.Length} dimensions; a tensor has 1 to {MaxRank}.", nameof(sizes));
+        }
 
         Rank = sizes.Length;
         for (int i = 0; i < sizes.Length; i++)

@@ -68,8 +68,11 @@ public readonly struct Tensor
     public Tensor View(Shape shape)
     {
         if (!IsContiguous || shape.Count != Count)
+        {
             throw new ArgumentException(
                 $"View: {Shape}{(IsContiguous ? "" : " (strided)")} cannot be seen as {shape}.");
+        }
+
         return new Tensor(Storage, Offset, shape, DType);
     }
 
@@ -81,8 +84,10 @@ public readonly struct Tensor
     public Tensor Slice(int dimension, int start, int length)
     {
         if (start < 0 || length < 0 || start + (long)length > Shape[dimension])
+        {
             throw new ArgumentException(
                 $"Slice: {start} to {start + (long)length} is not within dimension {dimension} of {Shape}.");
+        }
 
         Span<int> sizes = stackalloc int[Shape.Rank];
         for (int i = 0; i < sizes.Length; i++)
@@ -99,8 +104,10 @@ public readonly struct Tensor
     {
         int rank = Shape.Rank, last = Shape[-1];
         if (rank == Shape.MaxRank || inner <= 0 || last % inner != 0)
+        {
             throw new ArgumentException(
                 $"SplitLast: the last dimension of {Shape} cannot be split into rows of {inner}.");
+        }
 
         Span<int> sizes = stackalloc int[rank + 1];
         Span<int> steps = stackalloc int[rank + 1];

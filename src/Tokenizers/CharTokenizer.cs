@@ -66,9 +66,12 @@ public sealed class CharTokenizer : Tokenizer
             Rune character = Decode(text, ref at);
             int id = character.Value < idByCharacter.Length ? idByCharacter[character.Value] : -1;
             if (id < 0)
+            {
                 throw new TinyLlmException($"The char tokenizer does not know the character U+{character.Value:X4} at "
                     + $"byte {start}; expected one of its {Characters.Count} characters; remove it from the text, or "
                     + "use a tokenizer that takes any text (bpe or byte).");
+            }
+
             room[count++] = id;
         }
 
@@ -78,9 +81,12 @@ public sealed class CharTokenizer : Tokenizer
     private static Rune Decode(ReadOnlySpan<byte> text, ref int at)
     {
         if (Rune.DecodeFromUtf8(text[at..], out Rune character, out int bytes) != OperationStatus.Done)
+        {
             throw new TinyLlmException($"The char tokenizer needs valid UTF-8, but byte 0x{text[at]:X2} at offset "
                 + $"{at} begins no character; convert the text to UTF-8, or use a tokenizer that takes any bytes (bpe "
                 + "or byte).");
+        }
+
         at += bytes;
         return character;
     }

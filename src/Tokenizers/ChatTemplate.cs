@@ -48,15 +48,19 @@ public static class ChatTemplate
         Tokenizer tokenizer, IReadOnlyList<ChatMessage> messages, List<int> ids, List<bool> isTrained)
     {
         if (ids.Count != isTrained.Count)
+        {
             throw new ArgumentException(
                 $"ids has {ids.Count} entries and isTrained {isTrained.Count}; they must match.", nameof(isTrained));
+        }
 
         foreach (var message in messages)
         {
             var (role, content) = message;
             if (!Roles.Contains(role))
+            {
                 throw new TinyLlmException(
                     $"Chat message with role '{role}'; expected one of {string.Join(", ", Roles)}; rename the role.");
+            }
 
             bool trained = role == Assistant && message.IsLearned;
             Append([tokenizer.TurnStart], false);

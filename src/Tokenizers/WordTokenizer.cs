@@ -56,9 +56,12 @@ public sealed class WordTokenizer : Tokenizer
     public static WordTokenizer Train(IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int minCount = 1)
     {
         if (vocabularySize < MinimumVocabularySize)
+        {
             throw new TinyLlmException($"A word vocabulary of {vocabularySize} is too small; expected at least "
                 + $"{MinimumVocabularySize} ({HeaderWords.Length} words of chat headers, {UnknownToken} and "
                 + $"{SpecialTokens.Count} special tokens); raise the vocabulary size.");
+        }
+
         if (minCount < 1)
             throw new TinyLlmException($"A word must occur at least {minCount} times; expected 1 or more.");
 

@@ -34,8 +34,8 @@ internal static class DataCommand
             threads, rounds, json };
         command.SetAction(
             parse => Run(
-            parse.GetValue(text)!, parse.GetValue(sizes)!, parse.GetValue(vocabulary), parse.GetValue(threads),
-            parse.GetValue(rounds), new ResultsFile(parse.GetValue(json))));
+                parse.GetValue(text)!, parse.GetValue(sizes)!, parse.GetValue(vocabulary), parse.GetValue(threads),
+                parse.GetValue(rounds), new ResultsFile(parse.GetValue(json))));
         return command;
     }
 
@@ -71,7 +71,7 @@ internal static class DataCommand
                 $"{p.Batch.Spread:P0}", $"{share:P3} (target 1% or less)");
             results.Add(
                 new { model = $"data, {p.Bytes / 1e6:F0} MB", preparing = p.Preparing.Median / p.Tokens,
-                batch = p.Batch.Median, ratio = share });
+                    batch = p.Batch.Median, ratio = share });
         }
     }
 }

@@ -32,8 +32,10 @@ internal static class DecodeCommand
             NativeSetup.Prepare();
             var results = new ResultsFile(parse.GetValue(json));
             foreach (string model in parse.GetValue(models)!)
+            {
                 Run(ModelSize.Get(model) with { Context = Context, BatchSize = 1 }, parse.GetValue(threads),
                     parse.GetValue(rounds), parse.GetValue(tokens), results);
+            }
         });
         return command;
     }

@@ -51,8 +51,11 @@ internal sealed class DecodeContest
             int[] mine = ours.Generate(prompt, count).Tokens, others = theirs.Generate(prompt, count).Tokens;
             double miss = theirs.LargestMiss(prompt, mine);
             if (!(miss <= MissTolerance))
+            {
                 throw new InvalidOperationException($"After the {name} prompt a token of TinyLlm's is {miss:F3} below "
                     + $"the likeliest by libtorch's logits; expected at most {MissTolerance}.");
+            }
+
             Console.WriteLine(
                 $"after the {name} prompt: {mine.Distinct().Count()} different tokens of {count}, "
                 + $"{mine.Zip(others).TakeWhile(pair => pair.First == pair.Second).Count()} the same as libtorch's, "

@@ -58,6 +58,6 @@ internal static class DecodeReport
 
         void Add(string side, double tokensPerSecond, DecodeTimes times, double prompt, string batch) =>
             table.Add(side, $"{tokensPerSecond:F1}", $"{times.Token.Spread:P0}", $"{tokensPerSecond / most:P0}",
-            $"{prompt:F0}", $"{times.Prompt.Spread:P0}", batch);
+                $"{prompt:F0}", $"{times.Prompt.Spread:P0}", batch);
     }
 }

@@ -89,7 +89,7 @@ internal sealed class FinetuningGolden(string architecture, ulong seed)
         inputs["answers"] = new JsonArray([.. answers.Select(answer => (JsonNode)answer.ToJson())]);
         inputs["preferences"] = new JsonArray(
             [.. preferences.Select(
-            p => (JsonNode)new JsonObject { ["loss"] = p.Loss, ["beta"] = p.Beta, ["smoothing"] = p.Smoothing })]);
+                p => (JsonNode)new JsonObject { ["loss"] = p.Loss, ["beta"] = p.Beta, ["smoothing"] = p.Smoothing })]);
         var other = GoldenModel.Create(architecture, new GoldenRandom(seed + 2000));
         var reference = stack([.. answers.Select(answer => LogProbability(other, answer).detach())]);
         var counts = tensor(answers.Select(answer => (double)answer.Scored).ToArray(), dtype: ScalarType.Float64);

@@ -33,8 +33,11 @@ internal static class GoldenChecks
                 double expected = Difference(flat, i, h, loss),
                     difference = Math.Abs(flatGradient[i].item<double>() - expected) / scale;
                 if (!(difference <= GradientTolerance))
+                {
                     throw new InvalidOperationException($"{model.Architecture}: gradient of {name}[{i}] is "
                         + $"{flatGradient[i].item<double>():R}, by differences {expected:R}.");
+                }
+
                 largest = Math.Max(largest, difference);
                 places++;
             }

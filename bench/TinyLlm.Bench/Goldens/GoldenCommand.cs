@@ -82,8 +82,10 @@ internal static class GoldenCommand
 
         // What llama would add is in qwen3; comparisons do not depend on the architecture.
         if (architecture != "llama")
+        {
             new FinetuningGolden(architecture, seed)
                 .Write(folder, tokens, targets, comparisons: architecture == "qwen3");
+        }
     }
 
     /// <summary>
@@ -113,8 +115,11 @@ internal static class GoldenCommand
         {
             double difference = formulas[i].LargestDifference(Values(model.Parameters[i].Value));
             if (!(difference <= AdamWTolerance))
+            {
                 throw new InvalidOperationException($"{model.Architecture}: torch.optim.AdamW leaves "
                     + $"{model.Parameters[i].Name} {difference:E1} off the formula.");
+            }
+
             largest = Math.Max(largest, difference);
         }
 

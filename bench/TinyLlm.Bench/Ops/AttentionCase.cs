@@ -63,11 +63,11 @@ internal sealed class AttentionCase : IDisposable
         // Five products of that size: the scores again, dV, dP, dQ, dK.
         var backward = new Contest(
             "backward", 2.5 * flops, () =>
-            backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv), () =>
-        {
-            using var inner = NewDisposeScope();
-            Backward(graph);
-        });
+                backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv), () =>
+            {
+                using var inner = NewDisposeScope();
+                Backward(graph);
+            });
         backward.Ours();
         CompareGradients(Backward(graph));
         yield return backward;

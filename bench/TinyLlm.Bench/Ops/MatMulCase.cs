@@ -50,20 +50,20 @@ internal sealed class MatMulCase : IDisposable
             () => backend.MatMul(x, weight, null, y),
             () => torchY.addmm_(torchX, weightT, beta: 0, alpha: 1),
             () => blas!.MatMul(
-            m, n, k, OpsDevice.Elements(torchX), false, OpsDevice.Elements(torchWeight), true, 0,
-            OpsDevice.Elements(blasY))));
+                m, n, k, OpsDevice.Elements(torchX), false, OpsDevice.Elements(torchWeight), true, 0,
+                OpsDevice.Elements(blasY))));
         yield return Check(dx, torchDx, blasDx, new Contest("backward input", flops,
             () => backend.MatMulBackwardInput(y, weight, dx),
             () => torchDx.addmm_(torchY, torchWeight, beta: 0, alpha: 1),
             () => blas!.MatMul(
-            m, k, n, OpsDevice.Elements(torchY), false, OpsDevice.Elements(torchWeight), false, 0,
-            OpsDevice.Elements(blasDx))));
+                m, k, n, OpsDevice.Elements(torchY), false, OpsDevice.Elements(torchWeight), false, 0,
+                OpsDevice.Elements(blasDx))));
         yield return Check(dWeight, torchDWeight, blasDWeight, new Contest("backward weight", flops,
             () => backend.MatMulBackwardWeight(y, x, dWeight, null),
             () => torchDWeight.addmm_(yT, torchX, beta: 1, alpha: 1),
             () => blas!.MatMul(
-            n, k, m, OpsDevice.Elements(torchY), true, OpsDevice.Elements(torchX), false, 1,
-            OpsDevice.Elements(blasDWeight))));
+                n, k, m, OpsDevice.Elements(torchY), true, OpsDevice.Elements(torchX), false, 1,
+                OpsDevice.Elements(blasDWeight))));
     }
 
     public void Dispose()

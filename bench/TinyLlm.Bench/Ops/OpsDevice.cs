@@ -68,8 +68,10 @@ internal sealed class OpsDevice : IDisposable
         }
 
         if (!(difference <= 2e-5 * largest))
+        {
             throw new InvalidOperationException($"{op} {what}: the sides differ by {difference / largest:E1} of the "
                 + "largest element; expected 2E-5 or less.");
+        }
     }
 
     public void Dispose() => Backend.Dispose();

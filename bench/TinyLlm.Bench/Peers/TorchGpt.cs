@@ -104,7 +104,7 @@ internal sealed class TorchGpt : IDisposable
     // GPT-2's files have (in, out); linear takes (out, in).
     private Linear ReadLinear(SafetensorsReader file, string name, int inputs, int outputs) =>
         new(Add(Read(file, name + ".weight", empty(inputs, outputs)).t().contiguous()),
-        Add(Read(file, name + ".bias", empty(outputs))));
+            Add(Read(file, name + ".bias", empty(outputs))));
 
     private static Tensor Read(SafetensorsReader file, string name, Tensor destination)
     {

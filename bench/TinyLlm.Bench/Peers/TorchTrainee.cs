@@ -31,8 +31,8 @@ internal sealed class TorchTrainee : ITrainee
         {
             var adamW = optim.AdamW(
                 groups.Select(
-                group => new AdamW.ParamGroup(
-                group, Recipe.LearningRate, Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, group.Key)));
+                    group => new AdamW.ParamGroup(
+                        group, Recipe.LearningRate, Recipe.Beta1, Recipe.Beta2, Recipe.Epsilon, group.Key)));
             optimizer = adamW;
             update = () =>
             {

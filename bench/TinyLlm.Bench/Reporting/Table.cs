@@ -21,6 +21,6 @@ internal sealed class Table
     /// <summary>Prints a line.</summary>
     public void Add(params string[] cells) =>
         Console.WriteLine(
-        "| " + string.Join(" | ", cells.Select((cell, i) =>
-            i == 0 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))) + " |");
+            "| " + string.Join(" | ", cells.Select((cell, i) =>
+                i == 0 ? cell.PadRight(widths[i]) : cell.PadLeft(widths[i]))) + " |");
 }

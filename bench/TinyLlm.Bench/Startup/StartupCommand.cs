@@ -80,7 +80,7 @@ internal static class StartupCommand
             table.Add(command, $"{process.Seconds.Median * 1e3:F0}", $"{process.Seconds.Spread:P0}");
             results.Add(
                 new Result(command, model, process.Seconds.Median, process.Seconds.Spread, peer?.Seconds.Median,
-                peer?.Seconds.Spread, peer is null ? null : process.Seconds.SpeedUpOver(peer.Seconds)));
+                    peer?.Seconds.Spread, peer is null ? null : process.Seconds.SpeedUpOver(peer.Seconds)));
         }
     }
 

@@ -23,8 +23,11 @@ internal sealed class TimedProcess(string program, params string[] arguments)
         process.WaitForExit();
         double seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         if (process.ExitCode != 0 || output.Length == 0)
+        {
             throw new InvalidOperationException($"{program} {string.Join(' ', arguments)}: exit code "
                 + $"{process.ExitCode} and {output.Length} characters of output; expected 0 and some.");
+        }
+
         return seconds;
     }
 }

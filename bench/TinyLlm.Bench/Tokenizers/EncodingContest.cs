@@ -44,9 +44,12 @@ internal sealed class EncodingContest(
         {
             var encoded = encoders.Select(encoder => (encoder, encoder.Encode(slice))).ToArray();
             if (encoded.Select(item => (item.Item2.Tokens, item.Item2.Hash)).Distinct().Count() > 1)
+            {
                 throw new InvalidOperationException(
                     "Different ids: " + string.Join("; ", encoded.Select(item =>
                         $"{item.encoder.Name}: {item.Item2.Tokens} tokens, hash {item.Item2.Hash:X8}")) + ".");
+            }
+
             if (round++ < 0)
                 continue;
 
@@ -67,9 +70,11 @@ internal sealed class EncodingContest(
             table.Add(encoder.Name, $"{1e-6 / seconds[encoder].Median:F1}", $"{seconds[encoder].Spread:P0}",
                 Figures.AtLeast(speed, encoder == one ? TargetSpeed : null));
             if (encoder != one)
+            {
                 results.Add(
                     new Result($"encode: {encoder.Name}", seconds[one].Median, seconds[one].Spread,
-                    seconds[encoder].Median, seconds[one].SpeedUpOver(seconds[encoder])));
+                        seconds[encoder].Median, seconds[one].SpeedUpOver(seconds[encoder])));
+            }
         }
 
         Console.WriteLine($"\n{threads} threads over one: "

@@ -18,8 +18,8 @@ internal sealed class MicrosoftEncoder : IEncoder
             .GetProperty("pattern").GetProperty("Regex").GetString()!;
         tokenizer = BpeTokenizer.Create(
             new BpeOptions(
-            model.GetProperty("vocab").EnumerateObject()
-            .Select(token => KeyValuePair.Create(token.Name, token.Value.GetInt32())))
+                model.GetProperty("vocab").EnumerateObject()
+                .Select(token => KeyValuePair.Create(token.Name, token.Value.GetInt32())))
         {
             Merges = [.. model.GetProperty("merges").EnumerateArray().Select(merge => merge.GetString()!)],
             ByteLevel = true,

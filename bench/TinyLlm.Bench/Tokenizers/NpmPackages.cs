@@ -31,7 +31,7 @@ internal sealed class NpmPackages
     {
         var start = new ProcessStartInfo(
             "node", [Path.Combine(AppContext.BaseDirectory, "Tokenizers", script),
-            .. arguments]) { RedirectStandardOutput = true };
+                .. arguments]) { RedirectStandardOutput = true };
         start.Environment["NODE_PATH"] = Path.Combine(folder, "node_modules");
         return start;
     }
@@ -43,11 +43,14 @@ internal sealed class NpmPackages
         {
             using var npm = Process.Start(
                 new ProcessStartInfo(
-                "npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, HuggingFace, Tiktoken]))!;
+                    "npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, HuggingFace,
+                        Tiktoken]))!;
             npm.WaitForExit();
             if (npm.ExitCode != 0)
+            {
                 throw new InvalidOperationException(
                     $"npm install {HuggingFace} {Tiktoken}: exit code {npm.ExitCode}, expected 0.");
+            }
         }
         catch (Win32Exception e)
         {

@@ -33,8 +33,8 @@ internal static class TokenizerCommand
             + "Face's library, Microsoft's and tiktoken.") { text, megabytes, vocabulary, threads, rounds, npm, json };
         command.SetAction(parse => Run(
             new Settings(
-            parse.GetValue(text)!, parse.GetValue(megabytes), parse.GetValue(vocabulary), parse.GetValue(threads),
-            parse.GetValue(rounds), parse.GetValue(npm)),
+                parse.GetValue(text)!, parse.GetValue(megabytes), parse.GetValue(vocabulary), parse.GetValue(threads),
+                parse.GetValue(rounds), parse.GetValue(npm)),
             new ResultsFile(parse.GetValue(json))));
         return command;
     }

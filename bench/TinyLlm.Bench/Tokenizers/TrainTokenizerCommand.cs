@@ -35,7 +35,7 @@ internal static class TrainTokenizerCommand
         command.Hidden = true;
         command.SetAction(
             parse => Train(
-            parse.GetValue(text)!, parse.GetValue(folder)!, parse.GetValue(vocabulary), parse.GetValue(threads)));
+                parse.GetValue(text)!, parse.GetValue(folder)!, parse.GetValue(vocabulary), parse.GetValue(threads)));
         return command;
     }
 
@@ -51,8 +51,8 @@ internal static class TrainTokenizerCommand
         tokenizer.Save(folder);
         Console.WriteLine(
             JsonSerializer.Serialize(
-            new TrainTokenizerReply(
-            seconds, cpuSeconds, peak, tokenizer.VocabularySize, progress.Value.DistinctPreTokens)));
+                new TrainTokenizerReply(
+                    seconds, cpuSeconds, peak, tokenizer.VocabularySize, progress.Value.DistinctPreTokens)));
     }
 
     private sealed class LastProgress : IProgress<BpeProgress>

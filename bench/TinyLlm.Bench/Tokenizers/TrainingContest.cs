@@ -49,22 +49,23 @@ internal sealed class TrainingContest(
             + $"{TargetSeconds} s or less");
         results.Add(
             new Result($"bpe-{vocabulary}", ours.Seconds.Median, ours.Seconds.Spread, ours.CpuSeconds.Median,
-            ours.Bytes, peer.Seconds.Median, peer.Seconds.Spread, peer.CpuSeconds.Median, peer.Bytes, speed, memory,
-            ours.Last.PreTokens));
+                ours.Bytes, peer.Seconds.Median, peer.Seconds.Spread, peer.CpuSeconds.Median, peer.Bytes, speed, memory,
+                ours.Last.PreTokens));
         results.Add(
             new Result($"bpe-{SmallVocabulary}", small.Seconds.Median, small.Seconds.Spread, small.CpuSeconds.Median,
-            small.Bytes, null, null, null, null, null, null, small.Last!.PreTokens));
+                small.Bytes, null, null, null, null, null, null, small.Last!.PreTokens));
 
         void Add(string name, Side side, string speed, string memory) =>
             table.Add(name, $"{side.Last!.Vocabulary:N0}", $"{side.Seconds.Median:F2}", $"{side.Seconds.Spread:P0}",
-            $"{side.CpuSeconds.Median:F2}", $"{Figures.MiB(side.Bytes):F0}", speed, memory);
+                $"{side.CpuSeconds.Median:F2}", $"{Figures.MiB(side.Bytes):F0}", speed, memory);
     }
 
     private TrainTokenizerReply TrainOurs(int vocabulary, string ourFolder) =>
         Reply(new ProcessStartInfo(
-        OwnProgram.Path,
-        OwnProgram.Arguments(
-        TrainTokenizerCommand.Name, text, ourFolder, $"{vocabulary}", $"{threads}")) { RedirectStandardOutput = true });
+            OwnProgram.Path,
+            OwnProgram.Arguments(
+                TrainTokenizerCommand.Name, text, ourFolder, $"{vocabulary}",
+                $"{threads}")) { RedirectStandardOutput = true });
 
     private TrainTokenizerReply TrainPeer(string pattern)
     {
@@ -81,8 +82,11 @@ internal sealed class TrainingContest(
             last = line; // the library shows its progress on the same stream
         process.WaitForExit();
         if (process.ExitCode != 0 || last is null)
+        {
             throw new InvalidOperationException($"{start.FileName} {string.Join(' ', start.ArgumentList)}: exit code "
                 + $"{process.ExitCode}; what it wrote before says why.");
+        }
+
         return JsonSerializer.Deserialize<TrainTokenizerReply>(last, Json)!;
     }
 

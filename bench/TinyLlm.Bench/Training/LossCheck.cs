@@ -35,8 +35,11 @@ internal sealed class LossCheck
             double difference = Math.Abs((double)a - b),
                 tolerance = Math.Min(LastTolerance, FirstTolerance * Math.Pow(2, Steps));
             if (!(difference <= tolerance))
+            {
                 throw new InvalidOperationException($"Step {Steps}: the loss is {a} for TinyLlm and {b} for libtorch; "
                     + $"expected at most {tolerance:E1} between them, so that both do the same work.");
+            }
+
             (First, Last) = (Steps == 0 ? a : First, a);
             Largest = Math.Max(Largest, difference);
             Steps++;

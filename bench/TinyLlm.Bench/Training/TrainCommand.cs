@@ -43,8 +43,10 @@ internal static class TrainCommand
 
             Console.WriteLine($"fp32; spread: (slowest - fastest) / median; GFLOP/s: {TrainingFlops.Rule}");
             foreach (string model in parse.GetValue(models)!)
+            {
                 Run(ModelSize.Get(model), threadCount, parse.GetValue(peerAdamW) == Fused, roundCount, stepCount,
                     results);
+            }
         });
         return command;
     }

@@ -56,8 +56,9 @@ internal static class AttentionCommand
         double tflops = flops / time.Median / 1e12;
         results.Add(
             new AttentionResult(
-            s.Precision, op, s.B, s.T, s.H, s.Hkv, s.D, time.Median * 1e3, tflops, time.Spread, double.IsFinite(error)
-            ? error : null, passed), passed,
+                s.Precision, op, s.B, s.T, s.H, s.Hkv, s.D, time.Median * 1e3, tflops, time.Spread,
+                double.IsFinite(error)
+                ? error : null, passed), passed,
             s.Precision, op, $"{s.B}", $"{s.T}", $"{s.H}", $"{s.Hkv}", $"{s.D}", $"{time.Median * 1e3:F4}",
             $"{tflops:G4}", $"{time.Spread:P0}", passed ? $"{error:E1}" : $"**{error:E1}**");
     }

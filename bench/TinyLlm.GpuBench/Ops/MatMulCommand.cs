@@ -65,8 +65,8 @@ internal static class MatMulCommand
         double tflops = s.Flops() / time.Median / 1e12;
         results.Add(
             new MatMulResult(
-            s.Model, s.Layer, s.Precision, op, s.M, s.N, s.K, time.Median * 1e3, tflops, time.Spread,
-            double.IsFinite(error) ? error : null, passed), passed,
+                s.Model, s.Layer, s.Precision, op, s.M, s.N, s.K, time.Median * 1e3, tflops, time.Spread,
+                double.IsFinite(error) ? error : null, passed), passed,
             s.Model, s.Layer, s.Precision, op, $"{s.M}", $"{s.N}", $"{s.K}", $"{time.Median * 1e3:F4}", $"{tflops:G4}",
             $"{time.Spread:P0}", passed ? $"{error:E1}" : $"**{error:E1}**");
     }

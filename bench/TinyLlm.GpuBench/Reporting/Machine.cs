@@ -20,7 +20,7 @@ internal static class Machine
             ["device"] = DeviceList.Find().FirstOrDefault(d => d.Name == device)?.Text ?? device,
             ["TinyLlm"] = typeof(
                 Backend).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
-                ?? "unknown",
+                    ?? "unknown",
             [".NET"] = RuntimeInformation.FrameworkDescription,
             ["ILGPU"] = typeof(Context).Assembly.GetName().Version?.ToString() ?? "unknown",
             ["system"] = $"{RuntimeInformation.OSDescription}, {Environment.ProcessorCount} processors",

@@ -71,11 +71,11 @@ internal static class ReportText
 
     private static string HuggingFace(Section section) =>
         Table(["architecture", "largest difference of a logit", "relative in norm", "same likeliest token", "result"],
-        from part in section.Parts
-        where part.Key.StartsWith("hf-", StringComparison.Ordinal)
-        let r = part.Value
-        select (string[])[$"{r["architecture"]}", $"{(double)r["largest"]!:E1}", $"{(double)r["relative"]!:E1}",
-        $"{r["sameLikeliest"]} of {r["tokens"]}", $"{r["status"]}"]);
+            from part in section.Parts
+            where part.Key.StartsWith("hf-", StringComparison.Ordinal)
+            let r = part.Value
+            select (string[])[$"{r["architecture"]}", $"{(double)r["largest"]!:E1}", $"{(double)r["relative"]!:E1}",
+                $"{r["sameLikeliest"]} of {r["tokens"]}", $"{r["status"]}"]);
 
     private static string Shakespeare(Section section)
     {

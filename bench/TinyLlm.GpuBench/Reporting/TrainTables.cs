@@ -26,14 +26,15 @@ internal static class TrainTables
                 r.Name, r.Architecture, r.Precision, $"{r.Batch}", $"{r.MicroBatch}", $"{r.TokensPerSecond:N0}",
                     $"{r.Mfu:P1}", $"{r.MemoryMiB:N0}", r.Passed ? $"{r.Loss:F3}" : $"**{r.Loss:F3}**",
                 .. modes.SelectMany(
-                mode => Beside(
-                r, peers.Find(
-                p => (p.Name, p.Architecture, p.Batch, p.Mode) == (r.Name, r.Architecture, r.Batch, mode)))),
+                    mode => Beside(
+                        r, peers.Find(
+                            p => (p.Name, p.Architecture, p.Batch, p.Mode)
+                            == (r.Name, r.Architecture, r.Batch, mode)))),
             ]) ?? []);
         return ours.Length > 0 ? ours : ReportText.Table(["model", "architecture", "B", "PyTorch", "tokens/s", "MiB"],
             peers.Select(
-            p => (string[])[p.Name, p.Architecture, $"{p.Batch}", p.Mode, $"{p.TokensPerSecond:N0}",
-            $"{p.MemoryMiB:N0}"]));
+                p => (string[])[p.Name, p.Architecture, $"{p.Batch}", p.Mode, $"{p.TokensPerSecond:N0}",
+                    $"{p.MemoryMiB:N0}"]));
     }
 
     private static string[] Beside(TrainResult ours, PeerResult? theirs) => theirs is null

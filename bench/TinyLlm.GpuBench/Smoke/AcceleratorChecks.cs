@@ -81,7 +81,7 @@ internal static class AcceleratorChecks
 
     private static string? OnCuda(string device, int capability, Func<CudaAccelerator, string> check) =>
         device != "cuda" ? null : On(device, accelerator =>
-        accelerator is CudaAccelerator cuda && cuda.Architecture.Major >= capability ? check(cuda) : null);
+            accelerator is CudaAccelerator cuda && cuda.Architecture.Major >= capability ? check(cuda) : null);
 
     private static string? On(string device, Func<Accelerator, string?> check)
     {

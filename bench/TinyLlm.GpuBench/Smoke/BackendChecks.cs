@@ -29,8 +29,11 @@ internal static class BackendChecks
             Ops(direct);
         float[] a = Read(backend, recorded), b = Read(backend, direct);
         if (!a.SequenceEqual(b) || !a.All(float.IsFinite) || a.SequenceEqual(values))
+        {
             throw new InvalidOperationException($"the recorded sequence gave {string.Join(" ", a.Take(3))} ..., its "
                 + $"ops one by one {string.Join(" ", b.Take(3))} ...");
+        }
+
         return $"{runs} runs: the same bits";
 
         void Ops(Tensor x)
@@ -95,8 +98,11 @@ internal static class BackendChecks
         backend.Synchronize();
         var done = Stopwatch.GetElapsedTime(start);
         if (!values.All(v => v == before) || Read(backend, x)[0] != 2 * before)
+        {
             throw new InvalidOperationException(
                 $"read {string.Join(" ", values)} then {Read(backend, x)[0]}; expected {before} then {2 * before}");
+        }
+
         return $"all started after {started.TotalMilliseconds:F2} ms, the value there after "
             + $"{arrived.TotalMilliseconds:F2} ms, all done after {done.TotalMilliseconds:F2} ms";
     }

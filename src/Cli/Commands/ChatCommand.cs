@@ -41,7 +41,7 @@ internal static class ChatCommand
         using var device = Device.Open(parse);
         var (model, tokenizer) =
             ModelFolder.Load(folder, device.Backend, device.ComputeType, weightType: Weights.Read(parse, device),
-            note: Notes.Show);
+                note: Notes.Show);
         using var owner = model;
         if (!tokenizer.HasTurns)
         {

@@ -44,8 +44,10 @@ internal static class DataStatsCommand
         var statistics = progress.Run(
             read => DataStatistics.Collect(sources, tokenizer, report, Environment.ProcessorCount, read, stop));
         if (report.Documents == 0)
+        {
             throw new TinyLlmException($"--data {string.Join(' ', sources.Select(source => source.Name))}: there is "
                 + $"no document with text{BadLines(report)}; check the files and --text-field.");
+        }
 
         Print(sources, statistics, report, tokenizer);
         if (parse.GetValue(JsonFile) is { } file)
@@ -73,8 +75,11 @@ internal static class DataStatsCommand
         Line("characters", $"{total.Characters:N0}");
         Line("lines", $"{total.Lines:N0}");
         if (tokenizer is not null)
+        {
             Line("tokens", $"{total.TokenLengths.Sum:N0} of {tokenizer.Kind} with {tokenizer.VocabularySize:N0}, "
                 + $"{BytesPerToken(total):F3} bytes each");
+        }
+
         Line("duplicates", $"{statistics.Duplicates:N0} documents, "
             + $"{100.0 * statistics.Duplicates / total.ByteLengths.Count:F1}% (found in "
             + $"{statistics.HashBytes / 1048576.0:F1} MiB of hashes)");

@@ -45,8 +45,10 @@ internal static class GenerateCommand
         byte[] prompt = ReadPrompt(parse, stop);
         bool chat = parse.GetValue(Chat);
         if (chat && prompt.Length == 0)
+        {
             throw new TinyLlmException(
                 "--chat: there is no prompt; give the message by --prompt or on standard input.");
+        }
 
         using var device = Device.Open(parse);
         var (model, tokenizer) = ModelFolder.Load(

@@ -21,11 +21,17 @@ internal static class MergeCommand
     private static int Run(string folder, string output)
     {
         if (!AdapterFolder.Is(ModelFolder.Find(folder)))
+        {
             throw new TinyLlmException($"{folder}: there is no {AdapterFolder.ConfigName} in this folder; merge takes "
                 + "the folder that finetune --lora-rank wrote.");
+        }
+
         if (Path.Exists(output))
+        {
             throw new TinyLlmException(
                 $"--out {output} exists; expected a new folder. Choose another one, or remove it.");
+        }
+
         using var backend = Backend.Create("cpu");
         var (model, tokenizer) = ModelFolder.Load(folder, backend, note: Notes.Show);
         using var owner = model;

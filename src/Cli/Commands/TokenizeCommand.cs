@@ -33,9 +33,12 @@ internal static class TokenizeCommand
         SpooledInput.TakeAll(parse.GetValue(Data)!, stop);
         var sources = DataSource.Parse(parse.GetValue(Data)!, Reading.Read(parse));
         if (sources.FirstOrDefault(s => s.Weight is not null) is { } weighted)
+        {
             throw new TinyLlmException(
                 $"--data {weighted.Name}={weighted.Weight!.Value.ToString(CultureInfo.InvariantCulture)}: one folder "
                 + "has no weights; tokenize each source into a folder of its own and give pretrain the weights.");
+        }
+
         var tokenizer = TokenizerKinds.Open(parse.GetValue(TokenizerOption)!);
         string folder = parse.GetValue(Out)!;
         var preparation = new Preparation(sources, tokenizer, folder);

@@ -20,7 +20,7 @@ internal static class TokenizerCommand
     public static readonly Option<bool> Special = new("--special")
     {
         Description = "Take the names of added tokens "
-        + "such as <|endoftext|> in the text as those tokens; default: as plain text."
+            + "such as <|endoftext|> in the text as those tokens; default: as plain text."
     };
 
     public static Command Create() =>

@@ -129,8 +129,11 @@ internal static class TokenizerShowCommand
     {
         string summary = string.Create(CultureInfo.InvariantCulture, $"{bytes:N0} bytes, {ids.Length:N0} tokens");
         if (ids.Length > 0)
+        {
             summary += string.Create(
                 CultureInfo.InvariantCulture, $", {(double)bytes / ids.Length:F2} bytes per token");
+        }
+
         int unknown = tokenizer.Unknown is int id ? ids.Count(i => i == id) : 0;
         return unknown > 0 ? string.Create(CultureInfo.InvariantCulture, $"{summary}, {unknown:N0} unknown") : summary;
     }

@@ -55,7 +55,7 @@ internal sealed class LoopOptions(LoopDefaults defaults)
     public readonly Option<bool> Recompute = new("--recompute")
     {
         Description = "Less memory, more time, the same "
-        + "result: the backward pass computes each block's activations once more."
+            + "result: the backward pass computes each block's activations once more."
     };
     public readonly Option<double> LearningRate =
         Real("--lr", $"Highest learning rate; default: {NumberText.Short(defaults.LearningRate)}.");
@@ -153,8 +153,11 @@ internal sealed class LoopOptions(LoopDefaults defaults)
         if (reader.Fixed(Optimizer, reader.IsResume ? AdamW : absent) == Muon)
             return new MuonSettings(reader.Fixed(MuonLearningRate, DefaultMuonLearningRate));
         if (reader.IsGiven(MuonLearningRate))
+        {
             throw new TinyLlmException("--muon-lr: the run is trained by AdamW alone, whose learning rate is --lr; "
                 + "expected --optimizer muon with it.");
+        }
+
         return null;
     }
 
@@ -177,8 +180,10 @@ internal sealed class LoopOptions(LoopDefaults defaults)
             if (result.Tokens.Any(token => token.Value.Length == 0))
                 result.AddError($"Option '{name}' is empty; expected {help}.");
             if (result.Tokens.FirstOrDefault(token => IsOption(result, token.Value)) is { } taken)
+            {
                 result.AddError(
                     $"Option '{name}' has no value: {taken.Value} is an option; expected {help} behind {name}.");
+            }
         });
         return option;
     }

@@ -84,8 +84,10 @@ internal sealed class ModelOptions
     {
         if (new Option[] { preset, architecture, layers, heads, kvHeads, width, context, tokenizer, vocabularySize,
             minimumCount }.FirstOrDefault(reader.IsGiven) is { } given)
+        {
             throw new TinyLlmException($"{given.Name} beside {other}: the model and its tokenizer are those of the "
                 + $"folder; leave {given.Name} out.");
+        }
     }
 
     /// <summary>Trains a tokenizer on the text, or opens the one that was named.</summary>

@@ -35,8 +35,10 @@ internal sealed class OptionReader(ParseResult parse, IReadOnlyDictionary<string
 
         T given = parse.GetValue(option)!;
         if (known && Format(given) != Format(before))
+        {
             conflicts.Add($"{option.Name} {Format(given).ReplaceLineEndings(" ")} (the run has "
                 + $"{Format(before).ReplaceLineEndings(" ")})");
+        }
         else if (saved is not null && !known)
             conflicts.Add($"{option.Name} {Format(given).ReplaceLineEndings(" ")} (the run has none)");
         return Use(option, known ? before : given);

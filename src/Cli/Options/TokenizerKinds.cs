@@ -76,9 +76,12 @@ internal static class TokenizerKinds
     {
         var text = sources.Select(source => (source, Split.Train));
         if (kind == "char")
+        {
             text = text.Concat(
                 (validation.Count > 0 ? validation : sources.Where(source => source.IsBuiltin))
                 .Select(source => (source, Split.Validation)));
+        }
+
         var pieces = Pieces(text, stop);
         using var view = new TokenizerView();
         Tokenizer tokenizer = kind switch
@@ -99,8 +102,11 @@ internal static class TokenizerKinds
         foreach (var (source, split) in text)
         {
             if (source.IsTokens)
+            {
                 throw new TinyLlmException($"{source.Option} {source.Name}: these are tokens already, from which no "
                     + "tokenizer can learn; name the one that made them by --tokenizer DIR.");
+            }
+
             foreach (var unit in source.Text(split))
             {
                 foreach (var piece in unit.Read(report))

@@ -21,8 +21,11 @@ internal sealed class WeightsOption
         if (parse.GetValue(option) != Int8)
             return DType.F32;
         if (!device.Backend.Supports(DType.I8))
+        {
             throw new TinyLlmException($"--weights int8: --device {device.Backend.Name} has no 8-bit weights; "
                 + "expected --device cpu, or --weights fp32.");
+        }
+
         return DType.I8;
     }
 }

@@ -69,8 +69,10 @@ internal sealed class DownloadView : IProgress<DownloadProgress>
         if (live is null || ends)
             Line(string.Join("  ", Describe(value).Select(field => field.Long)));
         else
+        {
             live.ShowBar((double)value.Bytes / Math.Max(1, value.Total ?? 0), room =>
                 fields.Fit(room, Describe(value)));
+        }
     }
 
     private void Line(string text)

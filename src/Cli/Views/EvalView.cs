@@ -42,7 +42,7 @@ internal static class EvalView
             columns.Add(
                 Column("loss",
                 r => Figure(
-                r.Loss!.Loss, Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]), "F4")));
+                    r.Loss!.Loss, Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]), "F4")));
             columns.Add(Column("perplexity", r => Figure(r.Loss!.Perplexity,
                 Interval.OfRatio([.. r.Examples.Select(x => (x.Loss, (double)x.Tokens))]) is { } i
                 ? new Interval(Math.Exp(i.Low), Math.Exp(i.High)) : null, "F3")));

@@ -25,8 +25,11 @@ internal static class NextSteps
             if (questions)
                 yield return $"finetune --model {folder}";
             else if (tokenizer.HasTurns)
+            {
                 yield return $"finetune --model {folder} --data FILE.jsonl   (rows of yours: the built-in questions "
                     + "cannot be written with its tokenizer, or do not fit its context)";
+            }
+
             yield break;
         }
 

@@ -103,7 +103,7 @@ public static class BuiltinData
     {
         using var stream = typeof(BuiltinData).Assembly.GetManifestResourceStream(name)
             ?? throw new InvalidOperationException(
-            $"The resource {name} is missing from the assembly; data/{name} must be embedded.");
+                $"The resource {name} is missing from the assembly; data/{name} must be embedded.");
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();
     }

@@ -39,8 +39,11 @@ internal static class BuiltinQuestions
         for (long draws = (long)count * DrawsPerChat; made < count; draws--)
         {
             if (draws == 0)
+            {
                 throw new TinyLlmException($"{grammar.File}: document \"{family.Name}\" has only {made} different "
                     + $"questions in {split}; expected {count}: widen it or lower its count.");
+            }
+
             expansion.Begin(family.Name);
             string key = DrawKey(family, expansion);
             if (!family.TrainOnly && BuiltinData.SplitOf(key) != split)

@@ -44,8 +44,11 @@ internal sealed class GrammarExpansion(Grammar grammar)
         for (int draws = 1; reference.Except.Length > 0 && Clashes(reference, value); draws++)
         {
             if (draws == MaxDraws)
+            {
                 throw Error($"\"{reference.Source}\" gave nothing but the text of "
                     + $"{string.Join(" or ", reference.Except)} in {MaxDraws} draws; give it more productions");
+            }
+
             value = DrawOnce(reference);
         }
         if (reference.Bind is { } name)
@@ -73,8 +76,10 @@ internal sealed class GrammarExpansion(Grammar grammar)
         if (rule is null)
             throw Error($"{{{reference.Source}}} is used before it is bound; bind it earlier");
         if (++depth > MaxDepth)
+        {
             throw Error(
                 $"{{{reference.Source}}} is more than {MaxDepth} levels deep; it leads back to itself without end");
+        }
 
         var value = rule.Draw(this);
         depth--;

@@ -66,8 +66,11 @@ internal sealed class GrammarReader(string file)
         {
             string[] cells = Text(row).Split('|');
             if (cells.Length != columns.Length)
+            {
                 throw Error($"row \"{Text(row)}\" has {cells.Length} cells; expected {columns.Length}: "
                     + $"{string.Join('|', columns)}");
+            }
+
             var attributes = new Dictionary<string, string>();
             if (table.TryGetProperty("with", out var with))
                 foreach (var member in Members(with, "with"))
@@ -203,8 +206,11 @@ internal sealed class GrammarReader(string file)
         };
         if (!IsName(reference.Source) || !(reference.Bind is null || IsName(reference.Bind))
             || !(reference.Attribute is null || IsName(reference.Attribute)))
+        {
             throw Error($"\"{template}\": {{{body}}} is malformed; expected {{name}}, {{name.attribute}}, "
                 + $"{{variable=name}} or {{variable=name!other}}");
+        }
+
         if (reference.Bind is { } name)
             bound.Add(name);
         references.Add((where, reference));

@@ -20,10 +20,10 @@ public static class TextData
         {
             "stories" => BuiltinData.Stories(split).Select(Bytes),
             "questions" =>
-            BuiltinData.Questions(split)
+                BuiltinData.Questions(split)
                 .Select(chat => Bytes(string.Join('\n', chat.Turns.Select(turn => $"{turn.Question}\n{turn.Answer}")))),
             _ => throw new TinyLlmException(
-            $"--data {source}: there is no such built-in corpus; expected builtin:stories or builtin:questions."),
+                $"--data {source}: there is no such built-in corpus; expected builtin:stories or builtin:questions."),
         };
 
     private static ReadOnlyMemory<byte> Bytes(string text) => Encoding.UTF8.GetBytes(text);

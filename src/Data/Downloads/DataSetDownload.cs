@@ -72,7 +72,7 @@ public sealed class DataSetDownload(
             // wrong.
             progress?.Report(
                 new DownloadProgress(
-                download.File.Name, 0, null, "the pieces do not fit together; fetching it from its beginning"));
+                    download.File.Name, 0, null, "the pieces do not fit together; fetching it from its beginning"));
             part.Clear();
             await transfer.RunAsync(part, stop);
             sum = await part.Sha256Async(stop);

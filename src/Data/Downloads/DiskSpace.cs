@@ -14,7 +14,9 @@ internal static class DiskSpace
             folder = parent;
         long free = settings.FreeBytes(folder);
         if (bytes > free)
+        {
             throw new TinyLlmException($"{path}: needs {bytes:N0} bytes more, and its disk has {free:N0} free; free "
                 + "some space, or choose a folder on another disk with --out.");
+        }
     }
 }

@@ -25,9 +25,12 @@ internal static class DownloadErrors
         TimeSpan? wait = response.Headers.RetryAfter is { } after
             ? after.Delta ?? (after.Date is { } date ? date - DateTimeOffset.UtcNow : null) : null;
         if (wait > longestWait)
+        {
             throw new TinyLlmException($"{url}: the server is busy ({Status(status)}) and asks to wait "
                 + $"{wait.Value.TotalMinutes.ToString("F0", CultureInfo.InvariantCulture)} minutes; run the same "
                 + "command again then.");
+        }
+
         return new Cut(
             $"the server answered {Status(status)}", RetryAfter: wait < TimeSpan.Zero ? TimeSpan.Zero : wait);
     }
@@ -42,10 +45,10 @@ internal static class DownloadErrors
                 $"{url}: no secure connection ({Innermost(exception)}); check this machine's clock and certificates, "
                 + "and whether a proxy breaks connections open.", exception),
             HttpRequestError.NameResolutionError =>
-            new Cut($"the name {url.Host} was not found; check the network connection", Unreachable: true),
+                new Cut($"the name {url.Host} was not found; check the network connection", Unreachable: true),
             HttpRequestError.ConnectionError =>
-            new Cut($"{url.Host} was not reached ({Innermost(exception)}); check the network connection",
-                Unreachable: true),
+                new Cut($"{url.Host} was not reached ({Innermost(exception)}); check the network connection",
+                    Unreachable: true),
             HttpRequestError.ProxyTunnelError =>
             new Cut($"the proxy gave no connection to {url.Host} ({Innermost(exception)}); check the proxy's settings",
                 Unreachable: true),

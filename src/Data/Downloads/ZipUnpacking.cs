@@ -26,7 +26,8 @@ internal static class ZipUnpacking
             using var archive = new ZipArchive(zip, ZipArchiveMode.Read, leaveOpen: true);
             var entry = archive.GetEntry(member.Entry)
                 ?? throw new TinyLlmException(
-                $"{url}: the archive has no {member.Entry}; it is not the file that this version of tinyllm knows.");
+                    $"{url}: the archive has no {member.Entry}; it is not the file that this version of "
+                    + "tinyllm knows.");
             (long Bytes, string Sum) written = default;
             AtomicFile.Write(path, target =>
             {

@@ -53,8 +53,11 @@ public sealed class ChatExamples : IExamples
         }
 
         if (this.conversations.Count == 0)
+        {
             throw new TinyLlmException("The finetuning data has no row with an assistant's answer within the model's "
                 + $"context of {context} tokens ({Skipped} rows without one).");
+        }
+
         int shortest = RowLength.For(longest, context);
         (Length, IsPacked) = (length > 0 ? length : packed ? context : shortest, packed);
         var lengths = this.conversations.Select(c => Math.Min(c.Ids.Length - 1, Length)).ToArray();

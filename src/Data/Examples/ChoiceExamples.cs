@@ -36,8 +36,11 @@ public sealed class ChoiceExamples : IExamples
         }
 
         if (choices.Count == 0)
+        {
             throw new TinyLlmException($"None of the {rows.Count:N0} multiple-choice rows fits the model's context of "
                 + $"{context:N0} tokens; expected one or more. Give shorter rows, or a model with a longer context.");
+        }
+
         First = first;
         Length = RowLength.For(longest, context);
     }

@@ -129,7 +129,7 @@ public sealed class Corpus : IDisposable
             ? Cut(train, "training")
             : new Mixture(
                 [.. sources.Select(
-                (source, i) => (Cut([train[i]], $"training ({source.Name})"), source.Weight!.Value))]);
+                    (source, i) => (Cut([train[i]], $"training ({source.Name})"), source.Weight!.Value))]);
         Validation = new Windows(
             new TokenParts(held), settings.Context, keepRest: true, "validation", tokenizer.BeginOfText);
     }

@@ -15,8 +15,11 @@ public sealed class Mixture : IExamples
     public Mixture(IReadOnlyList<(IExamples Examples, double Weight)> sources)
     {
         if (sources.Count > WeightedOrder.BlockLength)
+        {
             throw new TinyLlmException($"{sources.Count} weighted sources; expected at most "
                 + $"{WeightedOrder.BlockLength}; join some of them in one --data.");
+        }
+
         this.sources = [.. sources.Select(s => s.Examples)];
         weights = [.. sources.Select(s => s.Weight)];
         ends = new long[sources.Count];

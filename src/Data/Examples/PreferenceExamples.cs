@@ -39,8 +39,11 @@ public sealed class PreferenceExamples : IExamples
         }
 
         if (rows.Count == 0)
+        {
             throw new TinyLlmException($"No comparison fits the model's context of {room} tokens ({Skipped:N0} are "
                 + "longer); expected shorter rows, or a model with a longer --context.");
+        }
+
         Length = length > 0 ? length : RowLength.For(longest, context);
     }
 

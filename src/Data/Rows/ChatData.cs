@@ -42,8 +42,11 @@ public static class ChatData
         foreach (string source in validation)
             held.AddRange(Read(source, Split.Validation, report, "--val-data"));
         if (validation.Count > 0 && held.Count == 0)
+        {
             throw new TinyLlmException($"--val-data {string.Join(' ', validation)}: no row is to be learned; expected "
                 + "one or more to measure on.");
+        }
+
         return new ChatSplits(train, held, report);
     }
 
@@ -69,8 +72,11 @@ public static class ChatData
         if (!TextData.IsBuiltin(source))
             return ChatRows.Read(source, report).ToList();
         if (source != QuestionsSource)
+        {
             throw new TinyLlmException($"{option} {source}: expected builtin:questions or a file of conversations "
                 + $"({RowFiles.Kinds}); stories have no answers to learn.");
+        }
+
         return BuiltinData.Questions(split).Select((chat, i) => new Conversation(chat.Turns
             .SelectMany(turn => new[] { new ChatMessage("user", turn.Question), new ChatMessage(ChatTemplate.Assistant,
                 turn.Answer) }).ToList())

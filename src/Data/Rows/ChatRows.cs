@@ -102,8 +102,11 @@ public static class ChatRows
     {
         string? form = Array.Find(Tells, row.IsGiven) ?? Array.Find(Tells, row.Has);
         if (form != RowFields.Messages && (row.IsGiven(RowFields.Chosen) || row.IsGiven(RowFields.Rejected)))
+        {
             throw row.Fault("the row compares answers (\"chosen\", \"rejected\"), and conversations are learned here. "
                 + "Learn from comparisons by finetune --method dpo");
+        }
+
         bool learned = row.TakeIsLearned(isRated: form is RowFields.Prompt or RowFields.Completion);
         List<ChatMessage> messages = form switch
         {
@@ -136,8 +139,10 @@ public static class ChatRows
         foreach (string field in (string[])[RowFields.Context, RowFields.Input])
         {
             if (row.TakeOptionalText(field).Length > 0)
+            {
                 throw row.Fault($"\"{field}\" is not read beside \"question\"; expected it within the question, or a "
                     + $"row of \"instruction\", \"{field}\" and \"output\"");
+            }
         }
 
         return row.TakeText(RowFields.Question);

@@ -56,8 +56,10 @@ public static class ChoiceRows
         {
             if (RowFile.Names(row) is { } names && names.Contains(RowFields.Choices)
                 && !names.Contains(RowFields.Messages))
+            {
                 throw new TinyLlmException($"{row.Place}: the row has \"choices\", and the first row is a "
                     + $"conversation; expected rows of one kind. Mend the {row.Place.Unit} or remove it.");
+            }
         }
     }
 
@@ -69,8 +71,11 @@ public static class ChoiceRows
         if (row.Take(field) is not { ValueKind: JsonValueKind.String } context)
             throw row.Fault($"there is no text \"question\" or \"context\"; {Form}");
         if (field == RowFields.Question && row.TakeOptionalText(RowFields.Context).Length > 0)
+        {
             throw row.Fault("there are both \"question\" and \"context\"; expected one of them, with all that the "
                 + "model sees");
+        }
+
         if (row.TakeSystem().Length > 0)
             throw row.Fault("a system text is not read beside choices; expected it within the question");
         string[] choices = [.. list.EnumerateArray().Select((choice, i) => choice.ValueKind == JsonValueKind.String
@@ -93,8 +98,11 @@ public static class ChoiceRows
         }
 
         if (answer.ValueKind != JsonValueKind.String)
+        {
             throw row.Fault("\"answer\" is neither a number nor a text; expected the number of a choice, from 0, or "
                 + "its text");
+        }
+
         return Array.IndexOf(choices, answer.GetString()) is >= 0 and int found ? found
             : throw row.Fault($"\"answer\" is {JsonSerializer.Serialize(answer.GetString())}, which is none of the "
                 + "choices; expected the text of one, or its number from 0");

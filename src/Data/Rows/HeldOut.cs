@@ -21,8 +21,11 @@ public static class HeldOut
     {
         int cut = elsewhere ? rows.Count : Math.Min(rows.Count - 1, rows.Count * 9 / 10);
         if (cut < 1)
+        {
             throw new TinyLlmException($"--data {source}: {rows.Count} {what}; expected two or more, to have one for "
                 + "validation. Add rows or name others by --val-data.");
+        }
+
         train.AddRange(rows.Take(cut));
         validation.AddRange(rows.Skip(cut));
     }

@@ -130,8 +130,11 @@ internal sealed class JsonArrayReader(string path, Stream stream)
         while (position >= end)
         {
             if (end > JsonLines.MaxLineBytes)
+            {
                 throw Fault($"the row is longer than {JsonLines.MaxLineBytes >> 20} MiB; expected an array of shorter "
                     + "ones");
+            }
+
             if (end == buffer.Length)
                 Array.Resize(ref buffer, 2 * buffer.Length);
             int read = stream.Read(buffer.AsSpan(end));

@@ -59,8 +59,11 @@ internal static class JsonLines
             buffer.AsSpan(start, end - start).CopyTo(buffer);
             (start, searched, end) = (0, end - start, end - start);
             if (end > MaxLineBytes)
+            {
                 throw new TinyLlmException($"{path}, line {linesBefore() + number + 1}: longer than "
                     + $"{MaxLineBytes >> 20} MiB; expected one JSON object a line. Put each row on a line of its own.");
+            }
+
             if (end == buffer.Length)
                 Array.Resize(ref buffer, 2 * buffer.Length);
             int read = fill(buffer.AsMemory(end));

@@ -18,8 +18,11 @@ internal static class MessageParser
         if (!parser.Row.TryGetProperty(field, out var list))
             throw parser.Fault($"\"{field}\" is missing; expected an array of {{\"role\", \"content\"}}");
         if (list.ValueKind != JsonValueKind.Array)
+        {
             throw parser.Fault($"\"{field}\" is {RowParser.Kind(list)}; expected an array of {{\"role\", "
                 + $"\"content\"}}");
+        }
+
         if (list.GetArrayLength() == 0)
             throw parser.Fault($"\"{field}\" is empty; expected at least one {{\"role\", \"content\"}}");
         return [.. list.EnumerateArray().Select((message, i) => Message(parser, message, field, i + 1))];
@@ -33,8 +36,10 @@ internal static class MessageParser
             throw parser.Fault($"{name} is {RowParser.Kind(message)}; expected {{\"role\", \"content\"}}");
         string role = parser.Text(message, "role", where);
         if (!ChatTemplate.Roles.Contains(role))
+        {
             throw parser.Fault($"\"role\"{where} is {JsonSerializer.Serialize(role)}; expected "
                 + $"{string.Join(", ", ChatTemplate.Roles)}");
+        }
 
         bool learned = true;
         foreach (var property in message.EnumerateObject())
@@ -59,7 +64,7 @@ internal static class MessageParser
         return new ChatMessage(role, Content(parser, message, field, where))
         {
             IsLearned = learned
-            || role != ChatTemplate.Assistant
+                || role != ChatTemplate.Assistant
         };
     }
 
@@ -92,8 +97,11 @@ internal static class MessageParser
                 throw parser.Fault($"{name} is {RowParser.Kind(part)}; expected {{\"type\": \"text\", \"text\"}}");
             string type = parser.Text(part, "type", $" of {name}");
             if (type != "text")
+            {
                 throw parser.Fault($"{name} is of the type {JsonSerializer.Serialize(type)}; expected text: nothing "
                     + "else is learned or seen");
+            }
+
             text.Append(parser.Text(part, "text", $" of {name}"));
             foreach (var property in part.EnumerateObject().Where(property => property.Name is not ("type" or "text")
                 && !RowParser.IsEmpty(property.Value)))

@@ -33,8 +33,10 @@ public sealed class PreferenceFile(string path)
         if (!rated.TryGetValue(key, out var others))
             rated[key] = others = [];
         if (others.FindIndex(other => other.Answer == answer) is >= 0 and int before)
+        {
             throw new TinyLlmException($"This answer was rated {(others[before].Good ? "good" : "bad")} before; "
                 + $"expected one rating of an answer. Mend {path} by hand to change it.");
+        }
 
         JsonLinesFile.Append(path, json =>
         {

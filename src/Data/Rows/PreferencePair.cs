@@ -58,8 +58,11 @@ public static class PreferenceRows
             return [new ChatMessage("user", row.TakeText(RowFields.Prompt))];
         var prompt = row.TakeMessages(RowFields.Prompt);
         if (prompt[^1].Role == ChatTemplate.Assistant)
+        {
             throw row.Fault("the prompt ends with an assistant's message, which the answer would go on with; expected "
                 + "a prompt that the assistant answers with a message of its own");
+        }
+
         return [.. prompt.Select(message => message with { IsLearned = message.Role != ChatTemplate.Assistant })];
     }
 
@@ -115,8 +118,11 @@ public static class PreferenceRows
         List<ChatMessage> messages = row.Take(field)!.Value.ValueKind is JsonValueKind.Array or JsonValueKind.Object
             ? row.TakeMessages(field) : [new ChatMessage(ChatTemplate.Assistant, row.TakeText(field))];
         if (messages[^1].Role != ChatTemplate.Assistant)
+        {
             throw row.Fault($"\"{field}\" is not one assistant's message, and does not end with one; expected an "
                 + "answer");
+        }
+
         return messages[^1].IsLearned ? messages
             : throw row.Fault($"the answer in \"{field}\" is marked as not to be learned; expected answers that are. "
             + "Leave the row out, or its mark");

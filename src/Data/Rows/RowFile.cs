@@ -87,8 +87,11 @@ internal static class RowFile
         foreach (var row in isArray ? new JsonArrayReader(file.Path, stream).Read() : Lines(file.Path, stream))
         {
             if (replacement.WasNeeded)
+            {
                 throw new TinyLlmException($"{file.Path}, near {row.Place.Unit} {row.Place.Number}: the text is not "
                     + "valid in the encoding that the file begins in; expected UTF-8. Convert the file.");
+            }
+
             yield return row;
         }
     }

@@ -18,8 +18,11 @@ internal sealed class RowParser
     {
         (this.text, Row, Report) = (text, row, report);
         if (row.ValueKind == JsonValueKind.Array)
+        {
             throw Fault("the row is a JSON array; expected one JSON object. Put each row on a line of its own, or all "
                 + "in one array of objects");
+        }
+
         if (row.ValueKind != JsonValueKind.Object)
             throw Fault($"the row is {Kind(row)}; expected a JSON object");
     }
@@ -203,8 +206,11 @@ internal sealed class RowParser
                 continue;
             bool isRefused = RowFields.RefusedOfRow.Contains(field.Name);
             if (isRefused && !IsEmpty(field.Value))
+            {
                 throw Fault($"\"{field.Name}\" changes what is seen or learned, and is not read; expected rows whose "
                     + "texts say all");
+            }
+
             if (!isRefused && field.Value.ValueKind != JsonValueKind.Null)
                 Report.AddNotRead(field.Name);
         }

@@ -109,8 +109,11 @@ public sealed class DataSource
             TextEncoding.Named(encoding);
         if (options.DocumentSeparator is { } separator
             && (separator.Length == 0 || separator.AsSpan().ContainsAny('\r', '\n')))
+        {
             throw new TinyLlmException($"--document-separator \"{separator.ReplaceLineEndings(" ")}\": expected the "
                 + "text of one line, not empty, such as <|endoftext|>.");
+        }
+
         var sources = words.Select(word => Parse(word, options, option)).ToList();
         if (sources.Find(source => source.Weight is null) is { } without
             && sources.Find(source => source.Weight is not null) is { } with)
@@ -152,8 +155,11 @@ public sealed class DataSource
     public IReadOnlyList<SourceUnit> Units(Split split)
     {
         if (!IsBuiltin)
+        {
             throw new TinyLlmException($"{Option} {Name}: only a built-in corpus has splits of its own; expected "
                 + $"builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
+        }
+
         ReadOnlyMemory<byte>[] documents = [.. TextData.Builtin(Name, split)];
         return [new SourceUnit(
             $"{Name}, {split.ToString().ToLowerInvariant()}", documents.Sum(document => (long)document.Length),
@@ -177,8 +183,11 @@ public sealed class DataSource
         {
             string name = word.Name[TextData.BuiltinPrefix.Length..];
             if (!BuiltinData.Names.Contains(name))
+            {
                 throw new TinyLlmException($"{option} {word.Name}: there is no such built-in corpus; expected "
                     + $"builtin:{string.Join(" or builtin:", BuiltinData.Names)}.");
+            }
+
             return new DataSource(word, [], options, option);
         }
 

@@ -30,8 +30,11 @@ internal sealed class JsonLinesReader : ByteReader
             if (text is null)
             {
                 if (Options.Strict)
+                {
                     throw new TinyLlmException($"{File.Path}, line {linesBefore.Value + line.Number}: {reason}. Mend "
                         + "the line, or read on without such lines by leaving out --strict.");
+                }
+
                 report.AddBadLine(File.Path, reason, () => linesBefore.Value + line.Number);
                 continue;
             }
@@ -42,8 +45,10 @@ internal sealed class JsonLinesReader : ByteReader
 
         bool isWhole = start == 0 && endsFile;
         if (missing is not null && !hasField && (isWhole || !hasFieldAnywhere.Value))
+        {
             throw new TinyLlmException($"{File.Path}: no line has the text; in the first object {missing}. Name the "
                 + "field with the text by --text-field.");
+        }
     }
 
     /// <inheritdoc/>

@@ -27,21 +27,28 @@ internal static class SourceFiles
 
         var found = FileSearch.Matching(name);
         if (found.Count == 0)
+        {
             throw new TinyLlmException($"{option} {name}: no file matches; check the pattern (* and ? within a name, "
                 + "** for any folders).");
+        }
 
         // A pattern that spells an extension names its files as clearly as a path does.
         var files = FileSearch.IsGlob(Path.GetExtension(name)) || Path.GetExtension(name).Length == 0
             ? found.FindAll(IsKnown) : found;
         if (files.Count == 0)
+        {
             throw new TinyLlmException($"{option} {name}: none of the {found.Count:N0} files that match is of a known "
                 + $"kind; expected {SourceFormat.KnownKinds}. Name them with their extension, as *.ext.");
+        }
 
         files.ForEach(file => CheckRead($"{option} {name}: {file}", file));
         int tokens = files.FindIndex(IsTokens), text = files.FindIndex(file => !IsTokens(file));
         if (tokens >= 0 && text >= 0)
+        {
             throw new TinyLlmException($"{option} {name}: this mixes tokens ({files[tokens]}) and text "
                 + $"({files[text]}); expected one of them. Give each a --data of its own.");
+        }
+
         return files;
     }
 
@@ -51,8 +58,10 @@ internal static class SourceFiles
         if (File.Exists(prepared))
             return [prepared];
         if (File.Exists(Path.Combine(name, PreparedManifest.UnfinishedName)))
+        {
             throw new TinyLlmException($"{option} {name}: the preparation of this folder was not finished. Run the "
                 + "same `tinyllm tokenize` again: it goes on where it was.");
+        }
 
         var found = FileSearch.Below(name);
         var files = found.FindAll(file => IsKnown(file) && !IsTokens(file));
@@ -61,8 +70,11 @@ internal static class SourceFiles
         if (found.Find(file => UnreadFormat.ByName(file) is not null) is { } archive)
             CheckRead($"{option} {name}: the folder holds no text, but {archive}", archive);
         if (found.Find(IsTokens) is { } shard)
+        {
             throw new TinyLlmException($"{option} {name}: the folder holds no text, but tokens ({shard}); name them by "
                 + $"a pattern, as {Path.Combine(name, "*.bin")}.");
+        }
+
         throw new TinyLlmException(found.Count == 0
             ? $"{option} {name}: there is no file in this folder; expected {SourceFormat.KnownKinds}."
             : $"{option} {name}: none of the {found.Count:N0} files in this folder is of a known kind; expected "

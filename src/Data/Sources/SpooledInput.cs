@@ -217,8 +217,10 @@ public static class SpooledInput
         foreach (string folder in (string[])["/dev/fd/", "/proc/self/fd/"])
         {
             if (path.StartsWith(folder, StringComparison.Ordinal))
+            {
                 return int.TryParse(path.AsSpan(folder.Length), NumberStyles.None, CultureInfo.InvariantCulture,
                     out descriptor);
+            }
         }
 
         return false;
@@ -229,8 +231,10 @@ public static class SpooledInput
     private static void RefuseClosed(string path, int descriptor)
     {
         if (!File.Exists(path) || IsOfRuntime(descriptor))
+        {
             throw new TinyLlmException($"{path}: {(descriptor == 0 ? "standard input" : $"descriptor {descriptor}")} "
                 + "is closed; expected data from a file or a pipe, as in: cat FILE | ...");
+        }
     }
 
     private static bool IsOfRuntime(int descriptor)

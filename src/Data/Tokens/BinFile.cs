@@ -34,8 +34,11 @@ internal static class BinFile
             var header = ReadHeader(path, file);
             long bytes = file.Length - header.Bytes;
             if (bytes == 0 || bytes % header.Width != 0)
+            {
                 throw new TinyLlmException($"{path}: {bytes:N0} bytes of tokens; expected an even number above 0, "
                     + $"{header.Width} for each token. The file is cut short, or no token file.");
+            }
+
             file.Position = header.Bytes;
             return new MappedTokens(onDisk, header.Bytes, bytes / header.Width, header.Width,
                 Check(path, file, header, vocabularySize));
@@ -64,8 +67,11 @@ internal static class BinFile
             return header;
         long expected = header.Bytes + (long)tokens * header.Width;
         if (tokens < 1)
+        {
             throw new TinyLlmException($"{path}: its header names {tokens:N0} tokens; expected one or more. The file "
                 + "is damaged; copy it again.");
+        }
+
         if (file.Length != expected)
         {
             throw new TinyLlmException($"{path}: {file.Length:N0} bytes; expected {expected:N0} for the {tokens:N0} "
@@ -126,8 +132,10 @@ internal static class BinFile
         }
 
         if (count >= LeastForWidth && high <= LargestHighHalf && low > SomeLowHalf)
+        {
             throw new TinyLlmException($"{path}: every second of its numbers of 2 bytes is {LargestHighHalf} or less, "
                 + "as if ids had 4 bytes or more; expected 2 bytes a token where there is no header. Write it with "
                 + "llm.c's header for 4 bytes.");
+        }
     }
 }

@@ -63,8 +63,10 @@ internal readonly record struct BinHeader(int Bytes, int Width, int? Tokens)
         else if (OtherFormat(head, last, length) is { } what)
             reason = $"{what}; expected token ids";
         else if (IsUnknownHeader(head, length))
+        {
             reason = $"a file with an unknown header (it begins with the number {magic}, then {version}); expected a "
                 + "header of llm.c, or ids from the first byte on as nanoGPT writes them";
+        }
         else
             return new BinHeader(0, sizeof(ushort), null);
         return null;

@@ -56,7 +56,7 @@ public sealed class Preparation
     /// <summary>Identifies the input of a preparation, whatever the tokenizer, in 64 hexadecimal digits.</summary>
     public static string Key(IEnumerable<DataSource> sources) =>
         Convert.ToHexStringLower(
-        SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', sources.Select(s => s.Fingerprint)))));
+            SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', sources.Select(s => s.Fingerprint)))));
 
     /// <summary>Prepares the folder, or what of it is missing; does nothing where it is complete.</summary>
     /// <exception cref="TinyLlmException">The folder holds other data, a source cannot be read or encoded, or the file
@@ -106,8 +106,11 @@ public sealed class Preparation
         }
 
         if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
+        {
             throw new TinyLlmException($"{folder}: the folder is not empty and holds no preparation; expected a new "
                 + "or empty folder. Choose another --out.");
+        }
+
         tokenizer.Save(folder);
         plan.Save(folder, PreparedManifest.UnfinishedName);
     }
@@ -115,13 +118,18 @@ public sealed class Preparation
     private void CheckSame(PreparedManifest found)
     {
         if (found.TokenizerHash != plan.TokenizerHash)
+        {
             throw new TinyLlmException($"{folder} was prepared with another tokenizer (SHA-256 "
                 + $"{found.TokenizerHash[..12]}...; expected {plan.TokenizerHash[..12]}...). Choose another --out, or "
                 + "remove the folder.");
+        }
+
         if (found.Fingerprint != plan.Fingerprint)
+        {
             throw new TinyLlmException($"{folder} was prepared from other files or with other options of reading, or "
                 + $"the files have changed since: {string.Join(", ", found.Sources)}. Choose another --out, or remove "
                 + "the folder.");
+        }
     }
 
     // A shard that an earlier run finished is taken as it is.
@@ -186,8 +194,8 @@ public sealed class Preparation
             TextBytes = headers.Sum(h => h.TextBytes),
             BadLines = headers.Sum(h => h.BadLines),
             Shards = [.. headers.Select(
-            (h, number) =>
-            new PreparedManifest.Shard(ShardName(number), h.Tokens, Convert.ToHexStringLower(h.Checksum)))],
+                (h, number) =>
+                    new PreparedManifest.Shard(ShardName(number), h.Tokens, Convert.ToHexStringLower(h.Checksum)))],
         };
         manifest.Save(folder, PreparedManifest.FileName);
         File.Delete(Path.Combine(folder, PreparedManifest.UnfinishedName));

@@ -53,8 +53,8 @@ internal sealed record PreparedManifest
     /// <exception cref="TinyLlmException">The file system refused.</exception>
     public void Save(string folder, string name) =>
         AtomicFile.Write(
-        Path.Combine(folder, name), stream =>
-        JsonSerializer.Serialize(stream, this, PreparedManifestContext.Default.PreparedManifest));
+            Path.Combine(folder, name), stream =>
+                JsonSerializer.Serialize(stream, this, PreparedManifestContext.Default.PreparedManifest));
 
     /// <summary>Reads a manifest; null where there is none.</summary>
     /// <exception cref="TinyLlmException">It cannot be read, or another version wrote it.</exception>

@@ -18,8 +18,11 @@ public sealed class PreparedTokens : ITokens, IDisposable
             var header = TokenShard.ReadHeader(path);
             if (Convert.ToHexStringLower(header.TokenizerHash) != manifest.TokenizerHash
                 || Convert.ToHexStringLower(header.Checksum) != shard.Checksum)
+            {
                 throw new TinyLlmException($"{path}: the shard is of another preparation than "
                     + $"{PreparedManifest.FileName} beside it. Remove the folder and prepare the data again.");
+            }
+
             TokenShard.Verify(path, header);
             shards.Add(TokenShard.Map(path, header));
         }

@@ -50,9 +50,11 @@ internal static class TokenShard
             var hash = new XxHash128();
             hash.Append(file);
             if (!hash.GetCurrentHash().AsSpan().SequenceEqual(header.Checksum))
+            {
                 throw new TinyLlmException($"{path}: the checksum of its tokens is "
                     + $"{Convert.ToHexStringLower(hash.GetCurrentHash())}; expected "
                     + $"{Convert.ToHexStringLower(header.Checksum)}; the file is damaged. {Remedy}");
+            }
         }
         catch (Exception e) when (FileErrors.Is(e))
         {

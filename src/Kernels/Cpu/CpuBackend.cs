@@ -36,7 +36,7 @@ internal abstract class CpuBackend : Backend
     // later instead of saying no.
     public override long AvailableBytes =>
         Math.Max(0, Math.Min(
-        GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet, MemoryLimit - ClaimedBytes));
+            GC.GetGCMemoryInfo().TotalAvailableMemoryBytes - Environment.WorkingSet, MemoryLimit - ClaimedBytes));
 
     /// <summary>For tests, a device with little memory: the most bytes that its tensors take together.</summary>
     public long MemoryLimit { get; set; } = long.MaxValue;

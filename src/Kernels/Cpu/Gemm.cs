@@ -62,8 +62,10 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             var panel = a.At(i, 0);
             int height = Math.Min(MR, rows - i);
             if (height < MR)
+            {
                 PackEdge(panel.Pointer, panel.Transposed ? panel.Stride : 1, panel.Transposed ? 1
                     : panel.Stride, depth, height, MR, packed);
+            }
             else if (panel.Transposed)
                 PackRowsOfSix(panel.Pointer, panel.Stride, depth, packed);
             else
@@ -79,8 +81,10 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             var panel = b.At(0, j);
             int width = Math.Min(NR, columns - j);
             if (width < NR)
+            {
                 PackEdge(panel.Pointer, panel.Transposed ? 1 : panel.Stride, panel.Transposed ? panel.Stride
                     : 1, depth, width, NR, packed);
+            }
             else if (panel.Transposed)
                 TransposePanel(panel.Pointer, panel.Stride, depth, packed);
             else
@@ -104,13 +108,17 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
             if (typeof(V) == typeof(Simd512) && width == NR)
             {
                 for (; i + 2 * MR <= rows; i += 2 * MR)
+                {
                     MicroOfTwoPanels(
                         depth, packedA + (long)i * depth, panelB, c + i * strideC + j, strideC, accumulate);
+                }
             }
 
             for (; i < rows; i += MR)
+            {
                 Tile(new PackedRows(packedA + (long)i * depth), Math.Min(MR, rows - i), width, depth, panelB,
                     c + i * strideC + j, strideC, accumulate, edge);
+            }
         }
     }
 
@@ -133,11 +141,15 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         {
             int width = Math.Min(NR, columns - j);
             if (height == MR)
+            {
                 Tile(new StridedRows(a.Pointer, rowStride, columnStride), height, width, depth, panelB, c + j, strideC,
                     accumulate, edge);
+            }
             else
+            {
                 Tile(new FewRows(a.Pointer, rowStride, columnStride, height - 1), height, width, depth, panelB, c + j,
                     strideC, accumulate, edge);
+            }
         }
     }
 
@@ -227,8 +239,10 @@ internal static unsafe class Gemm<V> where V : struct, ISimd<V>
         }
 
         for (; k < depth; k++, a = a.Next(1), b += NR)
+        {
             Step(a, V.Load(b), V.Load(b + V.Width), ref c00, ref c01, ref c10, ref c11, ref c20, ref c21, ref c30,
                 ref c31, ref c40, ref c41, ref c50, ref c51);
+        }
 
         StoreRow(c, c00, c01, accumulate);
         StoreRow(c + strideC, c10, c11, accumulate);

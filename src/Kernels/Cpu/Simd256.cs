@@ -82,7 +82,7 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Simd256 DotOf64(sbyte* a, short* b) =>
         new(Vector256.ConvertToSingle(
-        SumOfPairs(a, b) + SumOfPairs(a + 16, b + 16) + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 48, b + 48))));
+            SumOfPairs(a, b) + SumOfPairs(a + 16, b + 16) + (SumOfPairs(a + 32, b + 32) + SumOfPairs(a + 48, b + 48))));
 
     // Lane i: a[2i] b[2i] + a[2i + 1] b[2i + 1].
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -102,9 +102,12 @@ internal readonly unsafe struct Simd256(Vector256<float> value) : ISimd<Simd256>
             // Four quarters of half the width.
             for (int i = 0; i < 8; i += 4)
                 for (int j = 0; j < 8; j += 4)
+                {
                     Simd128.Transpose(
                         source + i * sourceStride + j, sourceStride, destination + j * destinationStride + i,
                         destinationStride);
+                }
+
             return;
         }
 

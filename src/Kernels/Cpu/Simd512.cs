@@ -100,9 +100,11 @@ internal readonly unsafe struct Simd512(Vector512<float> value) : ISimd<Simd512>
         // enough to read.
         for (int i = 0; i < 16; i += 8)
             for (int j = 0; j < 16; j += 8)
+            {
                 Simd256.Transpose(
                     source + i * sourceStride + j, sourceStride, destination + j * destinationStride + i,
                     destinationStride);
+            }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

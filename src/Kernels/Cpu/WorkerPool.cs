@@ -78,8 +78,10 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         if (count > MaxItems)
+        {
             throw new ArgumentException(
                 $"WorkerPool: {count} items; at most {MaxItems} can be handed out.", nameof(count));
+        }
 
         // The kernel stays on the caller's stack, which outlives the call because this method waits for every item.
         this.kernel = Unsafe.AsPointer(ref Unsafe.AsRef(in kernel));

@@ -141,7 +141,7 @@ internal sealed partial class GpuBackend
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7,
         T8>(KernelConfig config, Action<T1, T2, T3, T4, T5, T6, T7, T8> kernel, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5,
-        T6 a6, T7 a7, T8 a8)
+            T6 a6, T7 a7, T8 a8)
         where T1 : struct where T2 : struct where T3 : struct where T4 : struct where T5 : struct where T6 : struct
             where T7 : struct where T8 : struct
     {
@@ -155,7 +155,7 @@ internal sealed partial class GpuBackend
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8,
         T9>(KernelConfig config, Action<T1, T2, T3, T4, T5, T6, T7, T8, T9> kernel, T1 a1, T2 a2, T3 a3, T4 a4, T5 a5,
-        T6 a6, T7 a7, T8 a8, T9 a9)
+            T6 a6, T7 a7, T8 a8, T9 a9)
         where T1 : struct where T2 : struct where T3 : struct where T4 : struct where T5 : struct where T6 : struct
             where T7 : struct where T8 : struct where T9 : struct
     {
@@ -169,7 +169,7 @@ internal sealed partial class GpuBackend
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9,
         T10>(KernelConfig config, Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10> kernel, T1 a1, T2 a2, T3 a3, T4 a4,
-        T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
+            T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10)
         where T1 : struct where T2 : struct where T3 : struct where T4 : struct where T5 : struct where T6 : struct
             where T7 : struct where T8 : struct where T9 : struct where T10 : struct
     {
@@ -183,7 +183,7 @@ internal sealed partial class GpuBackend
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10,
         T11>(KernelConfig config, Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11> kernel, T1 a1, T2 a2, T3 a3,
-        T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
+            T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11)
         where T1 : struct where T2 : struct where T3 : struct where T4 : struct where T5 : struct where T6 : struct
             where T7 : struct where T8 : struct where T9 : struct where T10 : struct where T11 : struct
     {
@@ -197,7 +197,7 @@ internal sealed partial class GpuBackend
 
     private void Launch<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11,
         T12>(KernelConfig config, Action<T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, T12> kernel, T1 a1, T2 a2, T3 a3,
-        T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
+            T4 a4, T5 a5, T6 a6, T7 a7, T8 a8, T9 a9, T10 a10, T11 a11, T12 a12)
         where T1 : struct where T2 : struct where T3 : struct where T4 : struct where T5 : struct where T6 : struct
             where T7 : struct where T8 : struct where T9 : struct where T10 : struct where T11 : struct
                 where T12 : struct

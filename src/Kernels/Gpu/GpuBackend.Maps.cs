@@ -43,7 +43,7 @@ internal sealed partial class GpuBackend
 
     private void Map2<T, TMap>(Tensor a, Tensor b, Tensor y) where T : unmanaged, IElement<T>
         where TMap : unmanaged, IMap2 =>
-        Launch(EachFour(y.Count), Map2Kernel<T, TMap>, View<T>(a), View<T>(b), View<T>(y), Starts(a, b, y));
+            Launch(EachFour(y.Count), Map2Kernel<T, TMap>, View<T>(a), View<T>(b), View<T>(y), Starts(a, b, y));
 
     /// <summary>Groups that have one thread for each four of <paramref name="count"/> elements.</summary>
     private static KernelConfig EachFour(long count) => Each((count + 3) / 4);

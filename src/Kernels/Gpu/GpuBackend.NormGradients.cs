@@ -35,7 +35,7 @@ internal sealed partial class GpuBackend
             lanes, packed);
         Launch(Groups(blocks, dBias is null ? 1 : 2), AddNormPartsKernel,
             weightParts.Cast<Float32>(), biasParts.Cast<Float32>(), parts, c, lanes, Floats(dWeight), View<float>(
-            dBias),
+                dBias),
             c % 4 == 0 ? 1 : 0);
     }
 
@@ -53,11 +53,15 @@ internal sealed partial class GpuBackend
         first += lanes.Line;
         Float4 weight = default, bias = default;
         if (packed != 0)
+        {
             SumNormRows<T, Fours>(
                 dy, dyRows, x, xRows, mean, rstd, first, end, step, column, count, ref weight, ref bias);
+        }
         else
+        {
             SumNormRows<T, AnyPlaces>(
                 dy, dyRows, x, xRows, mean, rstd, first, end, step, column, count, ref weight, ref bias);
+        }
 
         float weightSum = SumOfSlices(weight, shared, width), biasSum = SumOfSlices(bias, shared, width);
         column = block + Group.IdxX;
@@ -94,8 +98,8 @@ internal sealed partial class GpuBackend
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void SumNormRows<T,
         TPlaces>(ArrayView<T> dy, Rows dyRows, ArrayView<T> x, Rows xRows, ArrayView<float> mean, ArrayView<float> rstd,
-        int first, int end, int step,
-        int column, int count, ref Float4 weight, ref Float4 bias) where T : unmanaged, IElement<T>
+            int first, int end, int step,
+            int column, int count, ref Float4 weight, ref Float4 bias) where T : unmanaged, IElement<T>
         where TPlaces : unmanaged, IPlaces
     {
         bool centered = mean.IntLength > 0;

@@ -28,8 +28,8 @@ internal sealed partial class GpuBackend
     /// </summary>
     private void Multiply<T,
         TC>(int m, int n, int k,
-        ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
-        ArrayView<TC> c, bool accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
+            ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
+            ArrayView<TC> c, bool accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
     {
         if (TryTensorCores(m, n, k, a, layoutA, b, layoutB, bias, c, accumulate))
             return;
@@ -58,8 +58,8 @@ internal sealed partial class GpuBackend
     [Kernel(GroupSize, Hot = true)]
     private static void ProductKernel<T,
         TC>(ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
-        ArrayView<TC> c,
-        ProductSize size, int accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
+            ArrayView<TC> c,
+            ProductSize size, int accumulate) where T : unmanaged, IElement<T> where TC : unmanaged, IElement<TC>
     {
         var tileA = SharedMemory.Allocate<float>(TileDepth * TileStride);
         var tileB = SharedMemory.Allocate<float>(TileDepth * TileStride);

@@ -14,12 +14,12 @@ internal sealed partial class GpuBackend
 
     private protected override void QuantizedEmbeddingCore(
         Tensor tokens, QuantizedMatrix weight, Tensor positions, QuantizedMatrix? positionWeight, Tensor y) =>
-        throw NoQuantizedOps();
+            throw NoQuantizedOps();
 
     private protected override void QuantizedLinearCrossEntropyCore(
         Tensor hidden, QuantizedMatrix weight, Tensor targets, int vocabulary, Tensor logProbabilities,
         Tensor logSumExp) =>
-        throw NoQuantizedOps();
+            throw NoQuantizedOps();
 
     private InvalidOperationException NoQuantizedOps() => new($"{Name}: there are no ops with 8-bit weights here.");
 }

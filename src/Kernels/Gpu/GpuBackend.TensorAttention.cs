@@ -40,7 +40,7 @@ internal sealed partial class GpuBackend
 
     private void Launch(AttentionLaunch launch, in AttentionArguments arguments) =>
         tensorCores!.Launch(
-        AttentionPlan.Kernels[launch.KernelIndex], launch.GroupsX, launch.GroupsY, AttentionPlan.Slots(arguments));
+            AttentionPlan.Kernels[launch.KernelIndex], launch.GroupsX, launch.GroupsY, AttentionPlan.Slots(arguments));
 
     private static AttentionArguments Arguments(
         Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp, AttentionMask mask, AttentionDropout dropout)

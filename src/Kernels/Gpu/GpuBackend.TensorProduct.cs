@@ -15,8 +15,8 @@ internal sealed partial class GpuBackend
     /// </summary>
     private bool TryTensorCores<T,
         TC>(int rows, int columns, int depth,
-        ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
-        ArrayView<TC> c, bool accumulate) where T : unmanaged where TC : unmanaged
+            ArrayView<T> a, OperandLayout layoutA, ArrayView<T> b, OperandLayout layoutB, ArrayView<float> bias,
+            ArrayView<TC> c, bool accumulate) where T : unmanaged where TC : unmanaged
     {
         if (tensorCores is null || typeof(T) != typeof(BFloat16))
             return false;
@@ -24,8 +24,8 @@ internal sealed partial class GpuBackend
         var output = typeof(TC) == typeof(Float32) ? MatMulOutput.F32 : MatMulOutput.None;
         return TryTensorCores(rows, columns, depth, layoutA, layoutB,
             new MatMulCall(
-            Address(a), Address(b), addressC, bias.Length > 0 ? Address(bias) : 0, accumulate ? addressC
-            : 0, 0, output));
+                Address(a), Address(b), addressC, bias.Length > 0 ? Address(bias) : 0, accumulate ? addressC
+                : 0, 0, output));
     }
 
     /// <summary>
@@ -42,17 +42,20 @@ internal sealed partial class GpuBackend
         var plan = MatMulPlan.For(
             kind, rows, columns, depth,
             new MatMulDevice(
-            tensorCores.ComputeCapability, tensorCores.Multiprocessors, tensorCores.SharedBytesOfGroup,
-            ProductWorkspaceBytes));
+                tensorCores.ComputeCapability, tensorCores.Multiprocessors, tensorCores.SharedBytesOfGroup,
+                ProductWorkspaceBytes));
         long workspace = plan.Parts > 1 ? Address(Scratch<byte>(ScratchPartials, plan.WorkspaceBytes)) : 0;
         Span<long> slots = stackalloc long[MatMulPlan.MaxSlots];
         tensorCores.Launch(
             MatMulPlan.Kernels[plan.KernelIndex], plan.GridX, plan.GridY,
             plan.Arguments(slots, call, workspace, CudaDriver.TensorMaps));
         if (plan.Parts > 1)
+        {
             tensorCores.Launch(
                 MatMulPlan.Kernels[MatMulPlan.AddPartsIndex], plan.PartGroups, 1,
                 plan.PartArguments(slots, call, workspace));
+        }
+
         return true;
     }
 

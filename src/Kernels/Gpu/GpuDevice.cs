@@ -27,7 +27,7 @@ internal sealed record GpuDevice(string Kind, int Index, string Name, long Memor
     /// <summary>ILGPU's simulator, for tests: it proves that a kernel is right, slowly.</summary>
     public static GpuDevice Simulated { get; } =
         new("simulated", 0, "ILGPU's simulator on the CPU (for tests: thousands of times slower than --device cpu)",
-        GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "fp32, bf16", IsGpu: false);
+            GC.GetGCMemoryInfo().TotalAvailableMemoryBytes, "fp32, bf16", IsGpu: false);
 
     /// <summary>All devices of a kind, GPUs first; none where its driver is missing.</summary>
     public static IReadOnlyList<GpuDevice> Find(string kind)

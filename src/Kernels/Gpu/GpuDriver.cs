@@ -35,8 +35,11 @@ internal static unsafe class GpuDriver
     internal static string MissingCuda(string library)
     {
         if (!NativeLibrary.TryLoad(library, out nint handle))
+        {
             return $"this machine has no NVIDIA driver ({library} was not found); install it from nvidia.com, no CUDA "
                 + "toolkit is needed";
+        }
+
         try
         {
             int version = 0, devices = 0, result;
@@ -46,11 +49,17 @@ internal static unsafe class GpuDriver
                 return $"{library} is no CUDA driver; install NVIDIA's";
             _ = ((delegate* unmanaged<int*, int>)getVersion)(&version);
             if (version < OldestCuda)
+            {
                 return $"the NVIDIA driver is for CUDA {Format(version)}; expected {Format(OldestCuda)} or newer, so "
                     + "update it";
+            }
+
             if ((result = ((delegate* unmanaged<uint, int>)init)(0)) != 0)
+            {
                 return $"the NVIDIA driver did not start (cuInit gave error {result}); no GPU is plugged in, or this "
                     + "process may not use it";
+            }
+
             _ = ((delegate* unmanaged<int*, int>)getCount)(&devices);
             return devices == 0 ? "the NVIDIA driver finds no GPU"
                 : "ILGPU could not use the GPUs that the NVIDIA driver finds";
@@ -65,8 +74,11 @@ internal static unsafe class GpuDriver
     internal static string MissingOpenCL(string library)
     {
         if (!NativeLibrary.TryLoad(library, out nint handle))
+        {
             return $"this machine has no OpenCL ({library} was not found); install your GPU's driver and its OpenCL "
                 + "loader";
+        }
+
         NativeLibrary.Free(handle);
         return "no OpenCL device has version 2.0 or newer with a generic address space, which kernels need; update "
             + "the GPU's driver";

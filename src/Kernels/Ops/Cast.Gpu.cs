@@ -25,7 +25,7 @@ internal sealed partial class GpuBackend
 
     private void Cast<TX, TY>(Tensor x, Tensor y) where TX : unmanaged, IElement<TX>
         where TY : unmanaged, IElement<TY> =>
-        Launch(Each(y.Count), CastKernel, View<TX>(x), View<TY>(y));
+            Launch(Each(y.Count), CastKernel, View<TX>(x), View<TY>(y));
 
     [Kernel(GroupSize)]
     private static void CastKernel<TX, TY>(ArrayView<TX> x, ArrayView<TY> y) where TX : unmanaged, IElement<TX>

@@ -64,7 +64,7 @@ internal sealed partial class GpuBackend
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void RotatePairs<T,
         TPlaces>(ArrayView<T> x, int source, ArrayView<Float32> table, int angle, ArrayView<T> y, int target, int half,
-        int count, float sign)
+            int count, float sign)
         where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
     {
         Float4 a = FourElements.Load<T, TPlaces>(x, source, count),

@@ -40,8 +40,11 @@ public static class AdapterFolder
         var writer = new SafetensorsWriter(
             new Dictionary<string, string> { ["format"] = "pt", [HashName] = adapter.BaseHash ??= HashOf(model) });
         foreach (var parameter in adapter.Parameters.All)
+        {
             writer.Add(parameter.Name, DType.F32, [parameter.Shape[0], parameter.Shape[1]],
                 destination => model.Backend.Read(parameter.Value, destination));
+        }
+
         writer.Save(Path.Combine(folder, WeightsName));
     }
 
@@ -76,9 +79,12 @@ public static class AdapterFolder
         using var reader = Open(folder, model);
         CheckPlaces(reader, [.. model.Adapter!.Parameters.All.Select(parameter => parameter.Name)]);
         foreach (var parameter in model.Adapter.Parameters.All)
+        {
             model.Backend.Write(
                 parameter.Value, values =>
-                ReadInto(reader, parameter.Name, parameter.Shape[0], parameter.Shape[1], values));
+                    ReadInto(reader, parameter.Name, parameter.Shape[0], parameter.Shape[1], values));
+        }
+
         model.UpdateWorking();
     }
 
@@ -176,8 +182,11 @@ public static class AdapterFolder
             ?? throw new TinyLlmException($"{reader.Path}: the tensor {name} is missing; the file does not belong to "
                 + $"its {ConfigName}, or to another base.");
         if (!found.Shape.SequenceEqual([rows, columns]))
+        {
             throw new TinyLlmException(
                 $"{reader.Path}: {found}; expected ({rows}, {columns}). The adapters belong to another base.");
+        }
+
         reader.Read(name, values);
     }
 
@@ -236,10 +245,13 @@ public static class AdapterFolder
         CheckInit(config);
         string[] unread = [.. config.Unread(
             new HashSet<string>(
-            Harmless) { "r", "lora_alpha", "target_modules", "lora_dropout", "base_model_name_or_path" })];
+                Harmless) { "r", "lora_alpha", "target_modules", "lora_dropout", "base_model_name_or_path" })];
         if (unread.Length > 0)
+        {
             note?.Invoke($"{path}: {string.Join(", ", unread)}: not known here and not read; where one of them "
                 + "changes what the adapters compute, the results are other than PEFT's.");
+        }
+
         return new LoraSettings(
             config.Integer("r"), (float)config.Number("lora_alpha"), config.Texts("target_modules"),
             (float)config.Number("lora_dropout", 0))

@@ -45,8 +45,10 @@ public sealed record LoraSettings(int Rank, float Alpha, IReadOnlyList<string> T
         string? unknown = Targets.FirstOrDefault(
             t => architecture == Architecture.Gpt2 ? !known.Contains(t) : !LayersOf(architecture).Contains(t));
         if (Targets.Count == 0 || unknown is not null)
+        {
             throw new TinyLlmException($"--lora-targets {unknown}: {architecture.ToString().ToLowerInvariant()} has "
                 + $"the layers {string.Join(", ", LayersOf(architecture))}; name some of them, or all.");
+        }
     }
 }
 

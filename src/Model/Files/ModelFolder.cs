@@ -104,8 +104,10 @@ public static class ModelFolder
 
         var settings = AdapterFolder.Read(found, note);
         if (!Directory.Exists(settings.Base) || AdapterFolder.Is(settings.Base))
+        {
             throw new TinyLlmException($"{folder}: the base of these adapters, {settings.Base}, is no model's folder "
                 + $"here. Put its path into {AdapterFolder.ConfigName}, base_model_name_or_path.");
+        }
 
         var (model, ofBase) =
             Load(settings.Base, backend, computeType, dropout, lora: keepAdapter ? settings : null, note: note);

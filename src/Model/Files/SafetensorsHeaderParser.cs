@@ -102,12 +102,17 @@ internal ref struct SafetensorsHeaderParser
     {
         int elementBytes = Safetensors.ElementBytes(dtype);
         if (elementBytes == 0)
+        {
             throw new TinyLlmException(
                 $"{path}: {what} has the dtype {Quote(dtype)}; expected F32, BF16, F16 or another that the format "
                 + "names. Convert the file to F32.");
+        }
+
         if (offsets.Count != 2 || offsets[0] > offsets[1])
+        {
             throw Damaged($"data_offsets of {what} are [{string.Join(", ", offsets.Take(4))}]; expected [begin, end] "
                 + "with begin <= end");
+        }
 
         // An empty tensor may have any other sizes, as long as their product is a number.
         long bytes = elementBytes;
@@ -119,8 +124,11 @@ internal ref struct SafetensorsHeaderParser
         }
 
         if (offsets[1] - offsets[0] != bytes)
+        {
             throw Damaged($"{what} has {offsets[1] - offsets[0]} bytes; expected {bytes} for {dtype} "
                 + $"({string.Join(", ", shape.Take(8))}{(shape.Count > 8 ? ", ..." : "")})");
+        }
+
         return new SafetensorsTensor(name, dtype, shape, offsets[0], offsets[1]);
     }
 
@@ -133,8 +141,11 @@ internal ref struct SafetensorsHeaderParser
         foreach (SafetensorsTensor tensor in tensors)
         {
             if (tensor.Begin != end)
+            {
                 throw Damaged($"tensor {Quote(tensor.Name)} begins at byte {tensor.Begin} of the data; expected {end}, "
                     + $"so that there is no {(tensor.Begin < end ? "overlap" : "hole")}");
+            }
+
             end = tensor.End;
         }
 

@@ -41,9 +41,8 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="TinyLlmException">There is none.</exception>
     public SafetensorsTensor this[string name] => Find(name)
         ?? throw new TinyLlmException(
-        $"{Path}: there is no tensor \"{name}\" among its {Tensors.Count}; expected it by the other files of its "
-        + "folder. "
-            + "Use files that were written together.");
+            $"{Path}: there is no tensor \"{name}\" among its {Tensors.Count}; expected it by the other files of its "
+            + "folder. Use files that were written together.");
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="TinyLlmException">It cannot be read, is damaged, or is no safetensors file.</exception>
@@ -56,19 +55,27 @@ public sealed class SafetensorsReader : IDisposable
             long length = RandomAccess.GetLength(file);
             Span<byte> prefix = stackalloc byte[Safetensors.LengthBytes];
             if (length < prefix.Length)
+            {
                 throw SafetensorsHeaderParser.Damaged(
                     path, $"the file has {length} bytes; expected at least {prefix.Length}");
+            }
+
             ReadFully(path, file, prefix, 0);
 
             // Checked before memory is taken: the length is any number that a stranger wrote.
             ulong headerBytes = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
             if (headerBytes > Safetensors.MaxHeaderBytes)
+            {
                 throw SafetensorsHeaderParser.Damaged(path,
                     $"the header is said to have {headerBytes} bytes; expected at most {Safetensors.MaxHeaderBytes}");
+            }
+
             long dataStart = prefix.Length + (long)headerBytes;
             if (dataStart > length)
+            {
                 throw SafetensorsHeaderParser.Damaged(path,
                     $"the file has {length} bytes; expected at least {dataStart} for its header");
+            }
 
             byte[] header = new byte[(int)headerBytes];
             ReadFully(path, file, header, prefix.Length);
@@ -100,8 +107,11 @@ public sealed class SafetensorsReader : IDisposable
     {
         SafetensorsTensor tensor = this[name];
         if (destination.Length != tensor.Count)
+        {
             throw new ArgumentException($"Safetensors: the destination has {destination.Length} elements; {tensor} "
                 + $"has {tensor.Count}.", nameof(destination));
+        }
+
         Read(name, 0, destination);
     }
 
@@ -114,11 +124,16 @@ public sealed class SafetensorsReader : IDisposable
     {
         SafetensorsTensor tensor = this[name];
         if (start < 0 || start > tensor.Count - destination.Length)
+        {
             throw new ArgumentException($"Safetensors: elements {start} to {start + destination.Length} are not "
                 + $"within {tensor}.", nameof(start));
+        }
+
         if (!IsRead(tensor.DType))
+        {
             throw new TinyLlmException($"{Path}: tensor \"{name}\" has the dtype {tensor.DType}; expected F32, BF16 "
                 + "or F16. Convert the file to one of these.");
+        }
 
         int elementBytes = Safetensors.ElementBytes(tensor.DType);
         while (destination.Length > 0)
@@ -166,8 +181,11 @@ public sealed class SafetensorsReader : IDisposable
             {
                 int read = RandomAccess.Read(file, destination, offset);
                 if (read == 0)
+                {
                     throw SafetensorsHeaderParser.Damaged(path, $"the file ends at byte {offset}; expected "
                         + $"{destination.Length} more, it was cut while being read");
+                }
+
                 destination = destination[read..];
                 offset += read;
             }

@@ -49,9 +49,11 @@ internal sealed class SafetensorsSet : IDisposable
                 foreach (var tensor in file.Tensors)
                 {
                     if (!set.fileOf.TryAdd(tensor.Name, file))
+                    {
                         throw new TinyLlmException($"{part}: the tensor {tensor.Name} is in "
                             + $"{set.fileOf[tensor.Name].Path} too; expected each in one file. Use files that were "
                             + "written together.");
+                    }
                 }
             }
 

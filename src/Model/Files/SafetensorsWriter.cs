@@ -59,14 +59,18 @@ public sealed class SafetensorsWriter
             sizes[i] = shape[i];
             count *= sizes[i];
             if (count > Array.MaxLength)
+            {
                 throw new ArgumentException($"Safetensors: {name} has {count} elements or more; expected at most "
                     + $"{Array.MaxLength}.", nameof(shape));
+            }
         }
 
         // PyTorch refuses to view floats at an address that is no multiple of their size.
         if (DataBytes % dtype.Size() != 0)
+        {
             throw new ArgumentException($"Safetensors: {name} would begin at byte {DataBytes}, no multiple of "
                 + $"{dtype.Size()}; add F32 tensors first.", nameof(dtype));
+        }
 
         long end = DataBytes + count * dtype.Size();
         tensors.Add((new SafetensorsTensor(name, dtype.ToString(), sizes, DataBytes, end), fill));

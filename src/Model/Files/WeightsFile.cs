@@ -137,7 +137,7 @@ public static class WeightsFile
             {
                 string name = Find(reader, part.Name)
                     ?? throw new TinyLlmException(
-                    $"{path}: the tensor {part.Name} is missing; the file does not belong to this config.json.");
+                        $"{path}: the tensor {part.Name} is missing; the file does not belong to this config.json.");
                 CheckShape(path, reader[name], FileShape(parameter, part));
                 unknown.Remove(name);
             }
@@ -147,8 +147,10 @@ public static class WeightsFile
         if (model.Config.TiedHead)
             unknown.Remove(HeadName);
         if (unknown.Count > 0)
+        {
             throw new TinyLlmException($"{path}: the tensor {unknown.Order().First()} has no place in this model; the "
                 + "file does not belong to this config.json.");
+        }
 
         float[] matrix = [];
         foreach (var parameter in model.Parameters.All)

@@ -52,6 +52,6 @@ public sealed class Dialogue
 
     private static ChatMessage[] Chat(IEnumerable<DialogueTurn> turns) =>
         [.. turns.SelectMany(
-        turn => new[] { new ChatMessage("user", turn.Question),
-        new ChatMessage(ChatTemplate.Assistant, turn.Answer) })];
+            turn => new[] { new ChatMessage("user", turn.Question),
+                new ChatMessage(ChatTemplate.Assistant, turn.Answer) })];
 }

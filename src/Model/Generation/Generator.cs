@@ -88,7 +88,7 @@ public sealed class Generator : IDisposable
     public void Generate(
         ReadOnlySpan<int> prompt, int maxTokens, Sampler sampler, Func<int, bool> accept,
         CancellationToken stop = default) =>
-        Generate(prompt, maxTokens, [sampler], (_, token) => accept(token), stop);
+            Generate(prompt, maxTokens, [sampler], (_, token) => accept(token), stop);
 
     /// <summary>
     /// Generates a sample for each of <paramref name="samplers"/>, at most as many as there are rows, all after the
@@ -102,14 +102,23 @@ public sealed class Generator : IDisposable
         CancellationToken stop = default)
     {
         if (prompt.IsEmpty)
+        {
             throw new ArgumentException(
                 "Generate: the prompt is empty; begin with the end-of-text token.", nameof(prompt));
+        }
+
         if (samplers.Count < 1 || samplers.Count > logits.Shape[0])
+        {
             throw new ArgumentException($"Generate: {samplers.Count} samplers; expected 1 to {logits.Shape[0]}, the "
                 + "rows that were planned.", nameof(samplers));
+        }
+
         if (Math.Min((long)prompt.Length + maxTokens, model.Config.Context) > cache.Capacity)
+        {
             throw new ArgumentException($"Generate: {prompt.Length} tokens and {maxTokens} more; the cache was "
                 + $"planned for {cache.Capacity}.", nameof(maxTokens));
+        }
+
         if (maxTokens <= 0 || stop.IsCancellationRequested)
             return;
 
@@ -214,8 +223,10 @@ public sealed class Generator : IDisposable
             Pass(activations, target);
             tokens = tokens[count..];
             if (tokens.IsEmpty)
+            {
                 model.Logits(
                     activations.Hidden.Slice(1, count - 1, 1).View((1, model.Config.Width)), logits.Slice(0, row, 1));
+            }
         }
     }
 

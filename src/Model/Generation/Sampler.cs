@@ -56,8 +56,10 @@ public sealed class Sampler
     public int Next(ReadOnlySpan<float> row, ReadOnlySpan<int> history)
     {
         if (row.Length != logits.Length)
+        {
             throw new ArgumentException(
                 $"Sampler: the row has {row.Length} logits; the vocabulary has {logits.Length}.", nameof(row));
+        }
 
         ulong draw = Draws++;
         row.CopyTo(logits);
@@ -80,8 +82,11 @@ public sealed class Sampler
         foreach (int id in history)
         {
             if ((uint)id >= (uint)logits.Length)
+            {
                 throw new ArgumentException(
                     $"Sampler: id {id} of the history is not in [0, {logits.Length}).", nameof(history));
+            }
+
             if (penalised[id] == mark)
                 continue;
             penalised[id] = mark;
@@ -101,8 +106,11 @@ public sealed class Sampler
         }
 
         if (float.IsNegativeInfinity(logits[best]))
+        {
             throw new TinyLlmException("All logits are minus infinity; expected at least one token to be possible. "
                 + "Use an earlier checkpoint.");
+        }
+
         return best;
     }
 
@@ -112,8 +120,10 @@ public sealed class Sampler
     {
         double mass = 0;
         for (int part = 0; part < partMasses.Length; part++)
+        {
             mass += partMasses[part] =
                 Weigh(part * PartSize, Math.Min(PartSize, logits.Length - part * PartSize), largest, settings.MinP);
+        }
 
         // Rounding may leave the target at the end of all parts, or of its own: the last token that can be drawn is
         // there.

@@ -43,8 +43,11 @@ public sealed record SamplerSettings
         if (!(MinP >= 0 && MinP <= 1))
             throw new TinyLlmException($"--min-p is {MinP}; expected 0 (off) to 1.");
         if (!(RepetitionPenalty > 0 && float.IsFinite(RepetitionPenalty)))
+        {
             throw new TinyLlmException(
                 $"--repetition-penalty is {RepetitionPenalty}; expected above 0; 1 is off, 1.1 a mild penalty.");
+        }
+
         return this;
     }
 }

@@ -10,7 +10,7 @@ internal sealed record SharedOutputs(Tensor NormOut, Tensor MlpOut)
 {
     public static SharedOutputs Plan(Arena arena, GptConfig config, int b, int t) =>
         new(arena.Add("norm_out", (b, t, config.Width), config.ComputeType),
-        arena.Add("mlp_out", (b, t, config.MlpWidth), config.ComputeType));
+            arena.Add("mlp_out", (b, t, config.MlpWidth), config.ComputeType));
 }
 
 /// <summary>What one block keeps of the forward pass.</summary>
@@ -228,8 +228,10 @@ public sealed class Activations
         foreach (int position in positions)
         {
             if ((uint)position >= (uint)config.Context)
+            {
                 throw new TinyLlmException(
                     $"Position {position} is beyond the model's context of {config.Context} tokens.");
+            }
         }
 
         var backend = Tokens.Storage.Backend;
@@ -263,8 +265,10 @@ public sealed class Activations
         for (int i = 0; i < tokens.Length; i++)
         {
             if (tokens[i] >= config.VocabularySize || tokens[i] < smallest)
+            {
                 throw new TinyLlmException($"Token id {tokens[i]} (number {i} of the batch) is outside the vocabulary "
                     + $"of {config.VocabularySize}; was the text encoded with another tokenizer?");
+            }
         }
     }
 }

@@ -27,8 +27,8 @@ internal sealed class Block
 
         Norm RmsNorm(string name) =>
             new(backend,
-            table.Add($"model.layers.{layer}.{name}.weight", config.Width, Init.Ones, ParameterGroup.Vector), null,
-            config.NormEpsilon);
+                table.Add($"model.layers.{layer}.{name}.weight", config.Width, Init.Ones, ParameterGroup.Vector), null,
+                config.NormEpsilon);
     }
 
     /// <summary>x (B, T, C) to y (B, T, C), which may be x itself in inference.</summary>

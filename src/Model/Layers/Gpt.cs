@@ -58,9 +58,12 @@ public sealed class Gpt : IDisposable
         string tokens = gpt2 ? "transformer.wte.weight" : "model.embed_tokens.weight";
         tokenTable = VocabularyTable(tokens);
         if (config.LearnedPositions)
+        {
             positionTable = Parameters.Add(
                 "transformer.wpe.weight", (config.Context, config.Width), Init.Normal(InitDeviation),
                 ParameterGroup.Embedding);
+        }
+
         blocks = Enumerable.Range(0, config.Layers)
             .Select(layer => new Block(backend, config, Parameters, Adapter, layer)).ToArray();
         finalNorm = gpt2
@@ -87,12 +90,14 @@ public sealed class Gpt : IDisposable
         }
 
         if (!config.LearnedPositions)
+        {
             backend.Write(
                 ropeTable, Backend.RopeTable(config.Context, config.HeadSize, config.RopeBase, config.RopeDivisor));
+        }
 
         Parameter VocabularyTable(string name) =>
             Parameters.Add(name, (config.PaddedVocabulary, config.Width), Init.Normal(InitDeviation),
-            ParameterGroup.Embedding, [new FilePart(name, 0, config.VocabularySize)]);
+                ParameterGroup.Embedding, [new FilePart(name, 0, config.VocabularySize)]);
     }
 
     /// <summary>Sizes and kinds.</summary>
@@ -264,8 +269,11 @@ public sealed class Gpt : IDisposable
         if (tokenTable.Gradient is not { } gradient)
             return;
         if (pass.Dropout > 0)
+        {
             Backend.Dropout(
                 a.ResidualGradient, a.ResidualGradient, pass.Dropout, pass.State!.Value, DropoutSite.Embedding);
+        }
+
         Backend.EmbeddingBackward(a.ResidualGradient, a.Tokens, gradient, a.Positions, positionTable?.Gradient);
     }
 
@@ -284,11 +292,15 @@ public sealed class Gpt : IDisposable
     public void LogProbabilities(Activations a)
     {
         if (head.Quantized is { } weight)
+        {
             Backend.QuantizedLinearCrossEntropy(
                 a.Hidden, weight, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+        }
         else
+        {
             Backend.LinearCrossEntropy(
                 a.Hidden, head.Working, a.Targets, Config.VocabularySize, a.LogProbabilities, a.LogitsLogSumExp);
+        }
     }
 
     /// <summary>

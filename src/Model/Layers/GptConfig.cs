@@ -158,8 +158,10 @@ public sealed record GptConfig
         int kvHeads = 0, float dropout = 0)
     {
         if (heads > 0 && width % heads != 0)
+        {
             throw new TinyLlmException(
                 $"--heads {heads} does not divide --width {width}; choose a width that is a multiple of the heads.");
+        }
 
         bool gpt2 = architecture == Architecture.Gpt2;
         var config = new GptConfig
@@ -193,27 +195,44 @@ public sealed record GptConfig
         Within("--context", Context, MaxContext);
         Within("--vocab-size", VocabularySize);
         if ((long)Heads * HeadSize > MaxSize)
+        {
             throw new TinyLlmException(
                 $"--heads {Heads} of size {HeadSize}: expected {MaxSize} or less for all heads together.");
+        }
+
         if (Heads % KvHeads != 0)
+        {
             throw new TinyLlmException($"--kv-heads {KvHeads} does not divide --heads {Heads}; each key head serves a "
                 + "whole number of query heads.");
+        }
+
         if (Architecture == Architecture.Gpt2 && KvHeads != Heads)
+        {
             throw new TinyLlmException($"--kv-heads {KvHeads}: gpt2 has as many key heads as heads ({Heads}); leave "
                 + "it out or take --arch llama or qwen3.");
+        }
+
         if (Architecture != Architecture.Gpt2 && HeadSize % 2 != 0)
+        {
             throw new TinyLlmException(
                 $"The head size, --width {Width} over --heads {Heads}, is {HeadSize}; RoPE needs an even one.");
+        }
+
         if (Architecture == Architecture.Gpt2 && Heads * HeadSize != Width)
+        {
             throw new TinyLlmException(
                 $"gpt2 has heads that fill the width; got {Heads} heads of {HeadSize} for width {Width}.");
+        }
+
         if (Dropout is not (>= 0 and < 1))
             throw new TinyLlmException($"--dropout {Dropout}: expected 0 or more and less than 1.");
         if (RopeScaling is { } scaling && !(scaling.Factor > 0 && double.IsFinite(scaling.Factor)))
             throw new TinyLlmException($"The factor of RoPE's scaling is {scaling.Factor}; expected more than 0.");
         if (!(NormEpsilon > 0) || !(RopeBase > 1))
+        {
             throw new TinyLlmException($"The norm epsilon is {NormEpsilon} and the RoPE base {RopeBase}; expected "
                 + "more than 0 and more than 1.");
+        }
     }
 
     private static void Within(string what, int value, int most = MaxSize)

@@ -68,8 +68,10 @@ public sealed class KvCache
         int length = Lengths[from];
         lengths.Span[to] = length;
         foreach (var tensor in Keys.Concat(Values))
+        {
             tensor.Storage.Backend.Cast(
                 tensor.Slice(0, from, 1).Slice(1, 0, length), tensor.Slice(0, to, 1).Slice(1, 0, length));
+        }
     }
 
     /// <summary>Sends the lengths to the device: where the next tokens are written.</summary>

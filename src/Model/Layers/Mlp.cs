@@ -22,8 +22,8 @@ internal sealed class Mlp
             string name = $"model.layers.{layer}.mlp.";
             up = new Linear(
                 backend, table.Add(
-                name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
-                [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null,
+                    name + "gate_up_proj.weight", (2 * f, c), Init.Normal(Gpt.InitDeviation), ParameterGroup.Matrix,
+                    [new FilePart(name + "gate_proj.weight", 0, f), new FilePart(name + "up_proj.weight", f, f)]), null,
                     adapter);
             Down = new Linear(
                 backend, table.Add(name + "down_proj.weight", (c, f), residual, ParameterGroup.Matrix), null, adapter);

@@ -27,8 +27,10 @@ internal sealed class Norm(Backend backend, Parameter weight, Parameter? bias, f
     public void BackwardResidual(Tensor dy, Tensor x, NormStatistics statistics, Tensor dx)
     {
         if (bias is not null)
+        {
             backend.LayerNormBackward(
                 dy, x, weight.Value, statistics.Mean, statistics.Rstd, dx, weight.Gradient, bias.Gradient);
+        }
         else
             backend.RmsNormBackward(dy, x, weight.Value, statistics.Rstd, dx, weight.Gradient, accumulate: true);
     }

@@ -45,8 +45,8 @@ public sealed class Parameter
     internal Parameter(
         string name, Shape shape, Init init, ParameterGroup group,
         IReadOnlyList<FilePart> parts, IReadOnlyList<int>? stackedRows) =>
-        (Name, Shape, Init, Group, Parts, StackedRows) =
-        (name, shape, init, group, parts, stackedRows ?? [.. parts.Select(p => p.Rows)]);
+            (Name, Shape, Init, Group, Parts, StackedRows) =
+                (name, shape, init, group, parts, stackedRows ?? [.. parts.Select(p => p.Rows)]);
 
     /// <summary>
     /// Name in messages and in the optimiser's file; that of the file where the two hold the same tensor.

@@ -18,8 +18,11 @@ internal static class BpeMerges
         {
             if (parts.Length != 2 || !ids.TryGetValue(parts[0], out int left)
                 || !ids.TryGetValue(parts[1], out int right) || !ids.ContainsKey(parts[0] + parts[1]))
+            {
                 throw fail($"merge {result.Count} is '{JsonView.Show(string.Join(' ', parts))}'; expected two tokens "
                     + "of the vocabulary that join to a third");
+            }
+
             if (!seen.Add((left, right)))
                 throw fail($"merge {result.Count}, '{JsonView.Show(string.Join(' ', parts))}', occurs twice");
             result.Add((left, right));

@@ -40,8 +40,10 @@ internal sealed class BpeRows
 
         long size = 1 + sizes.Values.Sum();
         if (size > Array.MaxLength)
+        {
             throw new TinyLlmException($"The distinct words of the text have {size} bytes; expected at most "
                 + $"{Array.MaxLength}; train the tokenizer on a part of the text.");
+        }
 
         cells = new int[size];
         cells[0] = Boundary;

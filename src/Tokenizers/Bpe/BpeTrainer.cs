@@ -64,8 +64,8 @@ public static class BpeTrainer
     /// <exception cref="OperationCanceledException"><paramref name="stop"/> was cancelled.</exception>
     public static ByteLevelBpeTokenizer Train(
         IEnumerable<ReadOnlyMemory<byte>> pieces, int vocabularySize, int threads, IProgress<BpeProgress>? progress =
-        null, CancellationToken stop = default) =>
-        Train(pieces, vocabularySize, threads, MaximumTextBytes, PieceBatches.DefaultBatchBytes, progress, stop);
+            null, CancellationToken stop = default) =>
+            Train(pieces, vocabularySize, threads, MaximumTextBytes, PieceBatches.DefaultBatchBytes, progress, stop);
 
     /// <summary>
     /// The same with another bound on the bytes of distinct pre-tokens, and other batches for the workers.
@@ -132,9 +132,11 @@ public static class BpeTrainer
     private static void CheckSize(int vocabularySize)
     {
         if (vocabularySize < MinimumVocabularySize)
+        {
             throw new TinyLlmException($"A bpe vocabulary of {vocabularySize} is too small; expected at least "
                 + $"{MinimumVocabularySize} (256 bytes and {Tokenizer.SpecialTokens.Count} special tokens); raise the "
                 + "vocabulary size.");
+        }
     }
 
     /// <summary>The order of merging: the larger count first, then the smaller pair.</summary>

@@ -81,8 +81,10 @@ internal sealed class PreTokenCounter(
         foreach (var part in parts)
         {
             for (int number = 0; number < part.Count; number++)
+            {
                 CollectionsMarshal.GetValueRefOrAddDefault(
                     bytesByOccurrences, part.Occurrences(number), out _) += part.Bytes(number).Length;
+            }
         }
 
         long rare = 0;

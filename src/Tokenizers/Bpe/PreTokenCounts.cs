@@ -158,8 +158,10 @@ public sealed class PreTokenCounts
     {
         int start = TextBytes;
         if ((long)start + preToken.Length > Array.MaxLength)
+        {
             throw new TinyLlmException($"The distinct words of the text have more than {Array.MaxLength} bytes; "
                 + "expected fewer; train the tokenizer on a part of the text.");
+        }
 
         if (Count == counts.Length)
         {

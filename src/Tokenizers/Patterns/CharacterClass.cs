@@ -93,9 +93,9 @@ internal static class CharacterClasses
         UnicodeCategory.LowercaseLetter => CharacterClass.Lower,
         UnicodeCategory.ModifierLetter or UnicodeCategory.OtherLetter => CharacterClass.Caseless,
         UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark =>
-        CharacterClass.Mark,
+            CharacterClass.Mark,
         UnicodeCategory.DecimalDigitNumber or UnicodeCategory.LetterNumber or UnicodeCategory.OtherNumber =>
-        CharacterClass.Number,
+            CharacterClass.Number,
         _ when codePoint is '\r' or '\n' => CharacterClass.LineEnd,
         _ when codePoint <= char.MaxValue && char.IsWhiteSpace((char)codePoint) => CharacterClass.Space,
         _ => CharacterClass.Other,

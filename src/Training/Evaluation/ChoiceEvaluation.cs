@@ -42,13 +42,17 @@ public sealed record ChoiceEvaluation(IReadOnlyList<bool?> ByLikelihood, IReadOn
             double[] logLikelihoods =
                 [.. scores.AsSpan(first, rows[row].Choices.Count).ToArray().Select(score => -score.Loss)];
             if (!logLikelihoods.All(double.IsFinite))
+            {
                 throw new TinyLlmException($"The model gives a choice of row {row + 1} a likelihood that is not a "
                     + "number; expected finite ones. Its weights are damaged or its training diverged: use an earlier "
                     + "checkpoint.");
+            }
+
             plain[row] = IndexOfLargest(logLikelihoods) == rows[row].Answer;
             normalised[row] = IndexOfLargest(
                 [.. logLikelihoods.Select(
-                (value, i) => value / Encoding.UTF8.GetByteCount(rows[row].Choices[i].Trim()))]) == rows[row].Answer;
+                    (value, i) => value / Encoding.UTF8.GetByteCount(rows[row].Choices[i].Trim()))])
+                        == rows[row].Answer;
         }
 
         return new ChoiceEvaluation(plain, normalised);

@@ -30,8 +30,10 @@ public static class ExactMatch
             if (stop.IsCancellationRequested)
                 return null;
             if (last >= 1)
+            {
                 right[row] = Answer(generator, model, tokenizer, [.. messages.Take(last)], stop)
                     .Trim() == messages[last].Content.Trim();
+            }
         }
 
         return right.Any(r => r is not null) ? right

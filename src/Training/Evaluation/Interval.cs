@@ -49,8 +49,11 @@ public readonly record struct Interval(double Low, double High)
         IReadOnlyList<bool?> first, IReadOnlyList<bool?> second)
     {
         if (first.Count != second.Count)
+        {
             throw new ArgumentException(
                 $"Interval: {first.Count} rows and {second.Count}; expected the same rows.", nameof(second));
+        }
+
         int both = Count(true, true), firstOnly = Count(true, false), secondOnly = Count(false, true),
             neither = Count(false, false), all = both + firstOnly + secondOnly + neither;
         if (all == 0)

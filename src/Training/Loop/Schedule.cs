@@ -43,8 +43,11 @@ public sealed record Schedule(
     {
         // Written so that NaN fails every check. The optimiser takes the rate as a float.
         if (!(LearningRate > 0 && float.IsFinite((float)LearningRate)))
+        {
             throw new TinyLlmException(
                 $"--lr is {NumberText.Exact(LearningRate)}; expected a number above 0, such as 3e-4.");
+        }
+
         if (!(MinLearningRate >= 0 && MinLearningRate <= LearningRate))
         {
             throw new TinyLlmException($"--min-lr is {NumberText.Exact(MinLearningRate)}; "
@@ -54,8 +57,11 @@ public sealed record Schedule(
         if (Steps < 1)
             throw new TinyLlmException($"--steps is {Steps}; expected at least 1.");
         if (Warmup < 0 || Warmup >= Steps)
+        {
             throw new TinyLlmException($"--warmup is {Warmup}; expected 0 to {Steps - 1}, fewer than --steps "
                 + $"({Steps}); lower it or raise --steps.");
+        }
+
         if (!(DecayFraction >= 0 && DecayFraction <= 1))
             throw new TinyLlmException($"The decay fraction of --schedule wsd is {DecayFraction}; expected 0 to 1.");
         return this;

@@ -118,8 +118,11 @@ public sealed class Trainer : IDisposable
     {
         settings.Validate();
         if (settings.MicroBatch % examples.Together != 0)
+        {
             throw new TinyLlmException($"--micro-batch {settings.MicroBatch}: expected a multiple of "
                 + $"{examples.Together}, the rows that belong together.");
+        }
+
         (this.model, this.evaluator, this.settings, this.clock) =
             (model, evaluator, settings, clock ?? TimeProvider.System);
         int t = examples.Length;
@@ -237,8 +240,11 @@ public sealed class Trainer : IDisposable
                     return false;
                 bool measured = evaluation is { IsMeasured: true };
                 if (measured && !double.IsFinite(evaluation!.Loss))
+                {
                     throw Diverged(
                         $"Step {state.Step}: the validation loss is {evaluation.Loss}; expected a finite number");
+                }
+
                 state.Unreported = null;
                 state.Seconds = secondsBefore + clock.GetElapsedTime(begun).TotalSeconds;
                 events.Log(report with { Seconds = state.Seconds, Evaluation = evaluation });

@@ -74,8 +74,11 @@ public sealed record TrainerSettings
         AtLeast("--batch-size", BatchSize, 1);
         AtLeast("--accumulate", Accumulate, 1);
         if ((long)Accumulate * BatchSize > int.MaxValue)
+        {
             throw new TinyLlmException($"--accumulate {Accumulate}: expected at most {int.MaxValue / BatchSize} with "
                 + $"--batch-size {BatchSize}.");
+        }
+
         AtLeast("--micro-batch", MicroBatch, 0);
         if (MicroBatch > 0 && BatchSize % MicroBatch != 0)
         {
@@ -92,8 +95,11 @@ public sealed record TrainerSettings
         AtLeast("--keep", Keep, 1);
         AtLeast("--stop-after", StopAfter, 0);
         if (Muon is { } muon)
+        {
             Within("--muon-lr", muon.LearningRate, muon.LearningRate > 0
                 && float.IsFinite((float)muon.LearningRate), "a number above 0, such as 0.025");
+        }
+
         Within("--beta1", AdamW.Beta1, AdamW.Beta1 is >= 0 and < 1, "0 or more and less than 1");
         Within("--beta2", AdamW.Beta2, AdamW.Beta2 is >= 0 and < 1, "0 or more and less than 1");
         Within("--weight-decay", AdamW.WeightDecay, AdamW.WeightDecay is >= 0 and < float.PositiveInfinity,

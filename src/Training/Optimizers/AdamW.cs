@@ -42,8 +42,10 @@ public sealed class AdamW : Optimizer
     protected internal override void Update(StepState state)
     {
         foreach (var run in runs)
+        {
             model.Backend.AdamW(
                 run.Values, run.Gradients, run.M, run.V, SumSquares, state.Buffer, run.Settings, run.Working);
+        }
     }
 
     private Run MakeRun(Parameter first, Parameter last, AdamWSettings settings, Arena arena)

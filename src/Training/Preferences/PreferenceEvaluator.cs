@@ -17,7 +17,7 @@ public sealed class PreferenceEvaluator(PreferenceExamples examples, PreferenceO
         PreferenceFigures all = default;
         bool done = pass.Run(
             model, activations, (_, batch, places, logs) =>
-            all += objective.Weigh(batch, places, logs, examples.Pairs, weights), stop);
+                all += objective.Weigh(batch, places, logs, examples.Pairs, weights), stop);
         if (!done)
             return null;
         return new Evaluation(all.Loss / all.Pairs, double.NaN, all.Pairs) { Preferences = all };

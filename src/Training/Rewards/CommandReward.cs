@@ -27,8 +27,11 @@ public sealed class CommandReward(string command, double seconds) : IReward
             process.WaitForExitAsync(limit.Token).GetAwaiter().GetResult();
             written.GetAwaiter().GetResult();
             if (process.ExitCode != 0)
+            {
                 throw Fault(
                     $"it ended with exit code {process.ExitCode}: {FirstLine(errors.GetAwaiter().GetResult())}");
+            }
+
             return Parse(output, attempts.Count);
         }
         catch (OperationCanceledException)
@@ -72,9 +75,12 @@ public sealed class CommandReward(string command, double seconds) : IReward
         try
         {
             foreach (var attempt in attempts)
+            {
                 await process.StandardInput.WriteLineAsync(
                     JsonSerializer.Serialize(attempt, JsonSerializerOptions.Web).AsMemory(), stop)
                     .ConfigureAwait(false);
+            }
+
             process.StandardInput.Close();
         }
         catch (IOException)
@@ -92,8 +98,10 @@ public sealed class CommandReward(string command, double seconds) : IReward
         {
             if (!double.TryParse(lines[i], NumberStyles.Float, CultureInfo.InvariantCulture, out scores[i])
                 || !double.IsFinite(scores[i]))
+            {
                 throw Fault($"line {i + 1} is \"{(lines[i].Length > 40 ? lines[i][..40] + "..." : lines[i])}\"; "
                     + "expected a finite number");
+            }
         }
 
         return scores;

@@ -86,9 +86,12 @@ public sealed class Rollouts : IStepExamples, IDisposable
         }
 
         if (prompts.Count == 0)
+        {
             throw new TinyLlmException($"No prompt leaves room for --max-tokens {settings.MaxTokens} in the model's "
                 + $"context of {model.Config.Context} tokens ({Skipped:N0} rows); expected shorter prompts, or a "
                 + "smaller --max-tokens.");
+        }
+
         int longest = prompts.Max(p => p.Ids.Length) + settings.MaxTokens - 1;
         Length = RowLength.For(longest, model.Config.Context);
         promptOrder = new ExampleOrder(prompts.Count, settings.Seed);
@@ -139,7 +142,8 @@ public sealed class Rollouts : IStepExamples, IDisposable
                 answers.Add(([.. ids, .. tokens], ids.Length, ended));
                 attempts.Add(
                     new Attempt(
-                    prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
+                        prompt, answer,
+                        Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
             }
         }
 
@@ -207,9 +211,12 @@ public sealed class Rollouts : IStepExamples, IDisposable
             var (tokens, ended) = Generate(ids, [SamplerOf(new SamplerSettings { Temperature = 0 }, 0, 0)])[0];
             figures += new RewardFigures(1, 0, ended ? 0 : 1, 0);
             if (ended)
+            {
                 attempts.Add(
                     new Attempt(
-                    prompt, answer, Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
+                        prompt, answer,
+                        Encoding.UTF8.GetString(tokenizer.Decode([.. tokens.Where(tokenizer.IsText)]))));
+            }
         }
 
         return attempts.Count > 0 ? figures with { Reward = reward.Score(attempts, stop).Sum() } : figures;

@@ -73,8 +73,8 @@ public sealed class AdapterCommandTests
         run.Folder.Write(
             "pairs.jsonl",
             string.Concat(
-            Enumerable.Range(0, 20)
-            .Select(i => $"{{\"prompt\": \"{i}?\", \"chosen\": \"yes\", \"rejected\": \"no {i}\"}}\n")));
+                Enumerable.Range(0, 20)
+                .Select(i => $"{{\"prompt\": \"{i}?\", \"chosen\": \"yes\", \"rejected\": \"no {i}\"}}\n")));
         string common = "finetune --method dpo --model base --data pairs.jsonl --batch-size 3 --steps 10 --lr 0.003 "
             + $"--threads 1 --sample-every 5 {more}";
         var whole = ResumeToTheSameBits(run, common, stopAfter: 4);
@@ -96,11 +96,11 @@ public sealed class AdapterCommandTests
         run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 3 --out base");
         run.Folder.Write(
             "ab.jsonl", string.Concat(
-            Enumerable.Range(0, 60)
-            .Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"{(i % 3 == 0 ? 'a' : 'b')}\"}}\n")));
+                Enumerable.Range(0, 60)
+                .Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"{(i % 3 == 0 ? 'a' : 'b')}\"}}\n")));
         run.Folder.Write(
             "a.jsonl", string.Concat(
-            Enumerable.Range(0, 20).Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"a\"}}\n")));
+                Enumerable.Range(0, 20).Select(i => $"{{\"question\": \"{i % 10}?\", \"answer\": \"a\"}}\n")));
         run.Succeed("finetune --model base --data ab.jsonl --batch-size 8 --steps 60 --lr 0.01 --threads 1 "
             + "--sample-every 0 --out chat");
         string common = "finetune --method grpo --model chat --data a.jsonl --batch-size 8 --group 8 --max-tokens 8 "

@@ -160,7 +160,7 @@ public sealed class BadTrainingInputTests(BadTrainingInputTests.Fixture fixture)
             Run.Folder.Write(
                 "questions.jsonl",
                 string.Concat(
-                Enumerable.Repeat("{\"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}\n", 4)));
+                    Enumerable.Repeat("{\"messages\": [{\"role\": \"user\", \"content\": \"hello\"}]}\n", 4)));
             Run.Folder.Write("one.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}\n");
             Directory.CreateDirectory(Run["folder"]);
             Run.Succeed($"pretrain --data text.txt {SmallRun.Sizes} --context 64 --batch-size 2 --steps 2 "

@@ -123,7 +123,7 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
         // Two that are the same are nothing to choose from.
         Assert.Contains(
             "the same", Chat(
-            "--temperature 0", "/compare cat\n/save same.jsonl\n", "--preferences", "none.jsonl").Error,
+                "--temperature 0", "/compare cat\n/save same.jsonl\n", "--preferences", "none.jsonl").Error,
             StringComparison.Ordinal);
         Assert.Equal(["cat"], Users(Saved("same.jsonl")));
         Assert.False(File.Exists(run["none.jsonl"]));
@@ -138,7 +138,7 @@ public sealed class ChatCommandTests(ChatCommandTests.Fixture fixture) : IClassF
             "window.jsonl");
         Assert.Contains(
             result.ErrorLines, line =>
-            line.Contains("no longer sees the first question and", StringComparison.Ordinal));
+                line.Contains("no longer sees the first question and", StringComparison.Ordinal));
         Assert.Contains("the question takes 319 of the 256 tokens", result.ErrorLines[^1], StringComparison.Ordinal);
 
         // All of it is kept; what the model saw is what a rating speaks of.

@@ -61,7 +61,7 @@ public sealed class DataCommandTests : IDisposable
         Assert.DoesNotContain(got.Error, c => char.IsControl(c) && c != '\n');
         Assert.All(server.Requests,
             request => Assert.StartsWith(
-            "/datasets/roneneldan/TinyStoriesInstruct/resolve/", request.Path, StringComparison.Ordinal));
+                "/datasets/roneneldan/TinyStoriesInstruct/resolve/", request.Path, StringComparison.Ordinal));
 
         // Offline from here on: nothing is asked for.
         var again = commandLine.Run($"data get tinystories-instruct --url-base {server.Address}");

@@ -26,17 +26,17 @@ public class DataStatsCommandTests
         Assert.Equal(
             (1, 1, 0, 1),
             (Number(all, "empty_documents"), Number(all, "duplicate_documents"), Number(all, "documents_not_utf8"),
-            Number(all, "bad_lines")));
+                Number(all, "bad_lines")));
         Assert.Equal(
             (folder["b.jsonl"], 2),
             (all.GetProperty("first_bad_lines")[0].GetProperty("file").GetString(),
-            Number(all.GetProperty("first_bad_lines")[0], "line")));
+                Number(all.GetProperty("first_bad_lines")[0], "line")));
         Assert.Equal(JsonValueKind.Null, all.GetProperty("tokens").ValueKind);
         Assert.Equal([1, 3], all.GetProperty("sources").EnumerateArray().Select(source => Number(source, "documents")));
         Assert.Equal(
             ["4-7: 3", "8-15: 0", "16-31: 1"],
             all.GetProperty("document_bytes").GetProperty("histogram").EnumerateArray()
-            .Select(bar => $"{Number(bar, "from")}-{Number(bar, "to")}: {Number(bar, "documents")}"));
+                .Select(bar => $"{Number(bar, "from")}-{Number(bar, "to")}: {Number(bar, "documents")}"));
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public class DataStatsCommandTests
         Assert.Equal(
             (expected.Min(), expected.Max()),
             (Number(json.RootElement.GetProperty("document_tokens"), "shortest"),
-            Number(json.RootElement.GetProperty("document_tokens"), "longest")));
+                Number(json.RootElement.GetProperty("document_tokens"), "longest")));
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public class FaultTests
             Assert.DoesNotContain(text.TrimEnd('\r', '\n'), char.IsControl);
             Assert.Equal(code == 70,
                 text.Contains(
-                "report it with the command and this line to the project's issues.", StringComparison.Ordinal));
+                    "report it with the command and this line to the project's issues.", StringComparison.Ordinal));
             Assert.DoesNotContain("   at ", text, StringComparison.Ordinal);
         }
     }

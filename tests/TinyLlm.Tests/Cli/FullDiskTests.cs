@@ -36,7 +36,7 @@ public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture
             CheckFailed(run.CommandLine.Run($"{Run} --out {disk}/run"), "the disk is full");
             CheckGoesOn(
                 $"{disk}/run", () =>
-                Assert.Equal(0, run.CommandLine.RunInShell($"mount -o remount,size=20m {disk}").ExitCode));
+                    Assert.Equal(0, run.CommandLine.RunInShell($"mount -o remount,size=20m {disk}").ExitCode));
         }
         finally
         {
@@ -76,8 +76,11 @@ public sealed class FullDiskTests(FullDiskTests.Fixture fixture) : IClassFixture
     {
         bool begun = run.Checkpoint(name) is not null;
         if (Directory.Exists(run[name]))
+        {
             Assert.DoesNotContain(
                 FolderContent.Of(run[name]), line => line.Contains(".tinyllm-", StringComparison.Ordinal));
+        }
+
         if (begun)
             run.Succeed($"generate --model {run.Checkpoint(name)} --prompt a --max-tokens 2 --threads 1");
         makeRoom();

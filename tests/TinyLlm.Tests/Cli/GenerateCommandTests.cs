@@ -80,8 +80,10 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
 
         // Before the model is looked at.
         foreach (string command in new[] { "generate --prompt cat", "eval --data text.txt" })
+        {
             run.Refuse($"{command} --model nowhere --device simulated --weights int8", "--weights int8",
                 "--device simulated", "--device cpu");
+        }
     }
 
     [Fact]
@@ -98,7 +100,7 @@ public sealed partial class GenerateCommandTests(GenerateCommandTests.Fixture fi
         Assert.Equal(
             "cat" + whole[..place] + "\n",
             Generate("--prompt cat --seed 3 --max-tokens 60 --top-k 20", "--stop", "nowhere in the text", "--stop",
-            stop));
+                stop));
     }
 
     [Fact]

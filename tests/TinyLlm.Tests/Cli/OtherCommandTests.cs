@@ -78,8 +78,8 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     {
         double[] losses = [.. new[] { "fp32", "int8" }.Select(
             type => Number(
-            EvalLine().Match(run.Succeed($"eval --model base --data text.txt --threads 1 --weights {type}").Text),
-            "loss"))];
+                EvalLine().Match(run.Succeed($"eval --model base --data text.txt --threads 1 --weights {type}").Text),
+                "loss"))];
         Assert.NotEqual(losses[0], losses[1]);
         Assert.Equal(losses[0], losses[1], 0.01);
     }
@@ -140,14 +140,16 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         run.Folder.Write(
             "alone.jsonl",
             string.Concat(
-            Enumerable.Range(0, 12)
-            .Select(i => $"{{\"messages\": [{{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
+                Enumerable.Range(0, 12)
+                .Select(i => $"{{\"messages\": [{{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
         run.Folder.Write("system.jsonl", string.Concat(Enumerable.Range(0, 12).Select(i =>
             $"{{\"messages\": [{{\"role\": \"system\", \"content\": \"Be\"}}, {{\"role\": \"user\", \"content\": "
             + $"\"a\"}}, {{\"role\": \"assistant\", \"content\": \"{i}\"}}]}}\n")));
         foreach (string rows in new[] { "alone", "system" })
+        {
             run.Succeed($"finetune --model long --data {rows}.jsonl --batch-size 2 --steps 2 --sample-every 1 "
                 + $"--threads 1 --out chat-{rows}");
+        }
 
         // A system's turn alone is longer than what a context of 16 tokens has: said, not crashed.
         run.Refuse("finetune --model base --data system.jsonl --steps 2 --out new",
@@ -225,9 +227,9 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
     [Fact]
     public void Devices_NamesTheOneThatAutoTakes() =>
         Assert.Contains(
-        "<- auto", Assert.Single(
-        run.Succeed("devices").Text.Split('\n'), line => line.StartsWith("cpu", StringComparison.Ordinal)),
-        StringComparison.Ordinal);
+            "<- auto", Assert.Single(
+                run.Succeed("devices").Text.Split('\n'), line => line.StartsWith("cpu", StringComparison.Ordinal)),
+            StringComparison.Ordinal);
 
     [Fact]
     public void Training_WritesResultsToStdout_AndPlainProgressLinesToStderr()
@@ -279,7 +281,7 @@ public sealed partial class OtherCommandTests(OtherCommandTests.Fixture fixture)
         Assert.Equal(
             ["step-00000003", "step-00000004", "step-00000005"],
             Directory.GetDirectories(run["kept/checkpoints"]).Select(d => Path.GetFileName(d))
-            .Order(StringComparer.Ordinal));
+                .Order(StringComparer.Ordinal));
     }
 
     private void RoundTrip(string folder, byte[] bytes)

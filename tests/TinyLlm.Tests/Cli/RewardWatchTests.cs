@@ -15,9 +15,11 @@ public sealed class RewardWatchTests
     public void AllCut_IsRefused_WhateverWasLearnedBefore()
     {
         foreach (bool before in new[] { false, true })
+        {
             UserError.Expect(
                 () => watch.Judge(new RewardFigures(16, 0, 16, 16), before), "all 16 answers",
                 "longer than --max-tokens 24", "Raise --max-tokens");
+        }
     }
 
     [Fact]

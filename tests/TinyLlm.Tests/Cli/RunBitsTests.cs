@@ -81,11 +81,13 @@ public sealed class RunBitsTests(RunBitsTests.Fixture fixture) : IClassFixture<R
             Small.Folder.Write(
                 "pairs.jsonl",
                 string.Concat(
-                Enumerable.Range(0, 20)
-                .Select(i => $"{{\"prompt\": \"{i}?\", \"chosen\": \"yes {i}\", \"rejected\": \"no\"}}\n")));
+                    Enumerable.Range(0, 20)
+                    .Select(i => $"{{\"prompt\": \"{i}?\", \"chosen\": \"yes {i}\", \"rejected\": \"no\"}}\n")));
             if (OperatingSystem.IsLinux())
+            {
                 Run("base", "pretrain --arch qwen3 --data text.txt --layers 1 --heads 2 --width 32 --context 64 "
                     + "--tokenizer byte --steps 4 " + Loop);
+            }
         }
 
         public SmallRun Small { get; }

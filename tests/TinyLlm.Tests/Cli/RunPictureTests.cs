@@ -29,7 +29,8 @@ public sealed partial class RunPictureTests
         using var backend = Backend.Create("cpu", 1);
         using var model = new Gpt(
             GptConfig.Create(
-            Enum.Parse<Architecture>(recipe.Architecture, ignoreCase: true), layers, heads, width, context, Vocabulary),
+                Enum.Parse<Architecture>(recipe.Architecture, ignoreCase: true), layers, heads, width, context,
+                Vocabulary),
             backend);
 
         Assert.Contains(string.Create(CultureInfo.InvariantCulture,

@@ -32,7 +32,7 @@ public sealed class StandardInputTests(StandardInputTests.Fixture fixture) : ICl
         Assert.SkipWhen(OperatingSystem.IsWindows(), "There is no sh.");
         Assert.Equal(0,
             run.CommandLine.RunInShell(
-            $"exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 3 --out quiet <&- >&- 2>&-").ExitCode);
+                $"exec \"$TINYLLM\" {SmallRun.Pretrain} --steps 3 --out quiet <&- >&- 2>&-").ExitCode);
         run.Succeed("generate --model quiet --prompt a --max-tokens 2 --threads 1");
     }
 

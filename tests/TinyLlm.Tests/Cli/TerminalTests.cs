@@ -55,8 +55,11 @@ public sealed class TerminalTests(TerminalTests.Fixture fixture) : IClassFixture
     {
         using var terminal = Show(columns, $"{Steps} --out narrow-{columns}", expected: 0);
         if (columns < 20)
+        {
             // plain, and left to the terminal to break
             Assert.Contains(terminal.Lines, line => line.StartsWith("step      1/60  loss ", StringComparison.Ordinal));
+        }
+
         foreach (string command in new[] { "--help", "pretrain --help", "info --model base" })
             Show(columns, command, expected: 0).Dispose();
     }

@@ -33,8 +33,10 @@ internal static class GradientCheck
             double expected = (8 * (Moved(1) - Moved(-1)) - (Moved(2) - Moved(-2))) / (12 * Step),
                 actual = ReferenceOps.Dot(gradient, u);
             if (!(Math.Abs(actual - expected) <= Tolerance * Math.Max(size, 1e-3)))
+            {
                 Assert.Fail($"{name}: the gradient along direction {n} is {actual:R}, central differences give "
                     + $"{expected:R}; |gradient| {size:R}, seed {seed}.");
+            }
 
             double Moved(double steps)
             {

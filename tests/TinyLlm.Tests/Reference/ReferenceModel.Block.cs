@@ -59,8 +59,10 @@ internal sealed partial class ReferenceModel
         var (dq, dk, dv) = ReferenceOps.AttentionBackward(
             dAttention, s.Q, s.K, s.V, Sizes(batch), starts: batch.Starts, mask: ProbabilityMask(layer, batch));
         if (config.IsGpt2)
+        {
             return LinearBackward(
                 name + "c_attn", StackColumns(dq, dk, dv), s.Norm1, config.Width, 3 * width, gradients);
+        }
 
         dq = Rotate(dq, batch, config.Heads, inverse: true);
         dk = Rotate(dk, batch, config.KvHeads, inverse: true);

@@ -31,7 +31,7 @@ internal sealed partial class ReferenceModel(ReferenceConfig config, IReadOnlyDi
     /// </summary>
     public (double Loss, Dictionary<string, double[]> Gradients) LossAndGradients(
         int[,] tokens, int[,] targets, double[,] weights) =>
-        LossAndGradients(tokens, targets, weights, null, null);
+            LossAndGradients(tokens, targets, weights, null, null);
 
     /// <summary>The loss and its gradients, with positions and the first key that each query sees.</summary>
     public (double Loss, Dictionary<string, double[]> Gradients) LossAndGradients(
@@ -59,8 +59,8 @@ internal sealed partial class ReferenceModel(ReferenceConfig config, IReadOnlyDi
 
     private double[] Logits(Batch batch) =>
         ReferenceOps.MatMul(
-        Norm(config.FinalNorm, Forward(batch)[^1].Y), parameters[config.Head], null, batch.Rows, config.Vocabulary,
-        config.Width);
+            Norm(config.FinalNorm, Forward(batch)[^1].Y), parameters[config.Head], null, batch.Rows, config.Vocabulary,
+            config.Width);
 
     private List<BlockState> Forward(Batch batch)
     {
@@ -84,8 +84,10 @@ internal sealed partial class ReferenceModel(ReferenceConfig config, IReadOnlyDi
         Accumulate(gradients[config.TokenTable],
             ReferenceOps.EmbeddingBackward(dx, batch.Tokens, config.Vocabulary, config.Width));
         if (config.IsGpt2)
+        {
             Accumulate(gradients["transformer.wpe.weight"],
                 ReferenceOps.EmbeddingBackward(dx, batch.Positions, config.Context, config.Width));
+        }
     }
 
     private double[] Norm(string name, double[] x) => config.IsGpt2

@@ -59,8 +59,11 @@ internal static partial class ReferenceOps
         var y = new double[tokens.Length * c];
         for (int i = 0; i < tokens.Length; i++)
             for (int j = 0; j < c; j++)
+            {
                 y[i * c + j] = weight[tokens[i] * c + j]
                     + (positionWeight is null ? 0 : positionWeight[positions[i] * c + j]);
+            }
+
         return y;
     }
 
@@ -108,8 +111,10 @@ internal static partial class ReferenceOps
             var row = dLogits.AsSpan(i * vocabulary, vocabulary);
             double logSumExp = LogSumExp(row);
             for (int v = 0; v < vocabulary; v++)
+            {
                 row[v] = targets[i] < 0 ? 0
                     : tokenWeights[i] * (Math.Exp(row[v] - logSumExp) - (v == targets[i] ? 1 : 0));
+            }
         }
 
         var dWeight = MatMulBackwardWeight(dLogits, hidden, n, vocabulary, c).DWeight;

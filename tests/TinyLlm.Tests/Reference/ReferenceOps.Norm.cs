@@ -47,8 +47,10 @@ internal static partial class ReferenceOps
 
             // The variance's own dependence on the mean is zero: the centred values sum to nothing.
             for (int j = 0; j < c; j++)
+            {
                 dx[i * c + j] = dy[i * c + j] * weight[j] * rstd[i] + dVariance * 2 * (x[i * c + j] - mean[i]) / c
                     + dMean / c;
+            }
         }
 
         return (dx, dWeight, dBias);

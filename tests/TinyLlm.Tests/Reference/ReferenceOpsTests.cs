@@ -88,7 +88,7 @@ public sealed class ReferenceOpsTests
         double[] gateUp = values.Gaussians(2 * 3 * 5, scale: 2), dy = values.Gaussians(3 * 5);
         GradientCheck.Check(
             "gateUp", gateUp, ReferenceOps.SwiGluBackward(dy, gateUp, 5), () =>
-            ReferenceOps.Dot(dy, ReferenceOps.SwiGlu(gateUp, 5)));
+                ReferenceOps.Dot(dy, ReferenceOps.SwiGlu(gateUp, 5)));
     }
 
     [Fact]

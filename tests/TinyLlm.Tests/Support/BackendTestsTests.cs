@@ -33,7 +33,7 @@ public sealed class BackendTestsTests : BackendTests<Cpu256>
         Assert.Contains(
             "at [0, 77]",
             Assert.Throws<FailException>(
-            () => Close("y", Enumerable.Repeat(1.0, 10000).ToArray(), tensor, 1e-6)).Message);
+                () => Close("y", Enumerable.Repeat(1.0, 10000).ToArray(), tensor, 1e-6)).Message);
     }
 
     [Theory]

@@ -125,8 +125,11 @@ public sealed class RunningCommand : IDisposable
         while (!condition())
         {
             if (process.HasExited && !condition())
+            {
                 throw new InvalidOperationException(
                     $"tinyllm {name} ended with exit code {process.ExitCode} before {what}: {Finish().Error}");
+            }
+
             Pause(what);
         }
     }

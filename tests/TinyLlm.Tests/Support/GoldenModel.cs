@@ -68,8 +68,10 @@ internal sealed class GoldenModel : IDisposable
         double difference = Math.Sqrt(values.Zip(actual, (a, b) => ((double)a - b) * ((double)a - b)).Sum());
         double norm = Math.Sqrt(values.Sum(a => (double)a * a));
         if (!(difference <= Tolerance * norm))
+        {
             Assert.Fail($"{name}: ||expected - actual|| / ||expected|| is {difference / norm:E2}; at most "
                 + $"{Tolerance:E0} is allowed.");
+        }
     }
 
     /// <summary>

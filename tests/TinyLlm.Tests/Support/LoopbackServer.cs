@@ -121,7 +121,7 @@ public sealed class LoopbackServer : IDisposable
             string headers = string.Concat(reply.Headers.Select(line => line + "\r\n"));
             await stream.WriteAsync(
                 Encoding.ASCII.GetBytes(
-                $"HTTP/1.1 {reply.Status} Answer\r\nConnection: close\r\n{length}{headers}\r\n"), stop.Token);
+                    $"HTTP/1.1 {reply.Status} Answer\r\nConnection: close\r\n{length}{headers}\r\n"), stop.Token);
             await SendAsync(stream, reply);
             if (reply.Stalls)
                 await Task.Delay(Timeout.Infinite, stop.Token);

@@ -92,7 +92,7 @@ internal sealed class OpCalls : IDisposable
         yield return new("MatMul", () => backend.MatMul(x, weight, bias, y), [y]);
         yield return new(
             "MatMul of one row", () =>
-            backend.MatMul(x.Slice(0, 0, 1), weight, bias, y.Slice(0, 0, 1)), [y.Slice(0, 0, 1)]);
+                backend.MatMul(x.Slice(0, 0, 1), weight, bias, y.Slice(0, 0, 1)), [y.Slice(0, 0, 1)]);
         yield return new("MatMulBackwardInput", () => backend.MatMulBackwardInput(y, weight, dx), [dx]);
         yield return new(
             "MatMulBackwardWeight", () => backend.MatMulBackwardWeight(y, x, dWeight, dBias), [dWeight, dBias]);
@@ -102,7 +102,7 @@ internal sealed class OpCalls : IDisposable
         yield return new("MatMulGelu", () => backend.MatMulGelu(x, weight, bias, pre, y), [pre, y]);
         yield return new(
             "MatMulGelu of one row", () =>
-            backend.MatMulGelu(x.Slice(0, 0, 1), weight, bias, pre.Slice(0, 0, 1), y.Slice(0, 0, 1)),
+                backend.MatMulGelu(x.Slice(0, 0, 1), weight, bias, pre.Slice(0, 0, 1), y.Slice(0, 0, 1)),
                 [y.Slice(0, 0, 1)]);
         yield return new("MatMulBackwardGelu", () => backend.MatMulBackwardGelu(residual, weight, x, dPre), [dPre]);
 
@@ -111,22 +111,22 @@ internal sealed class OpCalls : IDisposable
         yield return new("Embedding", () => backend.Embedding(tokens, table, positions, places, rows), [rows]);
         yield return new(
             "EmbeddingBackward", () =>
-            backend.EmbeddingBackward(rows, tokens, dTable, positions, dPlaces), [dTable, dPlaces]);
+                backend.EmbeddingBackward(rows, tokens, dTable, positions, dPlaces), [dTable, dPlaces]);
 
         Tensor head = Activation(PaddedV, C), targets = Ids(V, N), logProbabilities = New(N), logSumExp = New(N),
             weights = New(N), dHidden = Activation(N, C), dHead = New(PaddedV, C);
         yield return new(
             "LinearCrossEntropy", () =>
-            backend.LinearCrossEntropy(x, head, targets, V, logProbabilities, logSumExp),
+                backend.LinearCrossEntropy(x, head, targets, V, logProbabilities, logSumExp),
                 [logProbabilities, logSumExp]);
         yield return new(
             "LinearCrossEntropyBackward", () =>
-            backend.LinearCrossEntropyBackward(x, head, targets, V, logSumExp, weights, dHidden, dHead),
+                backend.LinearCrossEntropyBackward(x, head, targets, V, logSumExp, weights, dHidden, dHead),
                 [dHidden, dHead]);
         yield return new(
             "LinearCrossEntropyForwardBackward", () =>
-            backend.LinearCrossEntropyForwardBackward(
-                x, head, targets, V, weights, logProbabilities, logSumExp, dHidden, dHead),
+                backend.LinearCrossEntropyForwardBackward(
+                    x, head, targets, V, weights, logProbabilities, logSumExp, dHidden, dHead),
             [logProbabilities, logSumExp, dHidden, dHead]);
     }
 
@@ -137,7 +137,7 @@ internal sealed class OpCalls : IDisposable
         yield return new("LayerNorm", () => backend.LayerNorm(x, weight, bias, y, mean, rstd, 1e-5f), [y, mean, rstd]);
         yield return new(
             "LayerNormBackward", () =>
-            backend.LayerNormBackward(y, x, weight, mean, rstd, dx, dWeight, dBias), [dx, dWeight, dBias]);
+                backend.LayerNormBackward(y, x, weight, mean, rstd, dx, dWeight, dBias), [dx, dWeight, dBias]);
         yield return new("RmsNorm", () => backend.RmsNorm(x, weight, y, rstd, 1e-6f), [y, rstd]);
         yield return new(
             "RmsNormBackward", () => backend.RmsNormBackward(y, x, weight, rstd, dx, dWeight, true), [dx, dWeight]);
@@ -152,13 +152,13 @@ internal sealed class OpCalls : IDisposable
         yield return new("Attention", () => backend.Attention(q, k, v, output, logSumExp), [output, logSumExp]);
         yield return new(
             "AttentionBackward", () =>
-            backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv), [dq, dk, dv]);
+                backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv), [dq, dk, dv]);
         yield return new(
             "Attention with dropout", () =>
-            backend.Attention(q, k, v, output, logSumExp, default, Dropout()), [output, logSumExp]);
+                backend.Attention(q, k, v, output, logSumExp, default, Dropout()), [output, logSumExp]);
         yield return new(
             "AttentionBackward with dropout", () =>
-            backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv, default, Dropout()),
+                backend.AttentionBackward(dOutput, q, k, v, output, logSumExp, dq, dk, dv, default, Dropout()),
                 [dq, dk, dv]);
         yield return new("Rope", () => backend.Rope(q, positions, table, dq), [dq]);
         yield return new("RopeBackward", () => backend.RopeBackward(q, positions, table, dq), [dq]);
@@ -168,7 +168,7 @@ internal sealed class OpCalls : IDisposable
         yield return new("CacheWrite", () => backend.CacheWrite(k, offsets, cache), [cache]);
         yield return new(
             "Attention of one query", () =>
-            backend.Attention(q.Slice(1, 0, 1), cache, cache, one, oneLogSumExp, new AttentionMask(offsets)),
+                backend.Attention(q.Slice(1, 0, 1), cache, cache, one, oneLogSumExp, new AttentionMask(offsets)),
                 [one, oneLogSumExp]);
 
         AttentionDropout Dropout() => new(0.2f, state.Buffer, 3);
@@ -216,7 +216,7 @@ internal sealed class OpCalls : IDisposable
         yield return new("Normalize", () => backend.Normalize(update, sum, normalized), [normalized]);
         yield return new(
             "NewtonSchulzFactor", () =>
-            backend.NewtonSchulzFactor(gram, square, factor, new QuinticCoefficients(3.4445f, -4.775f, 2.0315f)),
+                backend.NewtonSchulzFactor(gram, square, factor, new QuinticCoefficients(3.4445f, -4.775f, 2.0315f)),
                 [factor]);
     }
 
@@ -232,12 +232,12 @@ internal sealed class OpCalls : IDisposable
         yield return new("QuantizedMatMul", () => backend.QuantizedMatMul(x, weight, bias, y), [y]);
         yield return new(
             "QuantizedMatMul of one row", () =>
-            backend.QuantizedMatMul(x.Slice(0, 0, 1), weight, bias, y.Slice(0, 0, 1)), [y.Slice(0, 0, 1)]);
+                backend.QuantizedMatMul(x.Slice(0, 0, 1), weight, bias, y.Slice(0, 0, 1)), [y.Slice(0, 0, 1)]);
         yield return new(
             "QuantizedEmbedding", () => backend.QuantizedEmbedding(tokens, weight, tokens, weight, rows), [rows]);
         yield return new(
             "QuantizedLinearCrossEntropy", () =>
-            backend.QuantizedLinearCrossEntropy(x, weight, targets, V, logProbabilities, logSumExp),
+                backend.QuantizedLinearCrossEntropy(x, weight, targets, V, logProbabilities, logSumExp),
                 [logProbabilities, logSumExp]);
     }
 

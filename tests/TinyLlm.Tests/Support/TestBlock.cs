@@ -68,8 +68,10 @@ internal sealed class TestBlock : IDisposable
         for (int i = 0; i < image.Length; i++)
         {
             if (!mayChange[i] && BitConverter.SingleToInt32Bits(now[i]) != BitConverter.SingleToInt32Bits(image[i]))
+            {
                 Assert.Fail(
                     $"{Tensor}: element {i - Guard}, which the op must not write, was {image[i]:R} and is {now[i]:R}.");
+            }
         }
 
         now.CopyTo(image, 0);

@@ -82,7 +82,7 @@ public class BpeStreamTests
         Assert.Equal(
             [" abcd", " efgh"],
             Enumerable.Range(0, bpe.EndOfText).Select(id => Encoding.UTF8.GetString(bpe.TokenBytes(id)))
-            .Where(t => t.Length == 5));
+                .Where(t => t.Length == 5));
         Assert.Equal(8, bpe.Merges.Count);
         Assert.Equal(2, last.DistinctPreTokens);
         Assert.InRange(last.DroppedPreTokens, 50_000, 100_000);
@@ -116,8 +116,8 @@ public class BpeStreamTests
             counts.Add(piece);
         Assert.Equal(
             new BpeProgress(
-            pieces.Sum(p => (long)p.Length), counts.Count, 0, bpe.Merges.Count,
-            3000 - BpeTrainer.MinimumVocabularySize), progress.Reports[^1]);
+                pieces.Sum(p => (long)p.Length), counts.Count, 0, bpe.Merges.Count,
+                3000 - BpeTrainer.MinimumVocabularySize), progress.Reports[^1]);
         Assert.InRange(progress.Reports.Count(r => r.Merges == 0), 3, 10);
         Assert.Equal(2, progress.Reports.Count(r => r.Merges is 1000 or 2000));
         Assert.Equal(progress.Reports.OrderBy(r => r.BytesCounted).ThenBy(r => r.Merges), progress.Reports);

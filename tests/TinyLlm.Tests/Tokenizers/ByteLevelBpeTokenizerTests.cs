@@ -93,10 +93,10 @@ public class ByteLevelBpeTokenizerTests
     {
         byte[] text = Encoding.UTF8.GetBytes(
             string.Concat(
-            Enumerable.Range(0, 200_000)
-            .Select(i =>
-                $" the{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676 % 26)}ing"
-                + $"{(char)('a' + i / 17576)}")));
+                Enumerable.Range(0, 200_000)
+                .Select(i =>
+                    $" the{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676 % 26)}ing"
+                    + $"{(char)('a' + i / 17576)}")));
         var fresh = (ByteLevelBpeTokenizer)bpe.ForAnotherThread();
         int[] ids = fresh.Encode(text);
         Assert.Equal(text, fresh.Decode(ids));

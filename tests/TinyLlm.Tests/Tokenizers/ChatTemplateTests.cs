@@ -85,7 +85,7 @@ public class ChatTemplateTests
         "byte" => new ByteTokenizer(),
         "char" => CharTokenizer.Train("Be brief. What is 2+2? It is 4.\n"u8),
         _ => ByteLevelBpeTokenizer.Train(
-        "assistant\n\n user system\n user\n\n system assistant\n\nWhat is brief? What is brief?\n"u8, 320),
+            "assistant\n\n user system\n user\n\n system assistant\n\nWhat is brief? What is brief?\n"u8, 320),
     };
 
     private static string Text(Tokenizer tokenizer, IEnumerable<int> ids) =>

@@ -175,10 +175,12 @@ public sealed class TokenizerFolderTests : IDisposable
         ByteLevelBpeTokenizer.Train("the thing the thing the thing"u8, 264).Save(folder);
         Set(path, json);
         if (message.Length == 0)
+        {
             Assert.Equal(
                 [('t', 'h')],
                 ((ByteLevelBpeTokenizer)TokenizerFolder.Load(folder)).Merges.Select(
-                m => ((char)m.Left, (char)m.Right)));
+                    m => ((char)m.Left, (char)m.Right)));
+        }
         else
             Refused(message);
     }
@@ -237,7 +239,8 @@ public sealed class TokenizerFolderTests : IDisposable
         tokenizers[0].Save(folder);
         Assert.Equal(
             Convert.ToHexStringLower(
-            System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")))),
+                System.Security.Cryptography.SHA256.HashData(
+                    File.ReadAllBytes(Path.Combine(folder, "tokenizer.json")))),
             tokenizers[0].Hash);
     }
 

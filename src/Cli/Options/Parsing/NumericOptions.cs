@@ -94,9 +94,12 @@ internal static class NumericOptions
         where T : struct, INumber<T>, IMinMaxValue<T>
     {
         if (!NumberText.IsInteger<T>())
+        {
             return NumberText.IsReal(text)
                 ? $"a number such as 0.001, of 1e-{Exponent<T>()} to 1e{Exponent<T>()} in size"
                 : "a number such as 0.001";
+        }
+
         return BigInteger.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _)
             ? $"a whole number from {T.MinValue} to {T.MaxValue}"
             : "a whole number such as 100";

@@ -29,8 +29,11 @@ internal static class ParquetCheck
         stream.Seek(-TailBytes, SeekOrigin.End);
         stream.ReadExactly(tail);
         if (!tail[4..].SequenceEqual("PAR1"u8))
+        {
             throw new InvalidDataException(
                 tail[4..].SequenceEqual("PARE"u8) ? "its metadata is encrypted" : "it does not end with PAR1");
+        }
+
         int length = BinaryPrimitives.ReadInt32LittleEndian(tail);
         if (length < 1 || length > stream.Length - HeadBytes - TailBytes)
             throw new InvalidDataException($"its metadata should have {length:N0} bytes");
@@ -75,8 +78,11 @@ internal static class ParquetCheck
             if (page.IsData)
                 values += page.Values;
             if (values > expected)
+            {
                 throw new InvalidDataException($"the pages of a column have {values:N0} values in place of "
                     + $"{expected:N0}");
+            }
+
             place = page.End;
         }
 

@@ -82,8 +82,10 @@ internal sealed class ParquetPage
         if (Type is not (PageType.DATA_PAGE or PageType.DATA_PAGE_V2 or PageType.DICTIONARY_PAGE))
             throw new InvalidDataException($"a page is of the unknown kind {(int)Type}");
         if (CompressedSize < 0 || CompressedSize > end - data)
+        {
             throw new InvalidDataException(
                 $"a page should have {CompressedSize:N0} bytes where {end - data:N0} are left");
+        }
 
         long levels = 0;
         if (Type == PageType.DATA_PAGE_V2)
@@ -92,8 +94,11 @@ internal sealed class ParquetPage
                 repetition = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.RepetitionLevelsLength);
             levels = definition + repetition;
             if (definition < 0 || repetition < 0 || levels > CompressedSize)
+            {
                 throw new InvalidDataException(
                     $"the levels of a page should have {levels:N0} of its {CompressedSize:N0} bytes");
+            }
+
             long nulls = Number(ParquetStructs.DataPageHeaderV2, ParquetStructs.NumNulls);
             if (nulls < 0 || nulls > Values)
                 throw new InvalidDataException($"{nulls:N0} of the {Values:N0} values of a page should be null");
@@ -102,8 +107,10 @@ internal sealed class ParquetPage
         long size = Size(stream, codec, levels);
         long most = CompressedSize * Expansion(codec);
         if (UncompressedSize < 0 || UncompressedSize > most || size > most)
+        {
             throw new InvalidDataException(
                 $"a page of {CompressedSize:N0} bytes should become {Math.Max(size, UncompressedSize):N0}");
+        }
 
         // An entry of a dictionary takes a byte at least; values can all be null or the same.
         if (Values < 0 || Type == PageType.DICTIONARY_PAGE && Values > size)

@@ -32,8 +32,8 @@ internal static unsafe class CudaDriver
 
     private static readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**,
         int> launchKernel =
-        (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Find(
-        "cuLaunchKernel");
+            (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)Find(
+                "cuLaunchKernel");
 
     private static readonly delegate* unmanaged<nint, int, int> streamBeginCapture =
         (delegate* unmanaged<nint, int, int>)Find("cuStreamBeginCapture_v2");
@@ -67,8 +67,8 @@ internal static unsafe class CudaDriver
 
     private static readonly delegate* unmanaged<void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int,
         int, int> tensorMapEncodeTiled =
-        (delegate* unmanaged<void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int, int, int>)Find(
-        "cuTensorMapEncodeTiled");
+            (delegate* unmanaged<void*, int, uint, ulong, ulong*, ulong*, uint*, uint*, int, int, int, int, int>)Find(
+                "cuTensorMapEncodeTiled");
 
     /// <summary>Whether the driver is there, with all that is used of it.</summary>
     public static bool IsAvailable =>

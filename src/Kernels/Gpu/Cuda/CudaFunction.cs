@@ -66,8 +66,8 @@ internal sealed partial class CudaFunction : IDisposable
     /// </summary>
     public void Launch(CudaStream stream, int gridX, int gridY, ReadOnlySpan<long> arguments) =>
         CudaDriver.Launch(
-        loaded.FunctionPtr, gridX, gridY, traits.GroupSize, traits.DynamicSharedBytes, stream.StreamPtr, arguments,
-        slots);
+            loaded.FunctionPtr, gridX, gridY, traits.GroupSize, traits.DynamicSharedBytes, stream.StreamPtr, arguments,
+            slots);
 
     /// <summary>Unloads the kernel.</summary>
     public void Dispose() => loaded.Dispose();
@@ -100,7 +100,7 @@ internal sealed partial class CudaFunction : IDisposable
             .GetField($"<{nameof(PTXCompiledKernel.PTXAssembly)}>k__BackingField",
                 BindingFlags.Instance | BindingFlags.NonPublic)
             ?? throw new NotSupportedException(
-            "ILGPU's compiled kernels no longer keep their PTX in an automatic property.");
+                "ILGPU's compiled kernels no longer keep their PTX in an automatic property.");
         text.SetValue(compiled, ptx);
     }
 

@@ -50,8 +50,11 @@ internal static class PtxText
         RemappedIntrinsics.AddRemapping(emit, (ref InvocationContext call) =>
         {
             if (call[0].Resolve() is not PrimitiveValue number)
+            {
                 throw new NotSupportedException(
                     "PtxText.Emit: the text's number must come from a static readonly field.");
+            }
+
             call[0] = call.Builder.CreatePrimitiveValue(call.Location, Get(number.Int32Value));
             call.Method = emitLiteral;
         });

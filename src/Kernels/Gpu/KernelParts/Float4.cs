@@ -50,5 +50,5 @@ internal readonly struct Float4x4(Float4 x, Float4 y, Float4 z, Float4 w)
     /// <summary>This + the outer product of a column and a row.</summary>
     public Float4x4 PlusProduct(Float4 column, Float4 row) =>
         new(X.PlusProduct(column.X, row), Y.PlusProduct(column.Y, row), Z.PlusProduct(column.Z, row),
-        W.PlusProduct(column.W, row));
+            W.PlusProduct(column.W, row));
 }

@@ -92,7 +92,7 @@ internal static class FourElements
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Float4 Load<T, TPlaces>(ArrayView<T> x, int place, int count) where T : unmanaged, IElement<T>
         where TPlaces : unmanaged, IPlaces =>
-        default(TPlaces).AreFours ? LoadFour(x, place) : Load(x, place, count, 0);
+            default(TPlaces).AreFours ? LoadFour(x, place) : Load(x, place, count, 0);
 
     /// <summary>
     /// <see cref="Store{T}(ArrayView{T}, int, int, int, Float4)"/>, with what is known of the places in a type.

@@ -41,8 +41,11 @@ internal static class GroupReduction
         Group.Barrier();
         float sum = 0;
         for (int i = Threads + first; i < Threads + first + Parts; i += 4)
+        {
             // four loads that do not wait for one another
             sum += (shared[i] + shared[i + 1]) + (shared[i + 2] + shared[i + 3]);
+        }
+
         return sum;
     }
 
@@ -64,8 +67,11 @@ internal static class GroupReduction
         Group.Barrier();
         float max = float.NegativeInfinity;
         for (int i = Threads + first; i < Threads + first + Parts; i += 4)
+        {
             max = XMath.Max(
                 max, XMath.Max(XMath.Max(shared[i], shared[i + 1]), XMath.Max(shared[i + 2], shared[i + 3])));
+        }
+
         return max;
     }
 }

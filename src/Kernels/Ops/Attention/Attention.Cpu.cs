@@ -22,7 +22,7 @@ internal sealed unsafe partial class CpuBackend<V>
 
         var kernel =
             new AttentionKernel(this, Heads.Of(q), Heads.Of(k), Heads.Of(v), Heads.Of(output), Pointer(logSumExp),
-            KeyRange.Of(mask, q), ProbabilityMask.Of(dropout, q, k));
+                KeyRange.Of(mask, q), ProbabilityMask.Of(dropout, q, k));
         pool.Run(kernel, q.Shape[0] * q.Shape[2] * Items(q.Shape[1], AttentionBlock));
     }
 
@@ -96,8 +96,8 @@ internal sealed unsafe partial class CpuBackend<V>
             ? default
             : new ProbabilityMask(true,
                 DropoutMask.For(
-                IntPointer(dropout.State), dropout.Probability, dropout.Site,
-                (long)q.Shape[0] * q.Shape[2] * q.Shape[1] * k.Shape[1]),
+                    IntPointer(dropout.State), dropout.Probability, dropout.Site,
+                    (long)q.Shape[0] * q.Shape[2] * q.Shape[1] * k.Shape[1]),
                 q.Shape[2], q.Shape[1], k.Shape[1]);
 
         public void Factors(int batch, int head, int query, int key, int count, float* factors) =>

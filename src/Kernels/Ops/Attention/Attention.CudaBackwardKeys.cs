@@ -80,8 +80,11 @@ internal static partial class TensorCoreAttention
     {
         // Draws come first: they take registers that scores are in later.
         if (a.State != 0)
+        {
             GiveDraws(Draw(a, batch, head, query + Lane, warpKey, AttentionShape.WarpRows(tile)),
                 SharedTile.SumColumn(Lane), SharedTile.SumRow(Lane));
+        }
+
         PtxText.Emit(KeysText<TTile>.Scores);
         PtxText.Emit(KeysText<TTile>.ProbabilityGradients);
         PtxText.Emit(KeysText<TTile>.Probabilities);

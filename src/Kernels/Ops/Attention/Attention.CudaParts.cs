@@ -122,12 +122,12 @@ internal static partial class TensorCoreAttention
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StartStages<TTile>(TTile tile, int place, int bytes)
         where TTile : struct, IAttentionTile => CudaAsm.Emit(
-        "add.u32 rows, shared, %0; add.u32 direct, shared, %1; add.u32 turned, shared, %2; add.u32 write, shared, %3; "
-        + "mov.b32 stage, %4;",
-        SharedTile.FragmentOffset(true, false, WarpIndex * AttentionShape.WarpRows(tile), Lane),
-        place + SharedTile.FragmentOffset(true, true, 0, Lane),
-        place + SharedTile.FragmentOffset(false, true, 0, Lane),
-        place + SharedTile.Offset(Group.IdxX >> 3, Group.IdxX & 7), bytes);
+            "add.u32 rows, shared, %0; add.u32 direct, shared, %1; add.u32 turned, shared, %2; "
+            + "add.u32 write, shared, %3; mov.b32 stage, %4;",
+            SharedTile.FragmentOffset(true, false, WarpIndex * AttentionShape.WarpRows(tile), Lane),
+            place + SharedTile.FragmentOffset(true, true, 0, Lane),
+            place + SharedTile.FragmentOffset(false, true, 0, Lane),
+            place + SharedTile.Offset(Group.IdxX >> 3, Group.IdxX & 7), bytes);
 
     // barrier: all threads' copies have arrived, and nobody reads the other stage any more, which is copied to next.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -189,8 +189,10 @@ internal static partial class TensorCoreAttention
         GiveDraws(Draw(a, queries.Batch, queries.Head, queries.WarpFirst + Lane, key, 32), SharedTile.SumRow(Lane),
             SharedTile.SumColumn(Lane));
         if (AttentionShape.Columns(tile) > 32)
+        {
             CudaAsm.Emit(
                 "mov.b32 mine1, %0;", Draw(a, queries.Batch, queries.Head, queries.WarpFirst + Lane, key + 32, 32));
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

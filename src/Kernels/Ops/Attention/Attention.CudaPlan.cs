@@ -41,7 +41,7 @@ internal static class AttentionPlan
     /// <summary>All kernels that a launch may name, each to be compiled when first needed.</summary>
     public static IReadOnlyList<MethodInfo> Kernels { get; } =
         [.. names.Select(
-        name => typeof(TensorCoreAttention).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!)];
+            name => typeof(TensorCoreAttention).GetMethod(name, BindingFlags.Static | BindingFlags.NonPublic)!)];
 
     /// <summary>
     /// Whether the kernels compute this: heads are copied in chunks of 16 bytes, and their sums are in registers.

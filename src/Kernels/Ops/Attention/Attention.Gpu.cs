@@ -35,11 +35,15 @@ internal sealed partial class GpuBackend
         var rules = Rules(q, k, mask, dropout);
         int heads = q.Shape[0] * layout.Heads;
         if (layout.Queries <= MaxSingleQueries && layout.HeadSize <= GroupSize)
+        {
             Launch(new KernelConfig(heads * layout.Queries, GroupSize), SingleQueryKernel,
                 View<T>(q), View<T>(k), View<T>(v), View<T>(output), Floats(logSumExp), layout, rules);
+        }
         else
+        {
             Launch(new KernelConfig(heads * AttentionTiles(layout.Queries, layout), GroupSize), AttentionKernel,
                 View<T>(q), View<T>(k), View<T>(v), View<T>(output), Floats(logSumExp), layout, rules);
+        }
     }
 
     private void AttentionBackward<T>(Tensor dOutput, Tensor q, Tensor k, Tensor v, Tensor output, Tensor logSumExp,

@@ -19,9 +19,11 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 Clear(dq, batch, keyHead * group + i);
                 for (int query = 0; query < q.Length; query++)
+                {
                     scratch.Delta[i * q.Length + query] = Dot(
                         dOutput.At(batch, keyHead * group + i, query), output.At(batch, keyHead * group + i, query),
                         q.Size);
+                }
             }
 
             for (int key = 0; key < k.Length; key += AttentionBlock)
@@ -40,8 +42,10 @@ internal sealed unsafe partial class CpuBackend<V>
                     int rows = Math.Min(AttentionBlock, q.Length - query);
                     var band = new Band(range, batch, query, rows, key, columns, scratch.Limits);
                     if (!band.IsEmpty)
+                    {
                         Block(band, batch, keyHead * group + i, keyHead, query, rows, key, columns,
                             scratch.Delta + i * q.Length + query, scratch);
+                    }
                 }
         }
 
@@ -56,9 +60,11 @@ internal sealed unsafe partial class CpuBackend<V>
             band.Scores(queries, scratch.KeysTransposed, columns, d, p, edge);
             band.Scores(dOut, scratch.ValuesTransposed, columns, d, ds, edge);
             for (int i = 0; i < rows; i++)
+            {
                 GradientRow(
                     band, i, batch, head, query, key, columns, p + i * AttentionBlock, ds + i * AttentionBlock,
                     delta[i], scratch.Factors);
+            }
 
             Gemm<V>.PackB(dOut, d, rows, scratch.Rows);
             band.AddWeightedTransposed(p, scratch.Rows, columns, d, dv.At(batch, keyHead, key), dv.Stride, edge);

@@ -83,10 +83,12 @@ internal sealed unsafe partial class CpuBackend<V>
                 int height = Math.Min(MR, rows - i);
                 var (first, end) = ColumnsOf(i, height);
                 if (first < end)
+                {
                     Gemm<V>.MultiplyRows(
                         new Operand(weights + i * AttentionBlock + first, AttentionBlock), height, d, end - first,
                         packedY + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * columns, sums + i * stride, stride,
                         accumulate: true, edge);
+                }
             }
         }
 
@@ -102,11 +104,13 @@ internal sealed unsafe partial class CpuBackend<V>
                 int height = Math.Min(MR, columns - j);
                 var (first, end) = RowsOf(j, height);
                 if (first < end)
+                {
                     Gemm<V>.MultiplyRows(
                         new Operand(weights + first * AttentionBlock + j, AttentionBlock, transposed: true), height, d,
                         end - first,
                         packedX + (long)first * Gemm<V>.NR, (long)Gemm<V>.NR * rows, sums + j * stride, stride,
                         accumulate: true, edge);
+                }
             }
         }
 

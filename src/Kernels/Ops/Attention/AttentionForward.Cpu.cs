@@ -31,8 +31,11 @@ internal sealed unsafe partial class CpuBackend<V>
                 Gemm<V>.PackB(k.Block(batch, keyHead, key, transposed: true), columns, d, packed);
                 band.Scores(q.Block(batch, head, query), packed, columns, d, scores, edge);
                 for (int i = 0; i < rows; i++)
+                {
                     SoftmaxRow(band, i, batch, head, query, key, columns, scores + i * AttentionBlock, sums + i * d,
                         max + i, total + i, factors);
+                }
+
                 Gemm<V>.PackB(v.Block(batch, keyHead, key), d, columns, packed);
                 band.AddWeighted(scores, packed, columns, d, sums, d, edge);
             }

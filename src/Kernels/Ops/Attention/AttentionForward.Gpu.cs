@@ -96,7 +96,7 @@ internal sealed partial class GpuBackend
 
     private static float MaxOfParts(ArrayView<float> parts, int row) =>
         XMath.Max(XMath.Max(parts[row], parts[AttentionTile + row]),
-        XMath.Max(parts[2 * AttentionTile + row], parts[3 * AttentionTile + row]));
+            XMath.Max(parts[2 * AttentionTile + row], parts[3 * AttentionTile + row]));
 
     private static float SumOfParts(ArrayView<float> parts, int row) =>
         parts[row] + parts[AttentionTile + row] + (parts[2 * AttentionTile + row] + parts[3 * AttentionTile + row]);

@@ -54,9 +54,11 @@ internal sealed partial class GpuBackend
             total = total * correction + GroupReduction.Sum(weight, shared, GroupSize);
             sum *= correction;
             if (column < d)
+            {
                 sum += WeightedValues(
                     weights, v, layout.V.At(batch, keyHead, key) + column, layout.V.Token, thread / columns,
                     GroupSize / columns, keys);
+            }
         }
 
         Group.Barrier(); // the last products have been read

@@ -21,8 +21,10 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int batch = row / t, place = offsets[batch] + row % t;
                 for (int head = 0; head < heads; head++)
+                {
                     new Span<float>(x[row * heads + head], d)
                         .CopyTo(new Span<float>(cache[(batch * tmax + place) * heads + head], d));
+                }
             }
         }
     }

@@ -11,9 +11,9 @@ internal sealed unsafe partial class CpuBackend<V>
 
     private protected override void LinearCrossEntropyCore(
         Tensor hidden, Tensor weight, Tensor targets, int vocabulary, Tensor logProbabilities, Tensor logSumExp) =>
-        LogProbabilities(
-        new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp), HeadColumns(weight),
-        logProbabilities);
+            LogProbabilities(
+                new HeadPass(this, hidden, weight.Shape[0], targets, vocabulary, logSumExp), HeadColumns(weight),
+                logProbabilities);
 
     private void LogProbabilities<B>(HeadPass head, B weight, Tensor logProbabilities) where B : struct, IColumns
     {
@@ -70,8 +70,8 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public void Logits<B>(int row, B weight) where B : struct, IColumns =>
             backend.Multiply(
-            RowsFrom(row), padded, c, new Operand(Hidden(row), c), weight, logits, accumulate: false,
-            default(NoEpilogue));
+                RowsFrom(row), padded, c, new Operand(Hidden(row), c), weight, logits, accumulate: false,
+                default(NoEpilogue));
 
         public void LogProbabilities(int row, Tensor logProbabilities)
         {
@@ -93,9 +93,11 @@ internal sealed unsafe partial class CpuBackend<V>
                 rows, c, padded, new Operand(logits, padded), new Operand(Pointer(weight), c),
                 Pointer(dHidden) + (long)row * c, accumulate: false, default(NoEpilogue));
             if (dWeight is { } sums)
+            {
                 backend.Multiply(
                     padded, c, rows, new Operand(logits, padded, transposed: true), new Operand(Hidden(row), c),
                     Pointer(sums), accumulate || row > 0, default(NoEpilogue));
+            }
         }
 
         private float* Hidden(int row) => Pointer(hidden) + (long)row * c;

@@ -25,11 +25,15 @@ internal sealed partial class GpuBackend
         Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         if (hidden.DType == DType.BF16)
+        {
             LinearCrossEntropyBackward<BFloat16>(
                 hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
+        }
         else
+        {
             LinearCrossEntropyBackward<Float32>(
                 hidden, weight, targets, vocabulary, logSumExp, tokenWeights, dHidden, dWeight, accumulate);
+        }
     }
 
     private protected override void LinearCrossEntropyForwardBackwardCore(
@@ -37,13 +41,17 @@ internal sealed partial class GpuBackend
         Tensor logProbabilities, Tensor logSumExp, Tensor dHidden, Tensor? dWeight, bool accumulate)
     {
         if (hidden.DType == DType.BF16)
+        {
             LinearCrossEntropyForwardBackward<BFloat16>(
                 hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight,
                 accumulate);
+        }
         else
+        {
             LinearCrossEntropyForwardBackward<Float32>(
                 hidden, weight, targets, vocabulary, tokenWeights, logProbabilities, logSumExp, dHidden, dWeight,
                 accumulate);
+        }
     }
 
     private void LinearCrossEntropy<T>(
@@ -111,7 +119,7 @@ internal sealed partial class GpuBackend
 
         public void LogProbabilities(int row, Tensor logProbabilities) =>
             backend.Launch(new KernelConfig(RowsFrom(row), GroupSize), LogProbabilityKernel, logits, vocabulary, padded,
-            Integers(Chunk(targets, row)), Floats(Chunk(logProbabilities, row)), Floats(Chunk(logSumExp, row)));
+                Integers(Chunk(targets, row)), Floats(Chunk(logProbabilities, row)), Floats(Chunk(logSumExp, row)));
 
         // dHidden = dLogits W, dWeight = or += dLogits^T x
         public void Gradients(int row, Tensor tokenWeights, Tensor dHidden, Tensor? dWeight, bool accumulate)
@@ -126,10 +134,12 @@ internal sealed partial class GpuBackend
                 View<T>(weight), columns, ArrayView<float>.Empty,
                 View<T>(Chunk(dHidden, row)), accumulate: false);
             if (dWeight is { } sums)
+            {
                 backend.Multiply(
                     padded, c, RowsFrom(row), logits, OperandLayout.LineContiguous(padded),
                     View<T>(Chunk(hidden, row)), columns, ArrayView<float>.Empty,
                     View<Float32>(sums), accumulate || row > 0);
+            }
         }
 
         private Tensor Chunk(Tensor all, int row) => all.Slice(0, row, RowsFrom(row));

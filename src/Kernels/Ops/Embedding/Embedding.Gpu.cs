@@ -33,10 +33,10 @@ internal sealed partial class GpuBackend
 
     private void Embedding<T>(Tensor tokens, Tensor weight, Tensor positions, Tensor? positionWeight, Tensor y)
         where T : unmanaged, IElement<T> =>
-        Launch(Each(tokens.Count * Items(weight.Shape[1], 4)), EmbeddingKernel, Integers(tokens),
-        View<T>(weight), Integers(positions), View<T>(positionWeight), weight.Shape[1],
-            new Divisor(Items(weight.Shape[1], 4)), View<T>(y),
-            FitTable(weight) & FitTable(positionWeight ?? weight) & FitTable(y));
+            Launch(Each(tokens.Count * Items(weight.Shape[1], 4)), EmbeddingKernel, Integers(tokens),
+                View<T>(weight), Integers(positions), View<T>(positionWeight), weight.Shape[1],
+                    new Divisor(Items(weight.Shape[1], 4)), View<T>(y),
+                    FitTable(weight) & FitTable(positionWeight ?? weight) & FitTable(y));
 
     private static int FitTable(Tensor table) => FourElements.FitRows(table) ? 1 : 0;
 

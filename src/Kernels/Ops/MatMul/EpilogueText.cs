@@ -122,8 +122,10 @@ internal static class EpilogueText
     private static void LoadF32(PtxLines lines, string name, int row)
     {
         for (int column = 0; column < Columns; column += 4)
+        {
             lines.Add($"@row{row} ld.global.v4.b32 {PtxLines.Vector(name, Columns * row + column, 4)}, "
                 + $"[to+{4 * column}]");
+        }
     }
 
     private static void StoreBf16(PtxLines lines, int row)
@@ -136,8 +138,10 @@ internal static class EpilogueText
     private static void StoreF32(PtxLines lines, int row)
     {
         for (int column = 0; column < Columns; column += 4)
+        {
             lines.Add($"@row{row} st.global.v4.f32 [to+{4 * column}], "
                 + $"{PtxLines.Vector("e", Columns * row + column, 4)}");
+        }
     }
 
     private static PtxLines EachRow(string first, string step, Action<PtxLines, int> access)

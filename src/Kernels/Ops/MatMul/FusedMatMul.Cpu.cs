@@ -16,11 +16,15 @@ internal sealed unsafe partial class CpuBackend<V>
 
         var (left, right) = (new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true));
         if (Pointer(addend) == Pointer(y))
+        {
             Multiply(m, n, k, left, right, Pointer(y), accumulate: true,
                 new BiasEpilogue(Pointer(bias), Pointer(y), n));
+        }
         else
+        {
             Multiply(m, n, k, left, right, Pointer(y), accumulate: false,
                 new AddEpilogue(Pointer(bias), Pointer(addend), Pointer(y), n));
+        }
     }
 
     private protected override void MatMulGeluCore(Tensor x, Tensor weight, Tensor? bias, Tensor pre, Tensor y)

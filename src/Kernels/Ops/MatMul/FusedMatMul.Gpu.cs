@@ -39,7 +39,7 @@ internal sealed partial class GpuBackend
         var contiguous = OperandLayout.DepthContiguous(k);
         return x.DType == DType.BF16 && m > MaxRowsOfMatVec
             && TryTensorCores(
-            m, n, k, contiguous, contiguous,
-            new MatMulCall(Address(x), Address(weight), Address(y), Address(bias), addend, pre, output));
+                m, n, k, contiguous, contiguous,
+                new MatMulCall(Address(x), Address(weight), Address(y), Address(bias), addend, pre, output));
     }
 }

@@ -16,8 +16,10 @@ internal sealed unsafe partial class CpuBackend<V>
         if (m <= MatVecKernel.MaxRows)
             MatVec(Pointer(x), Pointer(weight), Pointer(bias), Pointer(y), m, n, k);
         else
+        {
             Multiply(m, n, k, new Operand(Pointer(x), k), new Operand(Pointer(weight), k, transposed: true), Pointer(y),
                 accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), n));
+        }
     }
 
     // dx (M, K) = dy (M, N) W
@@ -45,7 +47,7 @@ internal sealed unsafe partial class CpuBackend<V>
     /// </summary>
     private void Multiply<E>(int m, int n, int k, Operand a, Operand b, float* c, bool accumulate, E epilogue)
         where E : struct, IEpilogue =>
-        Multiply(m, n, k, a, new OperandColumns(b), c, accumulate, epilogue);
+            Multiply(m, n, k, a, new OperandColumns(b), c, accumulate, epilogue);
 
     /// <summary>The same for columns of B that are not floats in memory.</summary>
     private void Multiply<B, E>(int m, int n, int k, Operand a, B b, float* c, bool accumulate, E epilogue)
@@ -92,8 +94,10 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 rowItems = Math.Min((rowItems + threads - 1) / threads * threads, CpuBackend<V>.Items(rows, 4 * mr));
                 if (rowItems < threads)
+                {
                     columnItems =
                         Math.Min((threads + rowItems - 1) / rowItems, CpuBackend<V>.Items(columns, 4 * Gemm<V>.NR));
+                }
             }
 
             int rowsPerItem = RoundUp((rows + rowItems - 1) / rowItems, mr);

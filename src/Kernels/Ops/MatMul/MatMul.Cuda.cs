@@ -36,7 +36,7 @@ internal static partial class TensorCoreMatMul
     internal static void Forward64x64(
         long a, long b, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart,
         int output) =>
-        Multiply<Tile64x64, KMajor, KMajor>(a, b, c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            Multiply<Tile64x64, KMajor, KMajor>(a, b, c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(256, Hot = true, ComputeCapability = 80, DynamicSharedBytes = Shared128x256)]
     internal static void BackwardInput128x256(
@@ -54,7 +54,7 @@ internal static partial class TensorCoreMatMul
     internal static void BackwardInput64x64(
         long a, long b, long c, long bias, long addend, long pre, int rows, int columns, int depth, int depthOfPart,
         int output) =>
-        Multiply<Tile64x64, KMajor, MnMajor>(a, b, c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            Multiply<Tile64x64, KMajor, MnMajor>(a, b, c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(256, Hot = true, ComputeCapability = 80, DynamicSharedBytes = Shared128x256)]
     internal static void BackwardWeight128x256(

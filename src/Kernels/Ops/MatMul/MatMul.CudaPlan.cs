@@ -142,8 +142,11 @@ internal readonly struct MatMulPlan
         }
 
         if (bestParts == 0)
+        {
             throw new TinyLlmException($"MatMul: a group of the device has {device.SharedBytesOfGroup} bytes of "
                 + $"shared memory; the tensor core kernels need {candidates[^1].SharedBytes}.");
+        }
+
         return new MatMulPlan(
             (int)kind * candidates.Length + best, bestParts, rows, columns, depth, device.Multiprocessors);
     }

@@ -19,43 +19,43 @@ internal static partial class TensorCoreMatMul
     internal static void WarpgroupForward128x256(
         TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
         int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, KMajor>(
-        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, KMajor>(
+                c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x128)]
     internal static void WarpgroupForward128x128(
         TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
         int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, KMajor>(
-        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, KMajor>(
+                c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x256)]
     internal static void WarpgroupBackwardInput128x256(
         TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
         int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, MnMajor>(
-        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            MultiplyByWarpgroups<WarpgroupTile128x256, KMajor, MnMajor>(
+                c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x128)]
     internal static void WarpgroupBackwardInput128x128(
         TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
         int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, MnMajor>(
-        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            MultiplyByWarpgroups<WarpgroupTile128x128, KMajor, MnMajor>(
+                c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x256)]
     internal static void WarpgroupBackwardWeight128x256(
         TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
         int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x256, MnMajor, MnMajor>(
-        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            MultiplyByWarpgroups<WarpgroupTile128x256, MnMajor, MnMajor>(
+                c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [Kernel(WarpgroupThreads, Hot = true, ComputeCapability = 90, DynamicSharedBytes = SharedWarpgroup128x128)]
     internal static void WarpgroupBackwardWeight128x128(
         TensorMap mapA, TensorMap mapB, long c, long bias, long addend, long pre, int rows, int columns, int depth,
         int depthOfPart, int output) =>
-        MultiplyByWarpgroups<WarpgroupTile128x128, MnMajor, MnMajor>(
-        c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
+            MultiplyByWarpgroups<WarpgroupTile128x128, MnMajor, MnMajor>(
+                c, bias, addend, pre, rows, columns, depth, depthOfPart, output);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyByWarpgroups<TTile, TA, TB>(

@@ -65,8 +65,10 @@ internal sealed unsafe partial class CpuBackend<V>
         {
             float* argument = pre + row * stride + column, result = dx + row * stride + column;
             for (int i = 0; i < count; i += V.Width)
+            {
                 V.Store(result + i, V.Load(result + i, count - i) * GeluDerivative(V.Load(argument + i, count - i)),
                     count - i);
+            }
         }
     }
 

@@ -88,8 +88,10 @@ internal sealed class MatMulText(IMatMulTile tile, bool aKMajor, bool bKMajor)
         for (int block = 0; block < rowBlocks; block++)
             LoadFragment(lines, "readA", aKMajor, step, block, PtxLines.Vector("a", 4 * (set * rowBlocks + block), 4));
         for (int block = 0; block < columnBlocks / 2; block++)
+        {
             LoadFragment(
                 lines, "readB", bKMajor, step, block, PtxLines.Vector("b", 4 * (set * columnBlocks / 2 + block), 4));
+        }
     }
 
     private static void LoadFragment(

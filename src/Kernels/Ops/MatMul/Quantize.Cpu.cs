@@ -20,7 +20,7 @@ internal sealed unsafe partial class CpuBackend<V>
 
         public static QuantizedRows Of(QuantizedMatrix matrix) =>
             new((sbyte*)((CpuStorage)matrix.Values.Storage).Pointer + matrix.Values.Offset, Pointer(matrix.Scales),
-            matrix.Rows, matrix.Blocks);
+                matrix.Rows, matrix.Blocks);
 
         public sbyte* Values(int row) => values + (long)row * Width;
 
@@ -47,8 +47,10 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 CopyPadded(x + (long)i * k, k, row, y.Width);
                 for (int block = 0; block < y.Blocks; block++)
+                {
                     y.Scales(i)[block] = QuantizedBlock.Round(
                         row + block * QuantizedMatrix.BlockSize, y.Values(i) + block * QuantizedMatrix.BlockSize);
+                }
             }
         }
     }

@@ -9,8 +9,10 @@ internal sealed unsafe partial class CpuBackend<V>
         if (m <= MatVecKernel.MaxRows)
             QuantizedMatVec(Pointer(x), rows, Pointer(bias), Pointer(y), m, k);
         else
+        {
             Multiply(m, rows.Count, k, new Operand(Pointer(x), k), new QuantizedColumns(this, rows), Pointer(y),
                 accumulate: false, new BiasEpilogue(Pointer(bias), Pointer(y), rows.Count));
+        }
     }
 
     /// <summary>
@@ -30,9 +32,12 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 int count = Math.Min(Gemm<V>.NR, end - column);
                 for (int i = 0; i < count; i++)
+                {
                     QuantizedBlock.WidenRow(
                         weight.Values(column + i) + depth, weight.Scales(column + i) + firstBlock, blocks,
                         panel + i * width);
+                }
+
                 Gemm<V>.PackB(new Operand(panel, width, transposed: true), count, depths, packed);
             }
         }

@@ -96,9 +96,12 @@ internal sealed unsafe partial class CpuBackend<V>
         {
             V sum = V.Zero;
             for (int block = 0; block < weight.Blocks; block++)
+            {
                 sum = V.MultiplyAdd(
                     V.DotOf64(weight.Values(row) + block * Size, x + (long)i * weight.Width + block * Size),
                     V.Create(weight.Scales(row)[block]), sum);
+            }
+
             float* sums = stackalloc float[GroupRows];
             V.SumEach(sum, V.Zero, V.Zero, V.Zero, sums);
             y[(long)i * weight.Count + row] = sums[0];

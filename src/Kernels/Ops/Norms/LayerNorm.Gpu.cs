@@ -106,8 +106,8 @@ internal sealed partial class GpuBackend
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WriteLayerNorm<T,
         TPlaces>(ArrayView<T> x, ArrayView<Float32> weight, ArrayView<Float32> bias, ArrayView<T> y, int place,
-        int first, int end, int step,
-        float average, float scale) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
+            int first, int end, int step,
+            float average, float scale) where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
     {
         for (int i = first; i < end; i += step)
         {
@@ -139,11 +139,15 @@ internal sealed partial class GpuBackend
         float averageG = GroupReduction.Sum(sumG.Sum, shared, threads.Count) / c,
             averageGn = GroupReduction.Sum(sumGn.Sum, shared, threads.Count) * scale / c;
         if (packed != 0)
+        {
             AddLayerNormGradient<T, Fours>(
                 dy, x, weight, dx, place, first, end, step, average, scale, averageG, averageGn);
+        }
         else
+        {
             AddLayerNormGradient<T, AnyPlaces>(
                 dy, x, weight, dx, place, first, end, step, average, scale, averageG, averageGn);
+        }
     }
 
     // g = dy weight. The weight is zero behind the end of a row, so that g is too.
@@ -165,8 +169,8 @@ internal sealed partial class GpuBackend
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddLayerNormGradient<T,
         TPlaces>(ArrayView<T> dy, ArrayView<T> x, ArrayView<Float32> weight, ArrayView<T> dx, int place, int first,
-        int end, int step,
-        float average, float scale, float averageG, float averageGn) where T : unmanaged, IElement<T>
+            int end, int step,
+            float average, float scale, float averageG, float averageGn) where T : unmanaged, IElement<T>
         where TPlaces : unmanaged, IPlaces
     {
         for (int i = first; i < end; i += step)

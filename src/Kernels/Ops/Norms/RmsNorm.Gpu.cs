@@ -99,18 +99,22 @@ internal sealed partial class GpuBackend
             : SumRmsNormGradient<T, AnyPlaces>(dy, gradient, x, source, weight, first, end, step);
         float average = GroupReduction.Sum(sum, shared, threads.Count) * scale / c;
         if (packed != 0)
+        {
             WriteRmsNormGradient<T, Fours>(
                 dy, gradient, x, source, weight, dx, target, first, end, step, scale, average, accumulate);
+        }
         else
+        {
             WriteRmsNormGradient<T, AnyPlaces>(
                 dy, gradient, x, source, weight, dx, target, first, end, step, scale, average, accumulate);
+        }
     }
 
     // g . x, g = dy weight
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float SumRmsNormGradient<T,
         TPlaces>(ArrayView<T> dy, int gradient, ArrayView<T> x, int source, ArrayView<Float32> weight, int first,
-        int end, int step)
+            int end, int step)
         where T : unmanaged, IElement<T> where TPlaces : unmanaged, IPlaces
     {
         Float4 sum = default;
@@ -128,8 +132,8 @@ internal sealed partial class GpuBackend
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void WriteRmsNormGradient<T,
         TPlaces>(ArrayView<T> dy, int gradient, ArrayView<T> x, int source, ArrayView<Float32> weight, ArrayView<T> dx,
-        int target, int first, int end,
-        int step, float scale, float average, int accumulate) where T : unmanaged, IElement<T>
+            int target, int first, int end,
+            int step, float scale, float average, int accumulate) where T : unmanaged, IElement<T>
         where TPlaces : unmanaged, IPlaces
     {
         for (int i = first; i < end; i += step)

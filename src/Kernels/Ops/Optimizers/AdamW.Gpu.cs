@@ -9,9 +9,9 @@ internal sealed partial class GpuBackend
         Tensor parameters, Tensor gradients, Tensor m, Tensor v, Tensor sumSquares, Tensor state,
         AdamWSettings settings,
         Tensor? copy) =>
-        Launch(Each(parameters.Count), AdamWKernel, Floats(parameters), Floats(gradients), Floats(m), Floats(v),
-        Floats(sumSquares), Integers(state), settings,
-            View<BFloat16>(copy));
+            Launch(Each(parameters.Count), AdamWKernel, Floats(parameters), Floats(gradients), Floats(m), Floats(v),
+                Floats(sumSquares), Integers(state), settings,
+                    View<BFloat16>(copy));
 
     [Kernel(GroupSize)]
     private static void AdamWKernel(

@@ -7,8 +7,8 @@ internal sealed partial class GpuBackend
 {
     private protected override void MuonMomentumCore(
         Tensor gradients, Tensor momentum, Tensor update, Tensor sumSquares, float decay, float clip) =>
-        Launch(Each(gradients.Count), MuonMomentumKernel, Floats(gradients), Floats(momentum), Floats(update),
-        Floats(sumSquares), decay, clip);
+            Launch(Each(gradients.Count), MuonMomentumKernel, Floats(gradients), Floats(momentum), Floats(update),
+                Floats(sumSquares), decay, clip);
 
     private protected override void MuonStepCore(
         Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale,
@@ -24,8 +24,8 @@ internal sealed partial class GpuBackend
         Tensor parameters, Tensor direction, Tensor sumSquares, Tensor state, float factor, float scale,
         float weightDecay, Tensor? copy)
         where T : unmanaged, IElement<T> =>
-        Launch(Each(parameters.Count), MuonStepKernel, Floats(parameters),
-        View<T>(direction), Floats(sumSquares), Integers(state), factor, scale, weightDecay, View<BFloat16>(copy));
+            Launch(Each(parameters.Count), MuonStepKernel, Floats(parameters),
+            View<T>(direction), Floats(sumSquares), Integers(state), factor, scale, weightDecay, View<BFloat16>(copy));
 
     [Kernel(GroupSize)]
     private static void MuonMomentumKernel(

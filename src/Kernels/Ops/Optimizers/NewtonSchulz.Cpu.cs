@@ -4,7 +4,7 @@ internal sealed unsafe partial class CpuBackend<V>
 {
     private protected override void NormalizeCore(Tensor x, Tensor sumSquares, Tensor y) =>
         pool.Run(new NormalizeKernel(Pointer(x), Pointer(y), x.Count, 1 / (MathF.Sqrt(*Pointer(sumSquares)) + 1e-7f)),
-        Items(x.Count, Chunk));
+            Items(x.Count, Chunk));
 
     private protected override void NewtonSchulzFactorCore(
         Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
@@ -39,9 +39,12 @@ internal sealed unsafe partial class CpuBackend<V>
             {
                 long start = (long)row * k;
                 for (int i = 0; i < k; i += V.Width)
+                {
                     V.Store(y + start + i,
                         V.MultiplyAdd(b, V.Load(gram + start + i, k - i), c * V.Load(square + start + i, k - i)),
                         k - i);
+                }
+
                 y[start + row] += coefficients.A;
             }
         }

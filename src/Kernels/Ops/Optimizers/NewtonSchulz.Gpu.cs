@@ -27,8 +27,8 @@ internal sealed partial class GpuBackend
 
     private void NewtonSchulzFactor<T>(Tensor gram, Tensor square, Tensor y, QuinticCoefficients coefficients)
         where T : unmanaged, IElement<T> =>
-        Launch(Each(gram.Count), NewtonSchulzFactorKernel, Floats(gram), Floats(square), View<T>(y), gram.Shape[0],
-        coefficients);
+            Launch(Each(gram.Count), NewtonSchulzFactorKernel, Floats(gram), Floats(square), View<T>(y), gram.Shape[0],
+                coefficients);
 
     [Kernel(GroupSize)]
     private static void NormalizeKernel<T>(ArrayView<float> x, ArrayView<float> sumSquares, ArrayView<T> y)

@@ -27,6 +27,6 @@ public class FieldLineTests
 
     private static string Fit(FieldLine line, int width, string speed) =>
         line.Fit(width, new Field("step     80/800", "step  80/800", 0), new Field("loss 3.9512"),
-        new Field("validation loss 3.7430", "val 3.7430", 0), new Field("1.383 bits/byte", 1),
-            new Field("lr 3.98e-3", 2), new Field($"{speed} tokens/s", 3));
+            new Field("validation loss 3.7430", "val 3.7430", 0), new Field("1.383 bits/byte", 1),
+                new Field("lr 3.98e-3", 2), new Field($"{speed} tokens/s", 3));
 }

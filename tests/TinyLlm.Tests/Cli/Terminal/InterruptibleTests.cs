@@ -12,8 +12,8 @@ public class InterruptibleTests
         Assert.Equal(3, Interruptible.Run(() => 3, TestContext.Current.CancellationToken));
         Assert.Equal("x",
             Assert.Throws<TinyLlmException>(
-            () => Interruptible.Run<int>(
-            () => throw new TinyLlmException("x"), TestContext.Current.CancellationToken)).Message);
+                () => Interruptible.Run<int>(
+                    () => throw new TinyLlmException("x"), TestContext.Current.CancellationToken)).Message);
     }
 
     [Fact]

@@ -26,8 +26,10 @@ public class EvalViewTests
         Assert.All(lines, line => Assert.True(line.Length <= width, line));
         Assert.Equal(parts * 3, lines.Length);
         for (int part = 0; part < parts; part++)
+        {
             Assert.Equal(["model", "runs/a", "runs/b"], lines[(3 * part)..(3 * part + 3)]
                 .Select(line => line.Split(' ')[0]));
+        }
 
         // All columns, in their order, and a difference beside what it is a difference of.
         string header = string.Join(' ', lines.Where((_, i) => i % 3 == 0).Select(line => line["model".Length..]));

@@ -11,8 +11,8 @@ public class TokenizerViewTests
 {
     private static readonly ReadOnlyMemory<byte> Text = Encoding.UTF8.GetBytes(
         string.Join(
-        ' ', Enumerable.Range(0, 5000)
-        .Select(i => $"word{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676)}")));
+            ' ', Enumerable.Range(0, 5000)
+            .Select(i => $"word{(char)('a' + i % 26)}{(char)('a' + i / 26 % 26)}{(char)('a' + i / 676)}")));
 
     [Theory]
     [InlineData(BpeTrainer.MaximumTextBytes, false)]

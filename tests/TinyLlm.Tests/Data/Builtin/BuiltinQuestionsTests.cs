@@ -171,9 +171,11 @@ public partial class BuiltinQuestionsTests
                 _ => null,
             };
             if (expected is not null)
+            {
                 Assert.True(
                     string.Equals(expected + ".", chat.Answer, StringComparison.OrdinalIgnoreCase),
                     $"{chat.Question} -> {chat.Answer}; expected {expected}");
+            }
         }
     }
 

@@ -32,7 +32,7 @@ public sealed class DataSetDownloadTests
         using var stop = new CancellationTokenSource();
         using var bench = new DownloadBench(
             request => LoopbackAnswer.File(
-            request, Content) with
+                request, Content) with
             {
                 Sends = request.Number == 0 ? Half
             : Content.Length - request.Start,

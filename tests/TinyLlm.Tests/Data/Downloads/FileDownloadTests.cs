@@ -42,7 +42,7 @@ public sealed class FileDownloadTests
         Assert.Equal(
             bench.Requests.Length - 1,
             bench.Notes.Count(
-            note => note.StartsWith("the connection was cut; next attempt in", StringComparison.Ordinal)));
+                note => note.StartsWith("the connection was cut; next attempt in", StringComparison.Ordinal)));
     }
 
     [Theory]
@@ -52,7 +52,7 @@ public sealed class FileDownloadTests
     {
         using var bench = new DownloadBench(
             request => LoopbackAnswer.File(
-            request, Content) with
+                request, Content) with
             {
                 Sends = request.Number == 0 ? sends
             : Content.Length - request.Start,
@@ -79,7 +79,7 @@ public sealed class FileDownloadTests
     {
         using var bench = new DownloadBench(
             request => new LoopbackAnswer(
-            200, Content)
+                200, Content)
             { Headers = ["ETag: \"one\""], Sends = request.Number == 0 ? Half : Content.Length });
         bench.Succeed();
         Assert.Equal([0, Half], bench.Requests.Select(r => r.Start));
@@ -113,9 +113,9 @@ public sealed class FileDownloadTests
                 Headers =
                 ["ETag: \"one\"", $"Content-Range: bytes 100-{Content.Length - 1}/{Content.Length}"]
             }
-            : LoopbackAnswer.File(
-                request, Content) with
-            { Sends = request.Number == 0 ? Half : Content.Length - request.Start });
+                : LoopbackAnswer.File(
+                    request, Content) with
+                { Sends = request.Number == 0 ? Half : Content.Length - request.Start });
         bench.Succeed();
         Assert.Equal([0, Half, 0], bench.Requests.Select(r => r.Start));
     }
@@ -309,7 +309,7 @@ public sealed class FileDownloadTests
 
         using var known = new DownloadBench(
             request => LoopbackAnswer.File(
-            request, Content) with
+                request, Content) with
             {
                 Length = -1,
                 Sends = request.Number == 0 ? Half

@@ -52,7 +52,7 @@ public sealed class ChatExamplesTests
         using var backend = Backend.Create("cpu");
         using var model = new Gpt(
             GptConfig.Create(
-            architecture, 2, 4, 32, Context, tokenizer.VocabularySize, architecture == Architecture.Gpt2 ? 4 : 2),
+                architecture, 2, 4, 32, Context, tokenizer.VocabularySize, architecture == Architecture.Gpt2 ? 4 : 2),
             backend);
         model.Initialize(3);
 

@@ -182,10 +182,12 @@ public sealed class ChatRowsTests : IDisposable
     public void Rows_AreConversationsOrDocuments(string text, string? field, bool expected)
     {
         foreach (string ending in new[] { "", ".gz", ".zst" })
+        {
             Assert.Equal(
                 expected, ChatData.IsChat(
-                folder.Write("rows.jsonl" + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(text), ending)),
-                field));
+                    folder.Write("rows.jsonl" + ending, SourceReading.Compress(Encoding.UTF8.GetBytes(text), ending)),
+                    field));
+        }
     }
 
     [Theory]

@@ -65,7 +65,7 @@ public sealed class ChoiceRowsTests : IDisposable
     [InlineData("""{"question":"\ud800","choices":["a","b"],"answer":0}""", "half of a surrogate pair")]
     public void ABadRow_IsNamed(string row, string part) =>
         UserError.Expect(
-        () => ChoiceRows.Read(folder.Write("rows.jsonl", Good + "\n\n" + row + "\n")), "rows.jsonl, line 3", part);
+            () => ChoiceRows.Read(folder.Write("rows.jsonl", Good + "\n\n" + row + "\n")), "rows.jsonl, line 3", part);
 
     [Fact]
     public void AFileWithoutRows_AndChoicesAmongConversations_AreRefused()

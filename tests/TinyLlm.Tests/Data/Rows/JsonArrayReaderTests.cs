@@ -34,7 +34,7 @@ public class JsonArrayReaderTests
                 Assert.Equal(array.Count, read.Count);
                 Assert.All(Enumerable.Range(0, read.Count), i =>
                     Assert.True(JsonNode.DeepEquals(array[i], JsonNode.Parse(read[i])),
-                    $"seed {seed}, step {step}, row {i + 1}"));
+                        $"seed {seed}, step {step}, row {i + 1}"));
             }
         }
     }

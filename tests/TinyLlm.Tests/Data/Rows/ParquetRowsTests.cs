@@ -34,8 +34,10 @@ public sealed class ParquetRowsTests : IDisposable
         using (var file = File.Create(folder["rows.parquet"]))
         {
             foreach (var group in groups)
+            {
                 await ParquetSerializer.SerializeAsync(group, file, new ParquetOptions { Append = file.Length > 0 },
                     cancellationToken: TestContext.Current.CancellationToken);
+            }
         }
 
         foreach (string ending in (string[])["", ".gz", ".zst"])

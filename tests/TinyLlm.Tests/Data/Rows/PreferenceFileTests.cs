@@ -68,6 +68,6 @@ public sealed class PreferenceFileTests : IDisposable
     [Fact]
     public void AFileThatCannotBeWritten_IsNamed() =>
         UserError.Expect(
-        () => new PreferenceFile(folder["no/such/p.jsonl"]).Prefer(Question, "a", "b"), "no/such/p.jsonl",
-        "could not be written");
+            () => new PreferenceFile(folder["no/such/p.jsonl"]).Prefer(Question, "a", "b"), "no/such/p.jsonl",
+            "could not be written");
 }

@@ -52,7 +52,8 @@ public sealed class RowFileTests : IDisposable
         UserError.Expect(() => ChatRows.Read(Write(name, "[\n")).Count(), name, "the file ends within the array");
         Assert.Equal(
             ["b"], PreferenceRows.Read(
-            Write(name, "[{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}]")).Pairs.Select(pair => pair.Chosen));
+                Write(name, "[{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}]")).Pairs.Select(
+                    pair => pair.Chosen));
         Assert.Equal(
             1, ChoiceRows.Read(Write(name, "[{\"question\":\"a\",\"choices\":[\"b\",\"c\"],\"answer\":1}]"))[0].Answer);
     }
@@ -116,7 +117,7 @@ public sealed class RowFileTests : IDisposable
         Assert.True(ChoiceRows.AreIn(folder["choices.parquet"], null));
         Assert.Equal(
             ("a", 1), (ChoiceRows.Read(folder["choices.parquet"])[0].Context,
-            ChoiceRows.Read(folder["choices.parquet"])[0].Answer));
+                ChoiceRows.Read(folder["choices.parquet"])[0].Answer));
         Assert.Equal(["b"], PreferenceRows.Read(folder["pairs.parquet"]).Pairs.Select(pair => pair.Chosen));
 
         // A Parquet file is one by its first bytes, and a name alone does not make one.
@@ -165,14 +166,16 @@ public sealed class RowFileTests : IDisposable
         UserError.Expect(() => RowFiles.Expand([folder.Path + "/*.txt"], "--val-data"), "--val-data ");
         foreach (string word in (string[])[folder["none.txt"], folder["*.none"], "builtin:poems",
             folder.Write("e.txt", ""), folder.Write("a.zip", "PK"), rows + "=0", folder.Write("0.tokens", "x")])
+        {
             UserError.Expect(
                 () => DataSource.Parse([word], new SourceOptions(), "--val-data"),
                 $"--val-data {word.Replace("=0", "", StringComparison.Ordinal)}");
+        }
     }
 
     private string Write(string name, string text) =>
         folder.Write(
             name, SourceReading.Compress(
-            Encoding.UTF8.GetBytes(text), name.EndsWith(".gz", StringComparison.Ordinal)
-            || name.EndsWith(".zst", StringComparison.Ordinal) ? Path.GetExtension(name) : ""));
+                Encoding.UTF8.GetBytes(text), name.EndsWith(".gz", StringComparison.Ordinal)
+                || name.EndsWith(".zst", StringComparison.Ordinal) ? Path.GetExtension(name) : ""));
 }

@@ -204,7 +204,7 @@ public sealed class RowMarksTests : IDisposable
 
     private void RefusePair(string row, string part) =>
         UserError.Expect(
-        () => PreferenceRows.Read(
-        folder.Write("pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"yes\",\"rejected\":\"no\"}\n" + row)),
-        "pairs.jsonl, line 2: ", part);
+            () => PreferenceRows.Read(
+                folder.Write("pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"yes\",\"rejected\":\"no\"}\n" + row)),
+            "pairs.jsonl, line 2: ", part);
 }

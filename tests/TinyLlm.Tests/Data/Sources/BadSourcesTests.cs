@@ -174,9 +174,11 @@ public class BadSourcesTests
             string path = folder.Write("a.parquet", file[..length]);
             UserError.Expect(() => SourceReading.Texts(path), path, "damaged, cut off or of an unknown kind");
             if (length > 10)
+            {
                 UserError.Expect(
                     () => SourceReading.Texts(SourceReading.Source(path), bytes: 10), path,
                     "damaged, cut off or of an unknown kind");
+            }
         }
     }
 
@@ -194,7 +196,7 @@ public class BadSourcesTests
         path = folder.Write(
             "b.parquet",
             SourceReading.Parquet<string>(
-            schema, [["a"]], (group, rows) => group.WriteAsync(schema.DataFields[1], rows, new int[rows.Length])));
+                schema, [["a"]], (group, rows) => group.WriteAsync(schema.DataFields[1], rows, new int[rows.Length])));
         UserError.Expect(() => SourceReading.Texts(path), path, "\"text\" holds list of string");
     }
 

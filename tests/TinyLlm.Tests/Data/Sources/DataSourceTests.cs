@@ -128,7 +128,7 @@ public class DataSourceTests
         Assert.Equal(
             [1, 0.5, 3],
             DataSource.Parse([$"{a}=1", $"{b}=0.5", "builtin:stories=3"], Options)
-            .Select(source => source.Weight!.Value));
+                .Select(source => source.Weight!.Value));
     }
 
     [Theory]
@@ -227,10 +227,13 @@ public class DataSourceTests
     {
         using var folder = new TemporaryFolder();
         for (int i = 0; i < 50; i++)
+        {
             folder.Write(
                 $"{i}.jsonl",
                 Encoding.UTF8.GetBytes(
-                string.Concat(Enumerable.Repeat("{\"text\": \"ab\"}\nbad\n{\"text\": \"\"}\n", 40))));
+                    string.Concat(Enumerable.Repeat("{\"text\": \"ab\"}\nbad\n{\"text\": \"\"}\n", 40))));
+        }
+
         var report = new ReadReport();
         Parallel.ForEach(SourceReading.Source(folder.Path).Units(100), unit => SourceReading.Pieces([unit], report));
 

@@ -30,7 +30,7 @@ public class DataStatisticsTests
         var sources = DataSource.Parse([folder.Path], new SourceOptions());
         var counts = DataStatistics.Collect(
             sources, null, report, threads, bytes =>
-            Interlocked.Add(ref read, bytes), TestContext.Current.CancellationToken);
+                Interlocked.Add(ref read, bytes), TestContext.Current.CancellationToken);
 
         Assert.Equal((6, 2), (counts.Total.ByteLengths.Count, counts.Duplicates));
         Assert.Equal((3L * text.Length) - 1 + 5 + 5 + 8, counts.Total.ByteLengths.Sum);
@@ -54,7 +54,7 @@ public class DataStatisticsTests
                     + (i % 7 == 0 ? "\n" : i % 5 == 0 ? "\n\u4e2d" : ""))];
         folder.Write(
             "a.jsonl", string.Concat(
-            texts.Select(text => System.Text.Json.JsonSerializer.Serialize(new { text }) + "\n")));
+                texts.Select(text => System.Text.Json.JsonSerializer.Serialize(new { text }) + "\n")));
         var tokenizer = BpeTrainer.Train("aaa bbb ccc"u8, 262);
         var counts = DataStatistics.Collect(
             DataSource.Parse([folder["a.jsonl"]], new SourceOptions()), tokenizer, new ReadReport(), 2, _ =>
@@ -67,9 +67,9 @@ public class DataStatisticsTests
         Assert.Equal(texts.Sum(text => Encoding.UTF8.GetByteCount(text)), counts.Total.ByteLengths.Sum);
         Assert.All(counts.Total.ByteLengths.Bars,
             bar => Assert.Equal(
-            texts.Count(
-            text => Encoding.UTF8.GetByteCount(text) >= bar.From && Encoding.UTF8.GetByteCount(text) <= bar.To),
-            bar.Count));
+                texts.Count(
+                    text => Encoding.UTF8.GetByteCount(text) >= bar.From && Encoding.UTF8.GetByteCount(text) <= bar.To),
+                bar.Count));
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public class DataStatisticsTests
         string path = folder.Write("a.txt.gz", "no gzip at all");
         UserError.Expect(
             () => DataStatistics.Collect(
-            DataSource.Parse([path], new SourceOptions()), null, new ReadReport(), 2, _ =>
-            { }, TestContext.Current.CancellationToken), path);
+                DataSource.Parse([path], new SourceOptions()), null, new ReadReport(), 2, _ =>
+                { }, TestContext.Current.CancellationToken), path);
     }
 }

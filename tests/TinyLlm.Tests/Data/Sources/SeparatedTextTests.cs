@@ -155,7 +155,8 @@ public class SeparatedTextTests
         string text = folder.Write("a.txt", string.Join($"\n{Separator}\n", documents) + $"\n{Separator}\n");
         string lines = folder.Write(
             "a.jsonl", string.Join(
-            '\n', documents.Select(document => System.Text.Json.JsonSerializer.Serialize(new { text = document }))));
+                '\n', documents.Select(
+                    document => System.Text.Json.JsonSerializer.Serialize(new { text = document }))));
         int[] ids = Encode(SourceReading.Source(text, Options)), expected = Encode(SourceReading.Source(lines));
 
         Assert.Equal(expected, ids);
@@ -197,8 +198,8 @@ public class SeparatedTextTests
     [InlineData("a\r")]
     public void Separator_ThatIsNoLine_IsRefused(string separator) =>
         UserError.Expect(
-        () => DataSource.Parse(["builtin:stories"], new SourceOptions(DocumentSeparator: separator)),
-        "--document-separator", "one line");
+            () => DataSource.Parse(["builtin:stories"], new SourceOptions(DocumentSeparator: separator)),
+            "--document-separator", "one line");
 
     private static byte[] RandomText(Random random, string separator, int parts)
     {

@@ -35,9 +35,9 @@ public class SourceFormatsTests
         using var folder = new TemporaryFolder();
         string lines = string.Join(
             '\n', Texts.Select(
-            (text, i) =>
-            System.Text.Json.JsonSerializer.Serialize(
-                new { id = i, text, tags = new[] { "text" }, more = new { text = "not this" } })));
+                (text, i) =>
+                    System.Text.Json.JsonSerializer.Serialize(
+                        new { id = i, text, tags = new[] { "text" }, more = new { text = "not this" } })));
         foreach (string extension in new[] { ".jsonl", ".ndjson", ".JSONL" })
         {
             var report = new ReadReport();
@@ -128,7 +128,7 @@ public class SourceFormatsTests
 
         Assert.Equal(
             bytes, SourceReading.Join(
-            SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", bytes)).Units(10), report)));
+                SourceReading.Pieces(SourceReading.Source(folder.Write("a.txt", bytes)).Units(10), report)));
         Assert.Equal((1, 1), (report.Documents, report.DocumentsNotUtf8));
     }
 }

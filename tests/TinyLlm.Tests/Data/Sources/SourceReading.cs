@@ -19,8 +19,11 @@ internal static class SourceReading
     {
         var text = new MemoryStream();
         for (int i = 0; i < parts; i++)
+        {
             text.Write(random.Next(30) == 0 ? [(byte)random.Next(256)]
                 : Encoding.UTF8.GetBytes(Parts[random.Next(Parts.Length)]));
+        }
+
         return text.ToArray();
     }
 

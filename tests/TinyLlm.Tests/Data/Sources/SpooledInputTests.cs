@@ -35,8 +35,11 @@ public sealed class SpooledInputTests : IDisposable
         string pipe = Pipe("rows", rows);
         Assert.True(ChatData.IsChat(pipe, null));
         for (int i = 0; i < 2; i++)
+        {
             Assert.Equal([$"{pipe}, line 2", $"{pipe}, line 3"], ChatRows.Read(pipe).Select(row =>
                 row.Place!.ToString()));
+        }
+
         Assert.Equal(SourceReading.Source(pipe).Fingerprint, SourceReading.Source(pipe).Fingerprint);
     }
 

@@ -65,7 +65,7 @@ public class TextEncodingTests
                 Assert.Equal(["a", "b"], SourceReading.Texts(path, new SourceOptions(Strict: true)));
                 Assert.Equal(
                     ["a", "b"], SourceReading.Texts(
-                    SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: 1));
+                        SourceReading.Source(path, new SourceOptions(Strict: true)), bytes: 1));
             }
 
             var report = new ReadReport();

@@ -20,7 +20,8 @@ public sealed class PreparationTests : IDisposable
         folder.Write(
             "texts/rows.jsonl",
             string.Concat(
-            Enumerable.Range(0, 50).Select(i => $"{{\"text\": \"{SmallRun.Text(60, i).ReplaceLineEndings(" ")}\"}}\n"))
+                Enumerable.Range(0, 50)
+                .Select(i => $"{{\"text\": \"{SmallRun.Text(60, i).ReplaceLineEndings(" ")}\"}}\n"))
             + "{\"no\": 1}\n");
     }
 
@@ -152,7 +153,7 @@ public sealed class PreparationTests : IDisposable
         Assert.False(File.Exists(folder["out/prepared.json"]));
         Assert.DoesNotContain(
             Directory.GetFiles(folder["out"]), file =>
-            file.EndsWith(AtomicFile.TemporarySuffix, StringComparison.Ordinal));
+                file.EndsWith(AtomicFile.TemporarySuffix, StringComparison.Ordinal));
     }
 
     private IReadOnlyList<DataSource> Sources(bool strict = false) =>

@@ -36,9 +36,11 @@ public sealed class FewRowsTests
                 Compare.SameBits($"{rows} rows", expected, Multiply(vectorBits, threads: 1, depth, rows, quantized));
             foreach (int threads in (int[])[2, 3])
                 foreach (int rows in (int[])[1, 8])
+                {
                     Compare.SameBits(
                         $"{rows} rows, {threads} threads", expected,
                         Multiply(vectorBits, threads, depth, rows, quantized));
+                }
         }
     }
 

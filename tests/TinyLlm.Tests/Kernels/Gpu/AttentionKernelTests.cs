@@ -44,7 +44,7 @@ public abstract class AttentionKernelTests<TDevice> : AttentionChecks<TDevice> w
     [InlineData(20, 90, 1, 1, 16, 0.2f)]
     public void Offsets(int tq, int tk, int h, int hkv, int d, float dropout) =>
         Check(new AttentionSizes(3, tq, tk, h, hkv, d), offsets: [tk - tq, 1, tk - tq + tq / 2],
-        starts: [.. Enumerable.Range(0, 3 * tq).Select(n => n % tq / 2)], dropout: dropout);
+            starts: [.. Enumerable.Range(0, 3 * tq).Select(n => n % tq / 2)], dropout: dropout);
 
     /// <summary>
     /// A query whose document starts behind it sees no key: it gives zeros and -infinity, and no gradient.

@@ -61,7 +61,7 @@ public sealed class AttentionPlanTests
         ];
         Assert.Equal(
             expected, AttentionPlan.Kernels.Select(
-            kernel => kernel.GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes));
+                kernel => kernel.GetCustomAttribute<KernelAttribute>()!.DynamicSharedBytes));
         Assert.All(expected, bytes => Assert.InRange(bytes, 0, 99 * 1024));
     }
 

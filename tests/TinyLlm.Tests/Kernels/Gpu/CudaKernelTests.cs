@@ -69,7 +69,7 @@ public sealed partial class CudaKernelTests
         string[] before = old.Split('\n'), after = wanted.Split('\n');
         return string.Join(
             '\n', [.. before.Except(after).Select(line => $"- {line}"),
-            .. after.Except(before).Select(line => $"+ {line}")]);
+                .. after.Except(before).Select(line => $"+ {line}")]);
     }
 
     private static MachineCode CodeOf(MarkedKernel kernel, CudaTarget target) =>
@@ -80,8 +80,10 @@ public sealed partial class CudaKernelTests
         var all = new Dictionary<(string, string), Lazy<MachineCode>>();
         foreach (var kernel in kernels)
             foreach (var target in kernel.Targets)
+            {
                 all.Add((kernel.ToString(), target.Name),
                     new(() => Ptxas.Tool!.Assemble(kernel.Ptx(target), target, disassemble: kernel.Mark.Hot)));
+            }
 
         Parallel.ForEach(
             all.Values, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, code =>

@@ -46,9 +46,11 @@ public abstract class GpuOpsTests<TDevice>(OpSizes sizes) where TDevice : IDevic
         Assert.Equal(calls.Select(call => call.Name), actual.All.Select(call => call.Name));
         foreach (var (e, a) in calls.Zip(actual.All))
             foreach (var ((expectedValues, shape), (values, _)) in Outputs(e).Zip(Outputs(a)))
+            {
                 Compare.Close(
                     $"{e.Name} in {type}", Array.ConvertAll(expectedValues, v => (double)v), values, shape,
                     tolerance, 1);
+            }
     }
 
     private static List<(float[] Values, Shape Shape)> Outputs(OpCall call)

@@ -23,8 +23,8 @@ public sealed class MatMulPlanTests
         Assert.All(taken, place => Assert.Equal((128, 200), (place.Depth, place.EndDepth)));
         Assert.All(taken,
             place => Assert.True(
-            place.Row % 128 == 0 && place.Row < 128 * tileRows && place.Column % 64 == 0
-            && place.Column < 64 * tileColumns));
+                place.Row % 128 == 0 && place.Row < 128 * tileRows && place.Column % 64 == 0
+                && place.Column < 64 * tileColumns));
         Assert.Equal(tileRows * tileColumns, taken.Select(place => (place.Row, place.Column)).Distinct().Count());
     }
 
@@ -39,7 +39,7 @@ public sealed class MatMulPlanTests
         CheckKernel(onHopper, MatMulPlan.For(Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper));
         CheckKernel(
             onAmpere, MatMulPlan.For(
-            Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper with { ComputeCapability = 120 }));
+                Enum.Parse<MatMulKind>(kind), rows, columns, depth, hopper with { ComputeCapability = 120 }));
     }
 
     private static void CheckKernel(string expected, MatMulPlan plan)

@@ -27,9 +27,11 @@ public sealed class SharedTileTests
     public void Copies_MeetNoBankTwice()
     {
         for (int thread = 0; thread < 256; thread += 8)
+        {
             AssertDistinctBanks(
                 Enumerable.Range(thread, 8)
                 .Select(t => SharedTile.Offset(t / SharedTile.LineChunks, t % SharedTile.LineChunks)), ChunkBytes);
+        }
     }
 
     [Theory]
@@ -41,8 +43,10 @@ public sealed class SharedTileTests
     {
         for (int row = 0; row < Rows; row += 16)
             for (int lane = 0; lane < 32; lane += 8)
+            {
                 AssertDistinctBanks(
                     Enumerable.Range(lane, 8).Select(i => SharedTile.FragmentOffset(kMajor, isB, row, i)), ChunkBytes);
+            }
     }
 
     [Theory]
@@ -112,20 +116,24 @@ public sealed class SharedTileTests
     {
         for (int column = 0; column < width; column += 8)
             for (int half = 0; half < 32; half += 16) // 8-byte stores go half a warp at a time
+            {
                 AssertDistinctBanks(
-                Enumerable.Range(half, 16)
-                .Select(lane =>
-                    SharedTile.SumOffset(width, SharedTile.SumRow(lane), column + SharedTile.SumColumn(lane))), 8);
+                    Enumerable.Range(half, 16)
+                    .Select(lane =>
+                        SharedTile.SumOffset(width, SharedTile.SumRow(lane), column + SharedTile.SumColumn(lane))), 8);
+            }
 
         int lanesOfRow = width / 8;
         for (int row = 0; row < 32; row += 32 / lanesOfRow)
             for (int column = 0; column < 8; column += 4)
                 for (int quarter = 0; quarter < 32; quarter += 8) // 16-byte loads a quarter
+                {
                     AssertDistinctBanks(
-                    Enumerable.Range(quarter, 8)
-                    .Select(lane =>
-                        SharedTile.SumOffset(width, row + lane / lanesOfRow, lane % lanesOfRow * 8 + column)),
-                            ChunkBytes);
+                        Enumerable.Range(quarter, 8)
+                        .Select(lane =>
+                            SharedTile.SumOffset(width, row + lane / lanesOfRow, lane % lanesOfRow * 8 + column)),
+                                ChunkBytes);
+                }
     }
 
     [Fact]

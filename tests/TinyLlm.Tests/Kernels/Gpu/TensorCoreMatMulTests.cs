@@ -84,8 +84,10 @@ public sealed class TensorCoreMatMulTests
             foreach (MatMulOutput activation in new[] { MatMulOutput.None, MatMulOutput.Gelu, MatMulOutput.GeluSlope })
                 foreach (bool hasBias in new[] { false, true })
                     foreach (bool hasAddend in new[] { false, true })
+                    {
                         product.Check(
                             1, type | activation, type == MatMulOutput.F32 ? 1e-5 : ToleranceBf16, hasBias, hasAddend);
+                    }
     }
 
     [Theory]
@@ -195,8 +197,10 @@ public sealed class TensorCoreMatMulTests
                 workspace = (long)product.Allocate(plan.WorkspaceBytes);
             var slots = new long[MatMulPlan.MaxSlots];
             if (parts > 1)
+            {
                 Launch(product, kernel, plan.GridX, plan.GridY,
                     plan.Arguments(slots, new MatMulCall(a, b, 0, 0, 0, 0, output), workspace, new Descriptions()));
+            }
 
             using PtxMachine last = parts > 1 ? Machine(MatMulPlan.AddPartsIndex) : product;
             bool isF32 = (output & MatMulOutput.F32) != 0;
@@ -207,10 +211,13 @@ public sealed class TensorCoreMatMulTests
             if (parts == 1)
                 Launch(last, kernel, plan.GridX, plan.GridY, plan.Arguments(slots, call, 0, new Descriptions()));
             else
+            {
                 Launch(last, MatMulPlan.AddPartsIndex, plan.PartGroups, 1,
                     plan.PartArguments(
-                    slots, call,
-                    Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
+                        slots, call,
+                        Upload(last, product.Download<float>((ulong)workspace, plan.WorkspaceBytes / 4), true)));
+            }
+
             preAfter = Download(last, preAt, false);
             return Download(last, c, isF32);
         }
@@ -252,7 +259,7 @@ public sealed class TensorCoreMatMulTests
 
     private static PtxMachine Machine(int kernel) =>
         new(modules.GetOrAdd(
-        kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
+            kernel, i => new Lazy<PtxModule>(() => PtxModule.Parse(OfflineCompiler.Ptx(MatMulPlan.Kernels[i])))).Value);
 
     private static long Upload(PtxMachine machine, float[] values, bool isF32) =>
         (long)(isF32 ? machine.Upload<float>(values) : machine.Upload<ushort>(Array.ConvertAll(values, ToBf16)));

@@ -25,8 +25,10 @@ public sealed class TileCopyTests
             for (int tile = 0; firstDepth + 64 * tile < depth; tile++)
                 for (int line = 0; line < tileRows; line += linesOfPass)
                     if (line < copy.Extent && 64 * tile < copy.Depth)
+                    {
                         Assert.True(
                             copied.Add(copy.Address + tile * copy.TileStep + line / linesOfPass * copy.LineStep));
+                    }
         }
 
         var wanted = from row in Enumerable.Range(firstRow, Math.Min(tileRows, rows - firstRow))
@@ -52,9 +54,11 @@ public sealed class TileCopyTests
                 for (int panel = 0; panel < tileRows; panel += 64)
                     for (int line = 0; line < 64; line += linesOfPass)
                         if (panel < copy.Extent && 64 * tile + line < copy.Depth)
+                        {
                             Assert.True(
                                 copied.Add(copy.Address + 2 * panel + tile * copy.TileStep
                                 + line / linesOfPass * copy.LineStep));
+                        }
         }
 
         var wanted = from k in Enumerable.Range(firstDepth, depth - firstDepth)

@@ -104,7 +104,7 @@ public abstract class AttentionTests<TDevice> : AttentionChecks<TDevice> where T
 
         void Half(int start, TestTensor state) =>
             Backend.Attention(q.Slice(0, start, 2), k.Slice(0, start, 2), v.Slice(0, start, 2),
-            small.Slice(0, start, 2), logSumExpSmall.Slice(0, start, 2), default,
-            new AttentionDropout(0.5f, state, Site));
+                small.Slice(0, start, 2), logSumExpSmall.Slice(0, start, 2), default,
+                new AttentionDropout(0.5f, state, Site));
     }
 }

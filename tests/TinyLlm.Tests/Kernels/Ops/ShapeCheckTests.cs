@@ -95,17 +95,17 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "LayerNorm": Backend.LayerNorm(X(6, 5), X(5), X(4), X(6, 5), X(6), X(6), 1e-5f); break;
             case "LayerNormBackward":
                 Backend.LayerNormBackward(
-                X(6, 5), X(6, 5), X(5), X(6), X(6), X(6, 4), X(5), X(5)); break;
+                    X(6, 5), X(6, 5), X(5), X(6), X(6), X(6, 4), X(5), X(5)); break;
             case "RmsNorm": Backend.RmsNorm(X(6, 5), X(5), X(6, 5), X(5), 1e-5f); break;
             case "RmsNormBackward": Backend.RmsNormBackward(X(6, 5), X(6, 5), X(5), X(6), X(6, 5), X(4), false); break;
             case "Rope": Backend.Rope(X(1, 2, 3, 5), I(1, 2), X(9, 5), X(1, 2, 3, 5)); break;
             case "RopeBackward": Backend.RopeBackward(X(1, 2, 3, 6), I(1, 2), X(9, 4), X(1, 2, 3, 6)); break;
             case "Attention":
                 Backend.Attention(
-                X(1, 4, 3, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 3, 8), X(1, 3, 4)); break;
+                    X(1, 4, 3, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 3, 8), X(1, 3, 4)); break;
             case "Attention offsets":
                 Backend.Attention(
-                X(1, 4, 2, 8), X(1, 3, 2, 8), X(1, 3, 2, 8), X(1, 4, 2, 8), X(1, 2, 4)); break;
+                    X(1, 4, 2, 8), X(1, 3, 2, 8), X(1, 3, 2, 8), X(1, 4, 2, 8), X(1, 2, 4)); break;
             case "AttentionBackward":
                 Backend.AttentionBackward(
                     X(1, 4, 4, 8), X(1, 4, 4, 8), X(1, 4, 2, 8), X(1, 4, 2, 8), X(1, 4, 4, 8), X(1, 4, 4),
@@ -125,14 +125,14 @@ public sealed class ShapeCheckTests : BackendTests<Cpu256>
             case "LinearCrossEntropy": Backend.LinearCrossEntropy(X(6, 5), X(8, 4), I(6), 7, X(6), X(6)); break;
             case "LinearCrossEntropyBackward":
                 Backend.LinearCrossEntropyBackward(
-                X(6, 5), X(8, 5), I(6), 7, X(6), X(5), X(6, 5), X(8, 5)); break;
+                    X(6, 5), X(8, 5), I(6), 7, X(6), X(5), X(6, 5), X(8, 5)); break;
             case "Quantize": Backend.Quantize(new float[13], Q(4, 40)); break;
             case "QuantizedMatMul": Backend.QuantizedMatMul(X(8, 65), Q(4, 40), null, X(8, 4)); break;
             case "QuantizedMatMul y": Backend.QuantizedMatMul(X(8, 40), Q(4, 40), null, X(8, 5)); break;
             case "QuantizedEmbedding": Backend.QuantizedEmbedding(I(2, 3), Q(4, 40), I(3, 2), null, X(2, 3, 40)); break;
             case "QuantizedLinearCrossEntropy":
                 Backend.QuantizedLinearCrossEntropy(
-                X(6, 40), Q(4, 40), I(6), 5, X(6), X(6)); break;
+                    X(6, 40), Q(4, 40), I(6), 5, X(6), X(6)); break;
             case "SumSquares": Backend.SumSquares(X(6), X(2)); break;
             case "Dot": Backend.Dot(X(6), X(5), 1, X(1)); break;
             case "MuonMomentum": Backend.MuonMomentum(X(6), X(6), X(5), X(1), 0.95f, 1); break;

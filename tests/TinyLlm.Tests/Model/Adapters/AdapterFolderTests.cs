@@ -83,9 +83,11 @@ public sealed class AdapterFolderTests : IDisposable
         writer.Add(name, DType.F32, [2], destination => destination.Clear());
         writer.Save(path);
         foreach (bool keep in new[] { false, true })
+        {
             UserError.Expect(
                 () => ModelFolder.Load(folder["adapter"], backend, keepAdapter: keep).Model.Dispose(), name,
                 "has no place");
+        }
     }
 
     public void Dispose()

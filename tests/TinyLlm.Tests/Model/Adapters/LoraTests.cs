@@ -207,7 +207,7 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
         var lora = targets is null ? null : new LoraSettings(Rank, 6, targets, dropout);
         var model = new Gpt(
             GptConfig.Create(
-            architecture, layers, 2, 16, T, Vocabulary, architecture == Architecture.Gpt2 ? 2 : 1) with
+                architecture, layers, 2, 16, T, Vocabulary, architecture == Architecture.Gpt2 ? 2 : 1) with
             { Lora = lora },
             Backend);
         model.Initialize(4);
@@ -239,8 +239,10 @@ public abstract class LoraTests<TDevice>(int layers = 2) : BackendTests<TDevice>
                 for (int row = 0; row < part.Rows; row++)
                 {
                     for (int i = 0; i < inputs; i++)
+                    {
                         weights[(part.FirstRow + row) * inputs + i] += (float)Enumerable.Range(0, Rank)
                             .Sum(k => adapted.Adapter.Settings.Scale * (double)b[row * Rank + k] * a[k * inputs + i]);
+                    }
                 }
             }
 

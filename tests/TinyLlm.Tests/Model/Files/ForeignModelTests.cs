@@ -72,8 +72,8 @@ public sealed class ForeignModelTests : IDisposable
         var tensors = ModelRun.InFileLayout(source, p => p.Value);
         foreach (var (name, values) in tensors.Append(
             KeyValuePair.Create(
-            "lm_head.weight",
-            tensors[source.Parameters.All.First(p => p.Group == ParameterGroup.Embedding).Parts[0].Name])))
+                "lm_head.weight",
+                tensors[source.Parameters.All.First(p => p.Group == ParameterGroup.Embedding).Parts[0].Name])))
             writer.Add(name, DType.F32, Shape(source, name, values), destination => values.CopyTo(destination));
         writer.Save(folder["model/model.safetensors"]);
         notes.Clear();
@@ -96,7 +96,7 @@ public sealed class ForeignModelTests : IDisposable
         long end = 0;
         var entries = model.Parameters.All.SelectMany(
             p => p.Parts.Select(
-            part => (part.Name, p.Shape.Rank, part.Rows, Columns: (int)(p.Shape.Count / p.Shape[0])))).Select(t =>
+                part => (part.Name, p.Shape.Rank, part.Rows, Columns: (int)(p.Shape.Count / p.Shape[0])))).Select(t =>
         {
             long begin = end;
             end += (long)t.Rows * t.Columns;
@@ -131,7 +131,7 @@ public sealed class ForeignModelTests : IDisposable
         string path = folder["adapter/adapter_config.json"], json = File.ReadAllText(path);
         File.WriteAllText(
             path, json.Replace(
-            "models/lora-base", Path.Combine(Cases, "models", "lora-base"), StringComparison.Ordinal));
+                "models/lora-base", Path.Combine(Cases, "models", "lora-base"), StringComparison.Ordinal));
         UserError.Expect(
             () => ModelFolder.Load(folder["adapter"], backend), "base_model.model.lm_head.lora_A.weight",
             "has no place");

@@ -36,8 +36,10 @@ public sealed class ShardedWeightsTests : IDisposable
         var actual = ModelRun.InFileLayout(model, p => p.Value);
         Assert.Equal(expected.Keys.Order(), actual.Keys.Order());
         foreach (var (name, values) in expected)
+        {
             Compare.Close(
                 name, [.. values.Select(v => (double)v)], actual[name], values.Length, type == "F32" ? 0 : 3e-3, 1);
+        }
     }
 
     [Fact]

@@ -40,9 +40,12 @@ public class GeneratorTests
             model.Logits(a.Hidden.View((a.T, model.Config.Width)), rows);
             float[] values = ModelRun.Read(rows);
             for (int row = 0; row < a.T; row++)
+            {
                 actual.AddRange(
                     values[(row * model.Config.PaddedVocabulary)..(row * model.Config.PaddedVocabulary
                     + model.Config.VocabularySize)]);
+            }
+
             at += a.T;
         }
 
@@ -137,9 +140,12 @@ public class GeneratorTests
         // Without it, nothing is kept.
         using var plain = new Generator(model);
         for (int time = 0; time < 2; time++)
+        {
             plain.Generate(
                 text, 3, new Sampler(new SamplerSettings { Temperature = 0 }, 0, model.Config.VocabularySize), _ =>
-                true, TestContext.Current.CancellationToken);
+                    true, TestContext.Current.CancellationToken);
+        }
+
         Assert.Equal(0, plain.Reused);
 
         // Several samples, of which the first ends first: what the first row then holds is another's.
@@ -204,8 +210,8 @@ public class GeneratorTests
         Assert.Throws<ArgumentException>(() => Text(generator, prompt, 21, GreedySampler(model)));
         Assert.Throws<ArgumentException>(
             () => generator.Generate(
-            prompt, 1, [GreedySampler(model), GreedySampler(model)], (_, _) =>
-            true, TestContext.Current.CancellationToken));
+                prompt, 1, [GreedySampler(model), GreedySampler(model)], (_, _) =>
+                    true, TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -90,8 +90,10 @@ public sealed class SamplerTests
             for (int id = 0; id < vocabulary; id++)
             {
                 if (expected[id] == 0)
+                {
                     Assert.True(
                         counts[id] == 0, $"seed {seed}: token {id} is filtered out, and was drawn {counts[id]} times");
+                }
                 else
                     chiSquare += Math.Pow(counts[id] - draws * expected[id], 2) / (draws * expected[id]);
             }

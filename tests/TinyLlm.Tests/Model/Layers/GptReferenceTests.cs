@@ -44,7 +44,7 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
             config, parameters)
         {
             DropoutMask = dropout == 0 ? null : (site, count) =>
-            ReferencePhilox.DropoutMask(count, dropout, Seed, Step, MicroStep, site)
+                ReferencePhilox.DropoutMask(count, dropout, Seed, Step, MicroStep, site)
         };
         var (loss, gradients) = reference.LossAndGradients(tokens, targets, tokenWeights);
 
@@ -62,9 +62,12 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
         var actual = ModelRun.InFileLayout(model, p => p.Gradient!.Value);
         Assert.Equal(gradients.Keys.Order(), actual.Keys.Order());
         foreach (var (parameter, gradient) in gradients)
+        {
             Compare.Close(
                 $"{name}: gradient of {parameter}", Array.ConvertAll(gradient, g => 2 * g), actual[parameter],
                 actual[parameter].Length, Tolerance, 1);
+        }
+
         Assert.All(model.Parameters.All,
             p => Assert.All(ModelRun.Read(p.Gradient!.Value).Skip((int)p.RealCount), g => Assert.Equal(0, g)));
     }
@@ -79,12 +82,12 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
         "llama, linear scaling" => Config("llama") with { RopeDivisor = 2.5 },
         "llama" => new(ReferenceArchitecture.Llama, 2, 2, 2, 16, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
         "llama untied, grouped" =>
-        new(ReferenceArchitecture.Llama, 1, 4, 2, 10, 40, 33, 80, Vocabulary)
-        {
-            NormEpsilon = 1e-6f,
-            TiedHead = false,
-            RopeBase = 500
-        },
+            new(ReferenceArchitecture.Llama, 1, 4, 2, 10, 40, 33, 80, Vocabulary)
+            {
+                NormEpsilon = 1e-6f,
+                TiedHead = false,
+                RopeBase = 500
+            },
         "qwen3" => new(ReferenceArchitecture.Qwen3, 2, 2, 2, 16, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
         "qwen3 grouped" => new(ReferenceArchitecture.Qwen3, 2, 4, 2, 8, 32, 40, 80, Vocabulary) { NormEpsilon = 1e-6f },
         "qwen3 untied, wide heads" =>
@@ -122,8 +125,11 @@ public abstract class GptReferenceTests<TDevice> : BackendTests<TDevice> where T
             foreach (var part in parameter.Parts)
                 for (int i = 0; i < part.Rows; i++)
                     for (int j = 0; j < columns; j++)
+                    {
                         values[(part.FirstRow + i) * columns + j] =
                             (float)parameters[part.Name][part.Transposed ? j * part.Rows + i : i * columns + j];
+                    }
+
             Backend.Write(parameter.Value, values);
         }
     }

@@ -114,7 +114,7 @@ public sealed class QuantizedModelTests : IDisposable
         Assert.Contains(
             "neither trained nor saved",
             Assert.Throws<InvalidOperationException>(
-            () => WeightsFile.Save(folder["w.safetensors"], quantized)).Message, StringComparison.Ordinal);
+                () => WeightsFile.Save(folder["w.safetensors"], quantized)).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(
             () => quantized.ValueRange(quantized.Parameters.All[0], quantized.Parameters.All[^1]));
     }

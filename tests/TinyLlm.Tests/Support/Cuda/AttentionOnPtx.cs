@@ -87,7 +87,7 @@ internal sealed record AttentionOnPtx(
             plan = launcher(Arguments);
             PtxModule module = modules.GetOrAdd(
                 plan.KernelIndex, kernel =>
-                new(() => PtxModule.Parse(OfflineCompiler.Ptx(AttentionPlan.Kernels[kernel])))).Value;
+                    new(() => PtxModule.Parse(OfflineCompiler.Ptx(AttentionPlan.Kernels[kernel])))).Value;
             Machine = new PtxMachine(module);
             (Arguments.Q, Arguments.K, Arguments.V) = (Upload(op.Q), Upload(op.K), Upload(op.V));
             Arguments.Offsets = Upload(op.Offsets);

@@ -29,12 +29,12 @@ internal sealed class BFloatHeads
 
     public static BFloatHeads Random(RandomValues random, int batches, int tokens, int heads, int size) =>
         new([.. random.Floats((long)batches * tokens * heads * size).Select(BFloat.Round)], 0, batches, tokens, heads,
-        size, tokens, heads);
+            size, tokens, heads);
 
     /// <summary>A tensor of NaN.</summary>
     public static BFloatHeads Poisoned(int batches, int tokens, int heads, int size) =>
         new([.. Enumerable.Repeat((ushort)0xFFFF, batches * tokens * heads * size)], 0, batches, tokens, heads, size,
-        tokens, heads);
+            tokens, heads);
 
     public BFloatHeads Heads(int first, int count) =>
         new(Data, First + first * HeadStride, batches, tokens, count, size, allTokens, allHeads);

@@ -49,7 +49,7 @@ internal static partial class KernelTable
     /// <summary>A document with another table.</summary>
     public static string Replace(string document, string table) =>
         string.Concat(
-        document.AsSpan(0, Place(document).Start.Value), table, document.AsSpan(Place(document).End.Value));
+            document.AsSpan(0, Place(document).Start.Value), table, document.AsSpan(Place(document).End.Value));
 
     private static Range Place(string document)
     {

@@ -47,8 +47,11 @@ internal sealed partial record MachineCode(
             yield break;
 
         if (StackBytes > 0 || LocalInstructions is not 0)
+        {
             yield return $"a hot kernel uses local memory: {StackBytes} bytes, "
                 + $"{LocalInstructions?.ToString() ?? "an unknown number of"} instructions";
+        }
+
         if (Advice != "")
             yield return $"a hot kernel loses speed: {Advice}";
     }
@@ -56,7 +59,7 @@ internal sealed partial record MachineCode(
     /// <summary>How many warps of a kernel are resident on a multiprocessor.</summary>
     public int ResidentWarps(MarkedKernel kernel, CudaTarget target) =>
         target.Multiprocessor.ResidentWarps(
-        kernel.Mark.GroupSize, Registers, SharedBytes + kernel.Mark.DynamicSharedBytes);
+            kernel.Mark.GroupSize, Registers, SharedBytes + kernel.Mark.DynamicSharedBytes);
 
     private static int Number(Match match, int group) => int.Parse(match.Groups[group].ValueSpan);
 

@@ -55,7 +55,7 @@ public sealed class MachineCodeTests
     [MemberData(nameof(Targets))]
     public void UnknownInstruction_IsRefusedWithItsLine(string targetName) =>
         Assert.Contains(
-        "nonsense.f32 a, b;", Assert.Throws<FormatException>(() => Assemble("Nonsense", targetName)).Message);
+            "nonsense.f32 a, b;", Assert.Throws<FormatException>(() => Assemble("Nonsense", targetName)).Message);
 
     [Fact]
     public void InstructionOfHopper_IsAssembledForHopperAlone()
@@ -65,7 +65,7 @@ public sealed class MachineCodeTests
         Assert.Contains(
             "-arch=sm_90 refuses the kernel",
             Assert.Throws<FormatException>(
-            () => Ptxas.Tool!.Assemble(kernel.Ptx(CudaTarget.Sm90), CudaTarget.Sm90, disassemble: false)).Message);
+                () => Ptxas.Tool!.Assemble(kernel.Ptx(CudaTarget.Sm90), CudaTarget.Sm90, disassemble: false)).Message);
     }
 
     /// <summary>What ptxas prints where one wgmma has to wait for another.</summary>

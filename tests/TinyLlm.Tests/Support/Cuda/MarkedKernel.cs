@@ -21,7 +21,7 @@ internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
         0 or 80 => [CudaTarget.Sm80, CudaTarget.Sm90],
         90 => [CudaTarget.Sm90a],
         _ => throw new NotSupportedException(
-        $"{this} declares compute capability {Mark.ComputeCapability}; the tests know 0, 80 and 90."),
+            $"{this} declares compute capability {Mark.ComputeCapability}; the tests know 0, 80 and 90."),
     };
 
     /// <summary>
@@ -47,15 +47,21 @@ internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
     private static IEnumerable<MethodInfo> Close(MethodInfo method)
     {
         if (!method.IsStatic || method.DeclaringType!.ContainsGenericParameters)
+        {
             throw new NotSupportedException($"{method.DeclaringType!.Name}.{method.Name} is marked as a kernel; "
                 + "kernels are static methods of types without type parameters.");
+        }
+
         if (!method.IsGenericMethodDefinition)
             return [method];
 
         IEnumerable<Type[]> choices = [[]];
         foreach (var parameter in method.GetGenericArguments())
+        {
             choices = [.. from chosen in choices from argument in Arguments(
                 parameter) select (Type[])[.. chosen, argument]];
+        }
+
         return choices.Select(method.MakeGenericMethod);
     }
 
@@ -68,8 +74,11 @@ internal sealed record MarkedKernel(MethodInfo Method, KernelAttribute Mark)
         var wanted = parameter.GetGenericParameterConstraints().Where(constraint => constraint.IsInterface)
             .Select(Definition).ToArray();
         if (wanted.Length == 0)
+        {
             throw new NotSupportedException($"{parameter.DeclaringMethod!.Name}: {parameter.Name} is constrained to "
                 + "no interface, so that its arguments are not known.");
+        }
+
         return wanted[0].Assembly.GetTypes()
             .Where(type => type.IsValueType && wanted.All(type.GetInterfaces().Select(Definition).Contains));
     }

@@ -60,8 +60,11 @@ internal sealed partial class Ptxas
         var assembled = Run("ptxas", "-v", $"-arch={target}", source, "-o", binary);
         string log = assembled.Output + assembled.Error;
         if (assembled.ExitCode != 0)
+        {
             throw new FormatException(
                 $"ptxas -arch={target} refuses the kernel:\n{Quote(log.Replace(source, "PTX"), ptx)}");
+        }
+
         if (!disassemble)
             return new Report(log, null);
 
@@ -87,7 +90,7 @@ internal sealed partial class Ptxas
             0 => (new Ptxas(script.Output.Trim(), Path.Combine(Cache, "machine-code")), ""),
             3 => (null, script.Error.Trim().Split('\n')[^1]),
             _ => throw new InvalidOperationException(
-            $"scripts/get-ptxas failed with exit code {script.ExitCode}: {script.Error}"),
+                $"scripts/get-ptxas failed with exit code {script.ExitCode}: {script.Error}"),
         };
     }
 

@@ -48,7 +48,7 @@ internal readonly struct MatrixDescriptor(ulong bits)
             (false, _) => mn % 8 * 16 * Width + mn / 8 * Stride + k / elements * 16,
             (true, 1) => mn / elements * Stride + k % 8 * 16 + k / 8 * Leading,
             (true, _) =>
-            mn / elements % Width * 16 + mn / (elements * Width) * Leading + k % 8 * 16 * Width + k / 8 * Stride,
+                mn / elements % Width * 16 + mn / (elements * Width) * Leading + k % 8 * 16 * Width + k / 8 * Stride,
         };
         // The chunk's number in its row is xored with the row's: bits 4 to 6 of the address with bits 7 to 9, as many
         // as the width has.

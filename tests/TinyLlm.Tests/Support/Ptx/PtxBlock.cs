@@ -32,7 +32,7 @@ internal sealed unsafe class PtxBlock : IDisposable
             warps[w] ??= new PtxWarp(this, w, Math.Min(PtxWarp.Size, threads - w * PtxWarp.Size));
             warps[w].Lanes[lane] =
                 new PtxThread(warps[w], lane, launch, stacks + (long)t * launch.Slots, locals + (long)t * local,
-                parameters + (long)t * launch.FrameParameterBytes);
+                    parameters + (long)t * launch.FrameParameterBytes);
         }
     }
 

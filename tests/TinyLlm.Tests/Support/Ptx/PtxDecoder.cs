@@ -204,7 +204,7 @@ internal sealed unsafe class PtxDecoder
             case PtxSpace.Local:
                 return Special(
                     $"{variable.Offset + offset} of local memory", thread =>
-                    (ulong)(thread.LocalBase + variable.Offset + offset));
+                        (ulong)(thread.LocalBase + variable.Offset + offset));
             case PtxSpace.Shared when variable.IsDynamic:
                 return Constant((ulong)(module.DynamicShared + offset));
             case PtxSpace.Global or PtxSpace.Constant:

@@ -76,8 +76,10 @@ internal sealed class PtxMachine : IDisposable
         int fixedBytes = module.SharedEnd - PtxModule.FirstShared;
         if (fixedBytes > MaxStaticSharedBytes
             || module.DynamicShared + dynamicSharedBytes - PtxModule.FirstShared > MaxSharedBytes)
+        {
             throw new PtxException($"{entry.Name}: {fixedBytes} bytes of fixed and {dynamicSharedBytes} of dynamic "
                 + "shared memory are too many.");
+        }
 
         var launch =
             new PtxLaunch(module, entry, grid, block, dynamicSharedBytes, ParameterBytes(entry, arguments), memory)
@@ -116,16 +118,22 @@ internal sealed class PtxMachine : IDisposable
     private static byte[] ParameterBytes(PtxFunction entry, object[] arguments)
     {
         if (arguments.Length != entry.Parameters.Count)
+        {
             throw new PtxException(
                 $"{entry.Name}: {arguments.Length} arguments for {entry.Parameters.Count} parameters.");
+        }
+
         var bytes = GC.AllocateArray<byte>(entry.EntryParameterBytes, pinned: true);
         for (int i = 0; i < arguments.Length; i++)
         {
             PtxVariable parameter = entry.Parameters[i];
             byte[] argument = Bytes(arguments[i]);
             if (argument.Length != parameter.Bytes)
+            {
                 throw new PtxException($"{entry.Name}: argument {i} has {argument.Length} bytes "
                     + $"({arguments[i].GetType().Name}), and {parameter.Name} {parameter.Bytes}.");
+            }
+
             argument.CopyTo(bytes, parameter.Offset);
         }
         return bytes;

@@ -168,7 +168,7 @@ internal sealed class PtxParser
         bool isDynamic = isExtern && space == PtxSpace.Shared;
         scope.Add(name,
             new PtxVariable(
-            name, space, module.Place(function, space, align, bytes, isDynamic, initial), bytes, isDynamic));
+                name, space, module.Place(function, space, align, bytes, isDynamic, initial), bytes, isDynamic));
     }
 
     private byte[] Initializer(PtxType type, int bytes)

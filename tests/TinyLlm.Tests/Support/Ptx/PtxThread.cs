@@ -174,8 +174,11 @@ internal sealed unsafe class PtxThread
             throw Fault(i, "recursive calls are not supported");
         byte* calleeParameters = FrameParameters + PtxParser.AlignUp(Function.FrameParameterBytes, 16);
         for (int n = 0; n < call.Arguments.Count; n++)
+        {
             Copy(FrameParameters + call.Arguments[n].Offset, calleeParameters + call.Callee.Parameters[n].Offset,
                 call.Arguments[n].Bytes);
+        }
+
         callers.Push(new Frame(Function, i, Registers, LocalBase, FrameParameters));
         Enter(call.Callee, Registers + Function.Slots, LocalBase + PtxParser.AlignUp(Function.LocalBytes, 16),
             calleeParameters);
@@ -214,20 +217,29 @@ internal sealed unsafe class PtxThread
     {
         byte* place = Block.Launch.Memory.Find(address, bytes);
         if (place == null)
+        {
             throw Fault(i, $"the {bytes} bytes at 0x{address:x} are not in global memory: "
                 + $"{Block.Launch.Memory.Describe(address)}");
+        }
+
         return place;
     }
 
     public byte* Shared(ulong address, int bytes, PtxAccess access, PtxInstruction* i)
     {
         if (address < PtxModule.FirstShared || address + (ulong)bytes > (ulong)Block.Launch.SharedEnd)
+        {
             throw Fault(i, $"the {bytes} bytes at {(long)address} are not in shared memory, which lies at "
                 + $"{PtxModule.FirstShared} to {Block.Launch.SharedEnd}");
+        }
+
         byte* place = Aligned(Block.Shared + address, address, bytes, i);
         if (access != PtxAccess.Unwatched && Block.Watch is { } watch)
+        {
             Report(access == PtxAccess.Read ? watch.Read(this, (int)address, bytes)
                 : watch.Write(this, (int)address, bytes), i);
+        }
+
         return place;
     }
 
@@ -241,16 +253,22 @@ internal sealed unsafe class PtxThread
     public byte* Local(ulong address, int bytes, PtxInstruction* i)
     {
         if (address + (ulong)bytes > (ulong)Block.Launch.LocalBytes)
+        {
             throw Fault(i, $"the {bytes} bytes at {(long)address} are not in local memory, which has "
                 + $"{Block.Launch.LocalBytes}");
+        }
+
         return Aligned(local + address, address, bytes, i);
     }
 
     public byte* EntryParameter(ulong address, int bytes, PtxInstruction* i)
     {
         if (address + (ulong)bytes > (ulong)Block.Launch.Parameters.Length)
+        {
             throw Fault(i, $"the {bytes} bytes at {(long)address} are not in the entry's parameters, which have "
                 + $"{Block.Launch.Parameters.Length}");
+        }
+
         return Aligned(
             (byte*)Marshal.UnsafeAddrOfPinnedArrayElement(Block.Launch.Parameters, 0) + address, address, bytes, i);
     }
@@ -258,8 +276,11 @@ internal sealed unsafe class PtxThread
     public byte* FrameParameter(ulong address, int bytes, PtxInstruction* i)
     {
         if (address + (ulong)bytes > (ulong)Function.FrameParameterBytes)
+        {
             throw Fault(i, $"the {bytes} bytes at {(long)address} are not in the frame's parameters, which have "
                 + $"{Function.FrameParameterBytes}");
+        }
+
         return Aligned(FrameParameters + address, address, bytes, i);
     }
 

@@ -18,8 +18,10 @@ internal static unsafe class Slots
         if (typeof(T) == typeof(sbyte) || typeof(T) == typeof(short) || typeof(T) == typeof(int))
             r[slot] = (ulong)(sizeof(T) == 1 ? *(sbyte*)&value : sizeof(T) == 2 ? *(short*)&value : *(int*)&value);
         else
+        {
             r[slot] = sizeof(T) == 1 ? *(byte*)&value : sizeof(T) == 2 ? *(ushort*)&value
                 : sizeof(T) == 4 ? *(uint*)&value : *(ulong*)&value;
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -180,9 +180,9 @@ public sealed class PtxArithmeticTests
     [InlineData("cvt.rz.f32.f64 %f0, %fd0; cvt.f64.f32 %fd3, %f0;", 0.1, 0, 0, 0.099999994039535522)]
     public void Doubles(string text, double a, double b, double c, double expected) =>
         Assert.Equal(
-        expected, BitConverter.UInt64BitsToDouble(
-        Run64(text, BitConverter.DoubleToUInt64Bits(a), BitConverter.DoubleToUInt64Bits(b),
-        BitConverter.DoubleToUInt64Bits(c))));
+            expected, BitConverter.UInt64BitsToDouble(
+                Run64(text, BitConverter.DoubleToUInt64Bits(a), BitConverter.DoubleToUInt64Bits(b),
+                    BitConverter.DoubleToUInt64Bits(c))));
 
     [Theory]
     [InlineData("eq", 1f, 1f, true)]
@@ -203,7 +203,7 @@ public sealed class PtxArithmeticTests
     [InlineData("nan", 1f, float.NaN, true)]
     public void FloatComparisons(string comparison, float a, float b, bool expected) =>
         Assert.Equal(
-        expected ? 1u : 0, Run($"setp.{comparison}.f32 %p0, %f0, %f1; selp.u32 %r3, 1, 0, %p0;", Bits(a), Bits(b)));
+            expected ? 1u : 0, Run($"setp.{comparison}.f32 %p0, %f0, %f1; selp.u32 %r3, 1, 0, %p0;", Bits(a), Bits(b)));
 
     [Theory]
     [InlineData("setp.lt.s32 %p0, %r0, %r1;", 0xFFFFFFFF, 0, true)]

@@ -16,7 +16,7 @@ public sealed class PtxIlgpuTests
         MethodInfo method = typeof(PtxIlgpuTests).GetMethod(kernel, BindingFlags.NonPublic | BindingFlags.Static)!;
         return new PtxMachine(
             PtxModule.Parse(
-            OfflineCompiler.Ptx(element is null ? method : method.MakeGenericMethod(element), capability)));
+                OfflineCompiler.Ptx(element is null ? method : method.MakeGenericMethod(element), capability)));
     }
 
     private static void Scale<T>(ArrayView<T> x, ArrayView<T> y, long count, float factor)
@@ -141,7 +141,7 @@ public sealed class PtxIlgpuTests
         Assert.Contains(
             "argument 2 has 4 bytes",
             Assert.Throws<PtxException>(
-            () => machine.Launch(1, 1, 0, y, default(Mixed), 250, (short)-7, 0.1, true)).Message);
+                () => machine.Launch(1, 1, 0, y, default(Mixed), 250, (short)-7, 0.1, true)).Message);
     }
 
     private static void Totals(ArrayView<float> x, ArrayView<int> counts, ArrayView<double> sum)

@@ -190,7 +190,7 @@ public sealed class PtxMachineTests
     {
         var error = Assert.Throws<PtxException>(
             () => PtxText.Run(
-            $"setp.eq.u32 %p0, %thread, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128));
+                $"setp.eq.u32 %p0, %thread, 63; @!%p0 bra end; {instruction} end:", 64, new float[64], 128));
         Assert.Contains(message, error.Message);
         Assert.Contains("kernel: ", error.Message);
         Assert.Contains(instruction.Split(';')[^2].Trim(), error.Message);
@@ -241,9 +241,11 @@ public sealed class PtxMachineTests
         if (isOrdered)
             Assert.Equal(Enumerable.Range(0, 64).Select(n => n ^ 1), PtxText.Run(body, 64, new int[64], 256));
         else
+        {
             Assert.Contains(
                 "without a barrier",
                 Assert.Throws<PtxException>(() => PtxText.Run(body, 64, new int[64], 256)).Message);
+        }
     }
 
     /// <summary>Where an mbarrier orders warps, the watch still knows what a warp's lanes do.</summary>
@@ -274,9 +276,11 @@ public sealed class PtxMachineTests
         if (isOrdered)
             Assert.Equal(Enumerable.Range(0, 64).Select(n => n ^ 33), PtxText.Run(body, 64, new int[64], 768));
         else
+        {
             Assert.Contains(
                 "without a barrier",
                 Assert.Throws<PtxException>(() => PtxText.Run(body, 64, new int[64], 768)).Message);
+        }
     }
 
     [Fact]
@@ -349,8 +353,8 @@ public sealed class PtxMachineTests
     {
         using var machine = new PtxMachine(
             PtxModule.Parse(
-            PtxText.Kernel("mov.u32 %r0, %ctaid.x; mov.u32 %r1, %ntid.x; mad.lo.u32 %r0, %r0, %r1, %thread; "
-            + $"{operation} [%data], %r0;")));
+                PtxText.Kernel("mov.u32 %r0, %ctaid.x; mov.u32 %r1, %ntid.x; mad.lo.u32 %r0, %r0, %r1, %thread; "
+                + $"{operation} [%data], %r0;")));
         ulong data = machine.Upload<int>([0]);
         machine.Launch(8, 8, 0, data);
         Assert.Equal(expected, machine.Download<int>(data, 1)[0]);

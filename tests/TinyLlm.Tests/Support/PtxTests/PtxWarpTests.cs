@@ -135,15 +135,15 @@ public sealed class PtxWarpTests
         Assert.Contains(
             "not in global memory",
             Assert.Throws<PtxException>(
-            () => PtxText.Run("cp.async.cg.shared.global [tile], [%data+64], 16;", 1, new int[16], 64)).Message);
+                () => PtxText.Run("cp.async.cg.shared.global [tile], [%data+64], 16;", 1, new int[16], 64)).Message);
         Assert.Contains(
             "not in shared memory",
             Assert.Throws<PtxException>(
-            () => PtxText.Run("cp.async.cg.shared.global [tile+64], [%data], 16;", 1, new int[16], 64)).Message);
+                () => PtxText.Run("cp.async.cg.shared.global [tile+64], [%data], 16;", 1, new int[16], 64)).Message);
         Assert.Contains(
             "not a multiple of 16",
             Assert.Throws<PtxException>(
-            () => PtxText.Run("cp.async.cg.shared.global [tile], [%data+4], 16, 8;", 1, new int[16], 64)).Message);
+                () => PtxText.Run("cp.async.cg.shared.global [tile], [%data+4], 16, 8;", 1, new int[16], 64)).Message);
         // What lies behind the source's bytes is not read.
         PtxText.Run("cp.async.cg.shared.global [tile], [%data+48], 16, 0; cp.async.cg.shared.global [tile+16], "
             + "[%data+64], 16, 0; cp.async.wait_all;", 1, new int[16], 64);
@@ -239,13 +239,13 @@ public sealed class PtxWarpTests
         Assert.Contains(
             "no mbarrier was initialised",
             Assert.Throws<PtxException>(
-            () => PtxText.Run("mbarrier.arrive.shared.b64 _, [tile];", 1, new int[1], 64)).Message);
+                () => PtxText.Run("mbarrier.arrive.shared.b64 _, [tile];", 1, new int[1], 64)).Message);
         Assert.Contains(
             "2 arrivals",
             Assert.Throws<PtxException>(
-            () => PtxText.Run(
-            "mbarrier.init.shared.b64 [tile], 1; mbarrier.arrive.shared.b64 _, [tile], 2;", 1, new int[1],
-            64)).Message);
+                () => PtxText.Run(
+                    "mbarrier.init.shared.b64 [tile], 1; mbarrier.arrive.shared.b64 _, [tile], 2;", 1, new int[1],
+                    64)).Message);
     }
 
     [Fact]

@@ -228,8 +228,9 @@ public sealed class PtxWgmmaTests
             string.Join("\n", Enumerable.Range(0, K / 16).Select(step => Multiply(a, b, step, "%p5", scales: scales)));
         using var machine = new PtxMachine(
             PtxModule.Parse(
-            PtxText.Kernel(
-            Stage(staged.Length) + publish + zeros + fence + steps + finish + StoreResult(N, staged.Length) + after)))
+                PtxText.Kernel(
+                    Stage(staged.Length) + publish + zeros + fence + steps + finish + StoreResult(N, staged.Length)
+                    + after)))
         {
             WatchesSharedMemory = watched,
         };
@@ -304,8 +305,10 @@ public sealed class PtxWgmmaTests
             for (int row = 0; row < count; row++)
             {
                 for (int k = 0; k < 32; k++)
+                {
                     BitConverter.TryWriteBytes(
                         bytes.AsSpan(row * 128 + (k / 4 ^ row % 8) * 16 + k % 4 * 4), values[row * 32 + k]);
+                }
             }
             return bytes;
         }

@@ -69,8 +69,8 @@ public sealed class ChoiceEvaluationTests : IDisposable
         model.Write(model.Parameters.All[0], values => values.Fill(float.NaN));
         UserError.Expect(
             () => ChoiceEvaluation.Run(
-            model, tokenizer, [new ChoiceRow("a", ["b", "c"], 0)], 1, chat: false,
-            TestContext.Current.CancellationToken), "not a number", "checkpoint");
+                model, tokenizer, [new ChoiceRow("a", ["b", "c"], 0)], 1, chat: false,
+                TestContext.Current.CancellationToken), "not a number", "checkpoint");
     }
 
     public void Dispose()

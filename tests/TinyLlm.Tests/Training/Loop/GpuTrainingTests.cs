@@ -33,9 +33,12 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Train(gpu, architecture, DType.F32, dropout, settings);
 
         for (int step = 0; step < Steps; step++)
+        {
             Assert.True(
                 Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4,
                 $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        }
+
         Compare.Close(
             "weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length,
             1e-4, 1);
@@ -54,9 +57,12 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Train(gpu, architecture, DType.BF16, 0, Settings);
 
         for (int step = 0; step < Steps; step++)
+        {
             Assert.True(
                 Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 2e-2,
                 $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        }
+
         Assert.Contains(actual.Weights, w => w != TinyLlm.Kernels.Gpu.BFloat16.Round(w));
     }
 
@@ -72,13 +78,18 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Train(gpu, architecture, type, 0, settings);
 
         for (int step = 0; step < Steps; step++)
+        {
             Assert.True(
                 Math.Abs(expected.Losses[step] - actual.Losses[step]) <= (type == DType.F32 ? 1e-4 : 2e-2),
                 $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        }
+
         if (type == DType.F32)
+        {
             Compare.Close(
                 "weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length,
                 1e-4, 1);
+        }
     }
 
     /// <summary>
@@ -95,9 +106,12 @@ public abstract class GpuTrainingTests<TDevice>(int layers, int width, int conte
         var actual = Learn(gpu, rewards);
 
         for (int step = 0; step < expected.Losses.Count; step++)
+        {
             Assert.True(
                 Math.Abs(expected.Losses[step] - actual.Losses[step]) <= 1e-4,
                 $"step {step}: {expected.Losses[step]:R} on the CPU, {actual.Losses[step]:R} here");
+        }
+
         Compare.Close(
             "weights", Array.ConvertAll(expected.Weights, w => (double)w), actual.Weights, expected.Weights.Length,
             1e-4, 1);

@@ -256,7 +256,7 @@ public class TrainerTests
         using var cut = new Session(
             backend, Architecture.Qwen3, settings,
             validation: new StoppingExamples(
-            validation, stop, whenRead: (stopAt / 2 - 1) * (int)validation.Count + 10));
+                validation, stop, whenRead: (stopAt / 2 - 1) * (int)validation.Count + 10));
         Assert.Equal(TrainerResult.Interrupted, cut.RunUntil(stop.Token));
         Assert.Equal(stopAt, cut.State.Step);
         Assert.Equal([stopAt], cut.Checkpoints);

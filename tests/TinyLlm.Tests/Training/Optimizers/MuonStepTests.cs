@@ -39,9 +39,11 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
             for (int i = 0; i < references.Count; i++)
                 references[i].Step(Array.ConvertAll(gradients[i], x => (double)x), norm, step);
             foreach (var (parameter, reference) in run.Model.Parameters.All.Zip(references))
+            {
                 Compare.Close(
                     $"{parameter.Name} after step {step + 1}", reference.Values, ModelRun.Read(parameter.Value),
                     parameter.Shape, 2e-5, 1);
+            }
         }
 
         var state = run.Optimizer.State.ToDictionary(s => s.Name, s => s.Tensor);
@@ -106,9 +108,11 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
         using var run = new Run(backend, Architecture.Qwen3, DType.BF16);
         run.Step(0);
         foreach (var parameter in run.Model.Parameters.All.Where(p => p.HasWorkingCopy))
+        {
             Compare.SameBits(
                 parameter.Name, Array.ConvertAll(ModelRun.Read(parameter.Value), TinyLlm.Kernels.Gpu.BFloat16.Round),
                 ModelRun.Read(parameter.Working));
+        }
     }
 
     // Rows of the linear maps in a matrix, written out by hand.
@@ -168,8 +172,8 @@ public abstract class MuonStepTests<TDevice> where TDevice : IDevice
         {
             Model = new Gpt(
                 GptConfig.Create(
-                architecture, 1, 2, Width, 6, 11, architecture == Architecture.Gpt2 ? 2
-                : 1) with
+                    architecture, 1, 2, Width, 6, 11, architecture == Architecture.Gpt2 ? 2
+                    : 1) with
                 { ComputeType = type, Lora = lora }, backend);
             Model.Initialize(4);
             if (lora is not null)

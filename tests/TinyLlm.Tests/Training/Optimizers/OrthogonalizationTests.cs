@@ -56,8 +56,11 @@ public abstract class OrthogonalizationTests<TDevice> : BackendTests<TDevice> wh
         double[] after = ReferenceOps.SingularValues(result, rows, columns),
             expected = [.. before.Select(Polynomial).Order()];
         for (int i = 0; i < after.Length; i++)
+        {
             Assert.True(Math.Abs(after[i] - expected[i]) <= 1e-3, $"singular value {i} of ({rows}, {columns}): "
                 + $"{after[i]:R}, expected {expected[i]:R}");
+        }
+
         int reached = before.Count(s => s >= Reached), inBand = after.Count(s => s is >= Lowest and <= Highest);
         Assert.True(reached >= (rank == 0 ? before.Length - 1 : rank), $"only {reached} of {before.Length} singular "
             + "values are large enough to tell anything");

@@ -41,9 +41,9 @@ public sealed class PreferenceGoldenTests
         List<float> losses = [], slopes = [];
         var settings = inputs.GetProperty("preferences").EnumerateArray()
             .Select(p =>
-            new PreferenceSettings(
-                p.GetProperty("beta").GetDouble(), p.GetProperty("smoothing").GetDouble(),
-                kinds[p.GetProperty("loss").GetString()!])).ToList();
+                new PreferenceSettings(
+                    p.GetProperty("beta").GetDouble(), p.GetProperty("smoothing").GetDouble(),
+                    kinds[p.GetProperty("loss").GetString()!])).ToList();
         Assert.Equal(4, settings.Count);
         var weights = new float[b * t];
         foreach (var setting in settings)

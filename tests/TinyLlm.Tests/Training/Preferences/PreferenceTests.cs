@@ -109,7 +109,7 @@ public sealed class PreferenceTests : IDisposable
         model.Backward(activations);
         DirectionalSlope.Check(
             model.Parameters.All.Where(p => p.Group == ParameterGroup.Matrix), () =>
-            Forward().Loss / examples.Pairs, step: 5e-4f);
+                Forward().Loss / examples.Pairs, step: 5e-4f);
     }
 
     /// <summary>
@@ -163,7 +163,7 @@ public sealed class PreferenceTests : IDisposable
         examples.Read(0, 3, tokens, targets);
         Assert.Equal(
             "no1", System.Text.Encoding.UTF8.GetString(
-            tokenizer.Decode([.. targets.Where(id => id >= 0).SkipLast(1)])));
+                tokenizer.Decode([.. targets.Where(id => id >= 0).SkipLast(1)])));
         Assert.Equal(tokenizer.TurnEnd, targets.Last(id => id >= 0));
 
         var order = examples.Order(3);
@@ -200,7 +200,7 @@ public sealed class PreferenceTests : IDisposable
             ("{\"prompt\": 3, \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is a number"),
                 ("{\"prompt\": [], \"chosen\": \"b\", \"rejected\": \"c\"}", "\"prompt\" is empty"),
             ("{\"prompt\": \"a\", \"chosen\": [{\"role\": \"user\", \"content\": \"u\"}], \"rejected\": \"c\"}",
-            "not one assistant's message"),
+                "not one assistant's message"),
             ("{\"chosen\": [{\"role\": \"user\", \"content\": \"u\"}, {\"role\": \"assistant\", \"content\": \"a\"}], "
             + "\"rejected\": [{\"role\": \"user\", \"content\": \"v\"}, {\"role\": \"assistant\", \"content\": "
             + "\"b\"}]}", "differ in more than their last turn"),

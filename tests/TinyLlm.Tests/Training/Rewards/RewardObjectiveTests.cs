@@ -59,11 +59,11 @@ public sealed class RewardObjectiveTests : IDisposable
         Assert.Equal(0, flat.TrainedTokens);
         UserError.Expect(
             () => new Rollouts(
-            model, tokenizer,
-            [new Conversation(
-            [new ChatMessage("user", new string('x', 60)), new ChatMessage(ChatTemplate.Assistant, "a")])],
-            new ExactReward(),
-            new RolloutSettings(Group, 8, 1, Rows, 1), null, default), "No prompt leaves room for --max-tokens 8");
+                model, tokenizer,
+                [new Conversation(
+                [new ChatMessage("user", new string('x', 60)), new ChatMessage(ChatTemplate.Assistant, "a")])],
+                new ExactReward(),
+                new RolloutSettings(Group, 8, 1, Rows, 1), null, default), "No prompt leaves room for --max-tokens 8");
     }
 
     [Theory]

@@ -175,7 +175,7 @@ internal abstract class AttentionText(IAttentionTile tile)
         int pairs = headBlocks / 2;
         InPipeline(Blocks / 2 * pairs, LoadColumns, (i, set) =>
             MultiplyPair(
-            sums, headBlocks, i % pairs, set, "p", block => 4 * (block * Blocks / 2 + i / pairs), clear: false));
+                sums, headBlocks, i % pairs, set, "p", block => 4 * (block * Blocks / 2 + i / pairs), clear: false));
         return Take();
 
         void LoadColumns(int i, int set)

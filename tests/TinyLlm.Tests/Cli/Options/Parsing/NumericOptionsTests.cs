@@ -15,7 +15,7 @@ public class NumericOptionsTests
 
     public static TheoryData<string, string> Options =>
         [.. from c in Commands(Root, "") from o in c.Command.Options where NumericOptions.Is(
-        o) select (c.Path, o.Name)];
+            o) select (c.Path, o.Name)];
 
     [Fact]
     public void TheTree_HasThem()

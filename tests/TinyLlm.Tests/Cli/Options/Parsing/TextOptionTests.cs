@@ -43,7 +43,7 @@ public class TextOptionTests
     {
         Assert.Contains(
             "--prompt", Assert.Single(CommandTree.Parse(
-            Root, ["generate", "--model", "m", "--prompt"]).Errors).Message, StringComparison.Ordinal);
+                Root, ["generate", "--model", "m", "--prompt"]).Errors).Message, StringComparison.Ordinal);
         var show = CommandTree.Parse(Root, ["tokenizer", "show", "--tokenizer", "t", "--", "--special"]);
         Assert.Empty(show.Errors);
         Assert.Equal("--special", show.GetValue<string>("TEXT"));

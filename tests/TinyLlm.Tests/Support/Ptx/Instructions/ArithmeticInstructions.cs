@@ -157,7 +157,7 @@ internal static unsafe class ArithmeticInstructions
 
     internal static void Unary<TOp, T, TMode>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IUnary
         where T : unmanaged, INumber<T> where TMode : IFloatMode =>
-        Slots.Write(r, i->D, TMode.Result(TOp.Apply(TMode.Operand(Slots.Read<T>(r, i->A)))));
+            Slots.Write(r, i->D, TMode.Result(TOp.Apply(TMode.Operand(Slots.Read<T>(r, i->A)))));
 
     private static void Binary<TOp, T, TMode>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IBinary
         where T : unmanaged, INumber<T> where TMode : IFloatMode
@@ -171,26 +171,28 @@ internal static unsafe class ArithmeticInstructions
 
     private static void Fma<T>(ulong* r, PtxInstruction* i, PtxThread t) where T : unmanaged, INumber<T> =>
         Slots.Write(
-        r, i->D, Add.Apply(Multiply.Apply(Slots.Read<T>(r, i->A), Slots.Read<T>(r, i->B)), Slots.Read<T>(r, i->C)));
+            r, i->D, Add.Apply(Multiply.Apply(Slots.Read<T>(r, i->A), Slots.Read<T>(r, i->B)), Slots.Read<T>(r, i->C)));
 
     private static void FusedMultiplyAdd<T, TMode>(ulong* r, PtxInstruction* i, PtxThread t)
         where T : unmanaged, IFloatingPointIeee754<T> where TMode : IFloatMode =>
-        Slots.Write(
-        r, i->D, TMode.Result(
-        T.FusedMultiplyAdd(
-        TMode.Operand(Slots.Read<T>(r, i->A)), TMode.Operand(Slots.Read<T>(r, i->B)),
-        TMode.Operand(Slots.Read<T>(r, i->C)))));
+            Slots.Write(
+                r, i->D, TMode.Result(
+                    T.FusedMultiplyAdd(
+                        TMode.Operand(Slots.Read<T>(r, i->A)), TMode.Operand(Slots.Read<T>(r, i->B)),
+                        TMode.Operand(Slots.Read<T>(r, i->C)))));
 
     private static void Wide<TFrom, TTo>(ulong* r, PtxInstruction* i, PtxThread t)
         where TFrom : unmanaged, IBinaryInteger<TFrom> where TTo : unmanaged, IBinaryInteger<TTo> =>
-        Slots.Write(
-        r, i->D, TTo.CreateTruncating(Slots.Read<TFrom>(r, i->A)) * TTo.CreateTruncating(Slots.Read<TFrom>(r, i->B)));
+            Slots.Write(
+                r, i->D, TTo.CreateTruncating(Slots.Read<TFrom>(r, i->A))
+                * TTo.CreateTruncating(Slots.Read<TFrom>(r, i->B)));
 
     private static void WideAdd<TFrom, TTo>(ulong* r, PtxInstruction* i, PtxThread t)
         where TFrom : unmanaged, IBinaryInteger<TFrom> where TTo : unmanaged, IBinaryInteger<TTo> =>
-        Slots.Write(
-        r, i->D, TTo.CreateTruncating(Slots.Read<TFrom>(r, i->A)) * TTo.CreateTruncating(Slots.Read<TFrom>(r, i->B))
-        + Slots.Read<TTo>(r, i->C));
+            Slots.Write(
+                r, i->D, TTo.CreateTruncating(Slots.Read<TFrom>(r, i->A))
+                * TTo.CreateTruncating(Slots.Read<TFrom>(r, i->B))
+                + Slots.Read<TTo>(r, i->C));
 
     private static void High<T>(ulong* r, PtxInstruction* i, PtxThread t) where T : unmanaged, IBinaryInteger<T> =>
         Slots.Write(r, i->D, UpperHalf(Slots.Read<T>(r, i->A), Slots.Read<T>(r, i->B)));
@@ -212,7 +214,7 @@ internal static unsafe class ArithmeticInstructions
 
     private static void HalfBinary<TOp, TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IBinary
         where TFormat : IHalfFormat =>
-        Slots.Write(r, i->D, Half<TOp, TFormat>(Slots.Read<ushort>(r, i->A), Slots.Read<ushort>(r, i->B)));
+            Slots.Write(r, i->D, Half<TOp, TFormat>(Slots.Read<ushort>(r, i->A), Slots.Read<ushort>(r, i->B)));
 
     private static void PackedBinary<TOp, TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IBinary
         where TFormat : IHalfFormat
@@ -224,7 +226,7 @@ internal static unsafe class ArithmeticInstructions
 
     internal static void HalfUnary<TOp, TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IUnary
         where TFormat : IHalfFormat =>
-        Slots.Write(r, i->D, TFormat.Round(TOp.Apply(TFormat.ToFloat(Slots.Read<ushort>(r, i->A)))));
+            Slots.Write(r, i->D, TFormat.Round(TOp.Apply(TFormat.ToFloat(Slots.Read<ushort>(r, i->A)))));
 
     internal static void PackedUnary<TOp, TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IUnary
         where TFormat : IHalfFormat
@@ -244,8 +246,8 @@ internal static unsafe class ArithmeticInstructions
 
     private static void HalfFma<TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TFormat : IHalfFormat =>
         Slots.Write(
-        r, i->D, HalfFma<TFormat>(Slots.Read<ushort>(r, i->A), Slots.Read<ushort>(r, i->B),
-        Slots.Read<ushort>(r, i->C)));
+            r, i->D, HalfFma<TFormat>(Slots.Read<ushort>(r, i->A), Slots.Read<ushort>(r, i->B),
+                Slots.Read<ushort>(r, i->C)));
 
     private static void PackedFma<TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TFormat : IHalfFormat
     {

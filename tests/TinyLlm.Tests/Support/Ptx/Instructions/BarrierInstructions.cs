@@ -45,7 +45,7 @@ internal static unsafe class BarrierInstructions
                 "or" => Or,
                 "popc" => PopCount,
                 _ =>
-                throw d.Error("unknown reduction")
+                    throw d.Error("unknown reduction")
             };
             d.TakeAny("pred", "u32");
             i.D = d.Destination(operand++);
@@ -82,8 +82,11 @@ internal static unsafe class BarrierInstructions
         }
         uint id = (uint)first!.Registers[i->A], count = (uint)first.Registers[i->B];
         if (id > 15 || count % PtxWarp.Size != 0)
+        {
             throw first.Fault(i, $"there is no barrier {id} for {count} threads: the numbers are 0 to 15, the counts "
                 + "multiples of a warp");
+        }
+
         warp.Block.Barrier((int)id).Arrive(warp, i, members, (int)count, waits, ballot);
     }
 
@@ -91,8 +94,10 @@ internal static unsafe class BarrierInstructions
     internal static void StoreReduction(PtxThread thread, PtxInstruction* i, int votes, int voters)
     {
         if (i->Immediate != NoReduction)
+        {
             thread.Registers[i->D] =
                 i->Immediate switch { And => votes == voters ? 1ul : 0, Or => votes > 0 ? 1ul : 0, _ => (ulong)votes };
+        }
     }
 
     private static void WarpBarrier(PtxWarp warp, PtxInstruction* i, uint members)

@@ -156,12 +156,12 @@ internal static unsafe class BitInstructions
 
     private static void LeadingZeros<T>(ulong* r, PtxInstruction* i, PtxThread t)
         where T : unmanaged, IBinaryInteger<T> =>
-        r[i->D] = ulong.CreateTruncating(T.LeadingZeroCount(Slots.Read<T>(r, i->A)));
+            r[i->D] = ulong.CreateTruncating(T.LeadingZeroCount(Slots.Read<T>(r, i->A)));
 
     /// <summary>The number of the highest 1, or -1 where there is none.</summary>
     private static void HighestBit<T>(ulong* r, PtxInstruction* i, PtxThread t)
         where T : unmanaged, IBinaryInteger<T> =>
-        r[i->D] = (uint)(8 * sizeof(T) - 1 - int.CreateTruncating(T.LeadingZeroCount(Slots.Read<T>(r, i->A))));
+            r[i->D] = (uint)(8 * sizeof(T) - 1 - int.CreateTruncating(T.LeadingZeroCount(Slots.Read<T>(r, i->A))));
 
     private static void Reverse<T>(ulong* r, PtxInstruction* i, PtxThread t) where T : unmanaged, IBinaryInteger<T>
     {

@@ -48,7 +48,7 @@ internal static unsafe class CompareInstructions
 
     private static string? TakeComparison(PtxDecoder d) =>
         d.TakeAny("eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu", "geu",
-        "num", "nan");
+            "num", "nan");
 
     private static PtxOperation Operation<TCombine>(string? comparison, PtxType type)
         where TCombine : ICombine => comparison switch
@@ -88,13 +88,13 @@ internal static unsafe class CompareInstructions
 
     private static void SetPredicate<TComparison, TCombine, T>(ulong* r, PtxInstruction* i, PtxThread t)
         where TComparison : IComparison where TCombine : ICombine where T : unmanaged, INumber<T> =>
-        Store<TCombine>(r, i, TComparison.Apply(Slots.Read<T>(r, i->A), Slots.Read<T>(r, i->B)));
+            Store<TCombine>(r, i, TComparison.Apply(Slots.Read<T>(r, i->A), Slots.Read<T>(r, i->B)));
 
     private static void SetPredicateHalf<TComparison, TCombine, TFormat>(ulong* r, PtxInstruction* i, PtxThread t)
         where TComparison : IComparison where TCombine : ICombine where TFormat : IHalfFormat =>
-        Store<TCombine>(
-        r, i, TComparison.Apply(
-        TFormat.ToFloat(Slots.Read<ushort>(r, i->A)), TFormat.ToFloat(Slots.Read<ushort>(r, i->B))));
+            Store<TCombine>(
+                r, i, TComparison.Apply(
+                    TFormat.ToFloat(Slots.Read<ushort>(r, i->A)), TFormat.ToFloat(Slots.Read<ushort>(r, i->B))));
 
     private static void Store<TCombine>(ulong* r, PtxInstruction* i, bool holds) where TCombine : ICombine
     {

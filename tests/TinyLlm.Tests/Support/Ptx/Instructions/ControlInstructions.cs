@@ -64,7 +64,7 @@ internal static unsafe class ControlInstructions
 
     private static List<PtxVariable> Variables(PtxDecoder d, PtxOperand list) =>
         [.. list.Items.Select(
-        item => d.Find(item.Name) as PtxVariable ?? throw d.Error($"{item.Name} is not a .param variable"))];
+            item => d.Find(item.Name) as PtxVariable ?? throw d.Error($"{item.Name} is not a .param variable"))];
 
     private static bool Fits(List<PtxVariable> given, List<PtxVariable> wanted) =>
         given.Count == wanted.Count

@@ -99,11 +99,11 @@ internal static unsafe class ConvertInstructions
 
     private static void Chop<TFrom, TTo>(ulong* r, PtxInstruction* i, PtxThread t)
         where TFrom : unmanaged, IBinaryInteger<TFrom> where TTo : unmanaged, IBinaryInteger<TTo> =>
-        Slots.Write(r, i->D, TTo.CreateTruncating(Slots.Read<TFrom>(r, i->A)));
+            Slots.Write(r, i->D, TTo.CreateTruncating(Slots.Read<TFrom>(r, i->A)));
 
     private static void Clamp<TFrom, TTo>(ulong* r, PtxInstruction* i, PtxThread t)
         where TFrom : unmanaged, IBinaryInteger<TFrom> where TTo : unmanaged, IBinaryInteger<TTo> =>
-        Slots.Write(r, i->D, TTo.CreateSaturating(Slots.Read<TFrom>(r, i->A)));
+            Slots.Write(r, i->D, TTo.CreateSaturating(Slots.Read<TFrom>(r, i->A)));
 
     private static void IntegerToSingle<T>(ulong* r, PtxInstruction* i, PtxThread t)
         where T : unmanaged, IBinaryInteger<T>
@@ -191,9 +191,11 @@ internal static unsafe class ConvertInstructions
         double value = Prepared<TSource>(r, i);
         // A NaN becomes 0, or the highest bit alone where double precision or 64 bits are involved.
         if (double.IsNaN(value))
+        {
             Slots.Write(
                 r, i->D, typeof(TSource) == typeof(DoubleSource) || sizeof(T) == 8 ? T.One << (8 * sizeof(T) - 1)
                 : T.Zero);
+        }
         else
             Slots.Write(r, i->D, T.CreateSaturating(value));
     }
@@ -262,8 +264,8 @@ internal static unsafe class ConvertInstructions
 
     private static void ToPackedTruncated<TFormat>(ulong* r, PtxInstruction* i, PtxThread t)
         where TFormat : IHalfFormat =>
-        r[i->D] = (uint)TFormat.Truncate(Relu(Slots.Read<float>(r, i->A), i)) << 16
-        | TFormat.Truncate(Relu(Slots.Read<float>(r, i->B), i));
+            r[i->D] = (uint)TFormat.Truncate(Relu(Slots.Read<float>(r, i->A), i)) << 16
+            | TFormat.Truncate(Relu(Slots.Read<float>(r, i->B), i));
 
     /// <summary>Ten bits of mantissa, to nearest, ties away from zero.</summary>
     private static void ToTf32(ulong* r, PtxInstruction* i, PtxThread t)

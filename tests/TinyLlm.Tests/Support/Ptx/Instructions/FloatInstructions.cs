@@ -87,20 +87,20 @@ internal static unsafe class FloatInstructions
     /// <summary>The magnitude of the second operand with the sign of the first.</summary>
     private static void CopySign<T>(ulong* r, PtxInstruction* i, PtxThread t)
         where T : unmanaged, IFloatingPointIeee754<T> =>
-        Slots.Write(r, i->D, T.CopySign(Slots.Read<T>(r, i->B), Slots.Read<T>(r, i->A)));
+            Slots.Write(r, i->D, T.CopySign(Slots.Read<T>(r, i->B), Slots.Read<T>(r, i->A)));
 
     private static void Unary<TOp, T, TMode>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IFloatUnary
         where T : unmanaged, IFloatingPointIeee754<T> where TMode : IFloatMode =>
-        Slots.Write(
-        r, i->D, TMode.Result(
-        T.CreateTruncating(TOp.Apply(double.CreateTruncating(TMode.Operand(Slots.Read<T>(r, i->A)))))));
+            Slots.Write(
+                r, i->D, TMode.Result(
+                    T.CreateTruncating(TOp.Apply(double.CreateTruncating(TMode.Operand(Slots.Read<T>(r, i->A)))))));
 
     private static ushort Half<TOp, TFormat>(ushort a) where TOp : IFloatUnary
         where TFormat : IHalfFormat => TFormat.Round((float)TOp.Apply(TFormat.ToFloat(a)));
 
     private static void HalfUnary<TOp, TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IFloatUnary
         where TFormat : IHalfFormat =>
-        Slots.Write(r, i->D, Half<TOp, TFormat>(Slots.Read<ushort>(r, i->A)));
+            Slots.Write(r, i->D, Half<TOp, TFormat>(Slots.Read<ushort>(r, i->A)));
 
     private static void PackedUnary<TOp, TFormat>(ulong* r, PtxInstruction* i, PtxThread t) where TOp : IFloatUnary
         where TFormat : IHalfFormat

@@ -73,8 +73,10 @@ internal static unsafe class MatrixInstructions
             var high = TPlacement.Element(lane, 1);
             ulong* r = warp.Lanes[lane].Registers;
             for (int matrix = 0; matrix < i->OperandCount; matrix++)
+            {
                 r[i->Operands[matrix]] = rows[8 * matrix + low.Row][low.Column]
                     | (uint)rows[8 * matrix + high.Row][high.Column] << 16;
+            }
         }
         warp.Resume(members);
     }
@@ -254,8 +256,10 @@ internal static unsafe class MatrixInstructions
         for (int n = 0; n < registers; n++)
         {
             for (int element = 0; element < e; element++)
+            {
                 b[(e * (lane % 4) + 4 * e * n + element) * 8 + lane / 4] =
                     TElements.Element((uint)r[slots[n]], element);
+            }
         }
     }
 }

@@ -186,8 +186,11 @@ internal static unsafe class MbarrierInstructions
         ulong to = MemoryInstructions.Address(r, i), from = r[i->Operands[0]] + (ulong)i->SourceOffset;
         uint bytes = (uint)r[i->Operands[1]], barrier = (uint)r[i->Operands[2]] + (uint)i->Bytes;
         if ((to | from | bytes) % 16 != 0 || bytes == 0 || bytes > int.MaxValue / 2)
+        {
             throw t.Fault(
                 i, $"a bulk copy of {bytes} bytes from 0x{from:x} to {to}: all three must be multiples of 16");
+        }
+
         t.Shared(to, 16, PtxAccess.Unwatched, i);
         t.Shared(to + bytes - 16, 16, PtxAccess.Unwatched, i);
         Check((int)barrier, i, t);

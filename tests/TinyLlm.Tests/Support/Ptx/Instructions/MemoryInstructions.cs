@@ -77,7 +77,7 @@ internal static unsafe class MemoryInstructions
             "global" or "const" => Operation<GlobalSpace>(type, loads, width > 1),
             "local" => Operation<LocalSpace>(type, loads, width > 1),
             "param" when variable is { Space: PtxSpace.EntryParameter } =>
-            Operation<EntryParameterSpace>(type, loads, width > 1),
+                Operation<EntryParameterSpace>(type, loads, width > 1),
             "param" => Operation<FrameParameterSpace>(type, loads, width > 1),
             _ => Operation<SharedSpace>(type, loads, width > 1),
         };
@@ -132,7 +132,7 @@ internal static unsafe class MemoryInstructions
 
     private static void Load<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace
         where T : unmanaged =>
-        Slots.Write(r, i->D, *(T*)TSpace.At(Address(r, i), sizeof(T), PtxAccess.Read, t, i));
+            Slots.Write(r, i->D, *(T*)TSpace.At(Address(r, i), sizeof(T), PtxAccess.Read, t, i));
 
     private static void LoadVector<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace
         where T : unmanaged
@@ -144,7 +144,7 @@ internal static unsafe class MemoryInstructions
 
     private static void Store<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace
         where T : unmanaged =>
-        *(T*)TSpace.At(Address(r, i), sizeof(T), PtxAccess.Write, t, i) = Slots.Read<T>(r, i->B);
+            *(T*)TSpace.At(Address(r, i), sizeof(T), PtxAccess.Write, t, i) = Slots.Read<T>(r, i->B);
 
     private static void StoreVector<TSpace, T>(ulong* r, PtxInstruction* i, PtxThread t) where TSpace : IStateSpace
         where T : unmanaged

@@ -49,8 +49,11 @@ internal static unsafe class TensorCopyInstructions
         t.Report(map.Problem, i);
         // The swizzle follows the address, and repeats after eight lines; the engine wants the box to start with one.
         if (map.BoxColumns * 2 != LineBytes || to % (8 * LineBytes) != 0)
+        {
             throw t.Fault(i, $"a box of {map.BoxColumns} columns to {to}: the machine knows lines of {LineBytes} "
                 + "bytes, at multiples of eight of them");
+        }
+
         int bytes = map.BoxRows * LineBytes;
         t.Shared(to, ChunkBytes, PtxAccess.Unwatched, i);
         t.Shared(to + (ulong)(bytes - ChunkBytes), ChunkBytes, PtxAccess.Unwatched, i);

@@ -127,9 +127,12 @@ internal static unsafe class WgmmaInstructions
     {
         int elements = ElementsPerChunk(i), k = 2 * elements;
         if (i->SourceOffset == 0)
+        {
             ForEachChunk(
                 new MatrixDescriptor(product.A), Rows * warpInGroup, Rows, k, (i->Immediate & TransposedA) != 0,
                 elements, action);
+        }
+
         ForEachChunk(
             new MatrixDescriptor(product.B), 0, i->Bytes, k, (i->Immediate & TransposedB) != 0, elements, action);
     }
@@ -168,9 +171,12 @@ internal static unsafe class WgmmaInstructions
             results = i->OperandCount - sources;
         float* a = stackalloc float[Rows * MaxK], b = stackalloc float[MaxK * MaxN], d = stackalloc float[Rows * MaxN];
         if (sources == 0)
+        {
             Gather<TElements>(
                 warp, new MatrixDescriptor(product.A), Rows * (warp.Index % 4), Rows, (i->Immediate & TransposedA) != 0,
                 a, K, 1);
+        }
+
         for (int lane = 0; lane < PtxWarp.Size && sources > 0; lane++)
             MatrixInstructions.LoadA<TElements>(warp.Lanes[lane].Registers, i->Operands + results, sources, lane, a, K);
         Gather<TElements>(warp, new MatrixDescriptor(product.B), 0, N, (i->Immediate & TransposedB) != 0, b, 1, N);
@@ -205,8 +211,10 @@ internal static unsafe class WgmmaInstructions
             {
                 var chunk = (uint*)(warp.Block.Shared + descriptor.Chunk(first + mn, k, isMnMajor, elements));
                 for (int e = 0; e < elements; e++)
+                {
                     to[mn * mnStep + k * kStep + e * (isMnMajor ? mnStep : kStep)] =
                         TElements.Element(chunk[e / perRegister], e % perRegister);
+                }
             }
         }
     }

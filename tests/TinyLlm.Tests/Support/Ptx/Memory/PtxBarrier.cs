@@ -23,16 +23,22 @@ internal sealed unsafe class PtxBarrier(int id)
     public void Arrive(PtxWarp warp, PtxInstruction* i, uint lanes, int threads, bool waits, uint ballot)
     {
         if (waiting.Count + arrived > 0 && threads != expected)
+        {
             throw warp.Lanes[BitOperations.TrailingZeroCount(lanes)]
                 .Fault(i, $"barrier {id} is used for {threads} threads, and by others for {expected} (0: all)");
+        }
+
         expected = threads;
         // A count is one of whole warps: the ISA adds a warp's size for each that arrives.
         arrived += threads > 0 ? PtxWarp.Size : BitOperations.PopCount(lanes);
         votes += BitOperations.PopCount(ballot & lanes);
         voters += BitOperations.PopCount(lanes);
         if (expected > 0 && arrived > expected)
+        {
             throw warp.Lanes[BitOperations.TrailingZeroCount(lanes)]
                 .Fault(i, $"{arrived} threads came to barrier {id}, which is for {expected}");
+        }
+
         if (!waits)
         {
             warp.Resume(lanes);

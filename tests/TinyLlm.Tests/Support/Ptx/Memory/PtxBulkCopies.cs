@@ -34,7 +34,9 @@ internal sealed unsafe class PtxBulkCopies(PtxBlock block)
     public void CheckDone()
     {
         if (copies.TryPeek(out var copy))
+        {
             throw copy.Thread.Fault(
                 (PtxInstruction*)copy.Instruction, "the block ends while the copy to its shared memory is under way");
+        }
     }
 }

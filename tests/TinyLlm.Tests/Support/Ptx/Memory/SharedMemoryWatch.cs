@@ -90,9 +90,12 @@ internal sealed class SharedMemoryWatch
             if (Conflicts(writers[place], stamp))
                 return Describe(place, $"is written without a barrier after thread {writers[place] & 1023} wrote it");
             if (Conflicts(readers[place], stamp))
+            {
                 return Describe(place, "is written without a barrier after "
                     + ((readers[place] & SeveralWarps) != 0 ? "threads" : $"thread {readers[place] & 1023}")
                     + " read it");
+            }
+
             writers[place] = stamp;
             readers[place] = 0;
         }
@@ -133,11 +136,15 @@ internal sealed class SharedMemoryWatch
             if (asyncWrites[place] != 0)
                 problem = Describe(place, "is read by wgmma while an asynchronous copy to it is under way");
             else if (writer != 0 && Fence(warp.Block.Thread((int)(writer >> 32) - 1)) == writer)
+            {
                 problem = Describe(place, $"is read by wgmma, and thread {(writer >> 32) - 1} wrote it without a "
                     + "fence.proxy.async since");
+            }
             else if (Conflicts(writers[place], stamp))
+            {
                 problem = Describe(
                     place, $"is read by wgmma without a barrier after thread {writers[place] & 1023} wrote it");
+            }
         }
         return problem;
     }

@@ -77,12 +77,17 @@ internal sealed unsafe class WgmmaQueue(PtxWarp warp)
     public void CheckDone()
     {
         if (pending.TryPeek(out Product product))
+        {
             throw warp.Lanes[0]
                 .Fault((PtxInstruction*)product.Instruction, "the warp ends without a wgmma.wait_group for it");
+        }
+
         if (issued.Count != FirstOfGroup.Matrices.issued.Count)
+        {
             throw warp.Lanes[0]
                 .Fault((PtxInstruction*)issued.Concat(FirstOfGroup.Matrices.issued).Last().Instruction,
                     "the warps of the group ran different numbers of products");
+        }
     }
 
     internal readonly record struct Product(nint Instruction, ulong A, ulong B, bool Accumulates, int Group);
